@@ -1,0 +1,43 @@
+"""The command line: finds the command and hands over."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from cachedindex import __version__
+from cachedindex.commands import run
+from cachedindex.errors import CachedIndexError
+
+_USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; a negative one, as from subprocess, means that a signal ended it."""
+    parser = argparse.ArgumentParser(prog="cachedindex", description="Builds survive a package index that fails.")
+    parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run.add_to(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+    except CachedIndexError as error:
+        print(f"cachedindex: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    return code
+
+
+def command_line() -> None:
+    """Exit as the command did, by the same signal where one ended it."""
+    code = main()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    command_line()

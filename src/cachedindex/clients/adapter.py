@@ -1,0 +1,286 @@
+"""The transport adapter for requests and for every vendored copy of it, around the client's own, ready adapter.
+
+Proxies, certificates, retries and trust stay the client's. Nothing of requests or urllib3 is imported beside the copy
+that the ready adapter comes from.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from cachedindex.assembly import broken
+from cachedindex.clients.asking import cause, request_of
+from cachedindex.engine import Cache
+from cachedindex.errors import UpstreamFailed
+from cachedindex.model import Answer, Request
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+    from requests.adapters import BaseAdapter, HTTPAdapter
+else:
+    # At run time no base class: it would be another one in every copy of requests, and none of them asks for it.
+    BaseAdapter = object
+
+_LONGEST_PAGE = 128 << 20
+"""Bytes beyond which an answer is taken for no page, and not read into memory."""
+_ATTEMPT_TIMEOUT = 60.0
+"""Seconds after which a thread whose client set no timeout stops waiting for a late answer."""
+
+
+class IndexAdapter(BaseAdapter):
+    """Answers from the cache what it can, and sends the rest through the adapter that it wraps."""
+
+    def __init__(
+        self,
+        inner: HTTPAdapter,
+        cache: Cache | None,
+        pick: Callable[[str], HTTPAdapter] | None = None,
+        *,
+        heeds_max_age: bool = True,
+    ) -> None:
+        """Wrap `inner`; without a cache, pass everything.
+
+        `pick` returns the client's own adapter for a URL that a redirect leads to, by default `inner` again. With
+        `heeds_max_age=False` a request's `max-age=0` counts as a habit of the client, not as a person's wish.
+        """
+        self._inner = inner
+        self._cache = cache
+        self._pick = pick or (lambda _url: inner)
+        self._heeds_max_age = heeds_max_age
+        self._library = _Library(inner)
+        self._twins: dict[int, HTTPAdapter] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """Have what the wrapped adapter has."""
+        return getattr(self.__dict__["_inner"], name)
+
+    def close(self) -> None:
+        """Close the wrapped adapter, and the connections of our own attempts."""
+        for twin in self._twins.values():
+            twin.close()
+        self._inner.close()
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,  # noqa: FBT001, FBT002 - the signature is requests'
+        timeout: Any = None,
+        verify: Any = True,  # noqa: FBT002
+        cert: Any = None,
+        proxies: Any = None,
+        **more: Any,
+    ) -> Response:
+        """Return the response, or raise what the wrapped adapter raised: the same object."""
+        options = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies, **more}
+        response: Response | None = None
+        failed: Exception | None = None
+        if self._cache:
+            try:
+                response = self._answered(self._cache, request, options)
+            except UpstreamFailed as failure:
+                failed = failure.original
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+                broken(self._cache.report, error)
+        if failed:
+            raise failed  # Here, so that it gains no context that it did not have.
+        return self._inner.send(request, **options) if response is None else response
+
+    def _answered(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
+        asked = self._asked(request, options)
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            return self._ask(asked, request, options, headers, patient=patient)
+
+        answer = cache.answer(asked, send)
+        return answer and self._response(request, answer)
+
+    def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:
+        url = request.url or ""
+        headers = {name: str(value) for name, value in request.headers.items()}
+        if not self._heeds_max_age:
+            headers = {name: value for name, value in headers.items() if name.lower() != "cache-control"}
+        return request_of(
+            request.method or "GET",
+            url,
+            headers,
+            trust=_trust(self._inner, url, options["verify"]),
+            proxy=self._library.select_proxy(url, options["proxies"]) or "",
+            private=bool(options["cert"]),
+        )
+
+    def _ask(
+        self,
+        asked: Request,
+        request: PreparedRequest,
+        options: Mapping[str, Any],
+        headers: Mapping[str, str],
+        *,
+        patient: bool,
+    ) -> Answer:
+        ours = request.copy()
+        ours.headers.update(headers)
+        chain = self._library.chain(self._pick if patient else self._twin)
+        if not patient:
+            options = {**options, "timeout": options["timeout"] or _ATTEMPT_TIMEOUT}
+        try:
+            return _answer(asked, chain.follow(ours, options), private=chain.private)
+        except Exception as error:
+            raise UpstreamFailed(cause(error), error) from error
+
+    def _twin(self, url: str) -> HTTPAdapter:
+        """Return the adapter for a URL once more, without retries and with connections of its own.
+
+        Not copy.copy: HTTPAdapter.__getstate__ would lose pip's TLS context (pip 26.3, network/session.py).
+        """
+        adapter = self._pick(url)
+        twin = self._twins.get(id(adapter))
+        if twin is None:
+            twin = object.__new__(type(adapter))
+            twin.__dict__.update(adapter.__dict__)
+            twin.max_retries = self._library.adapters.Retry(0, read=False)
+            twin.proxy_manager = {}
+            twin.__dict__["cacheable_methods"] = ()  # CacheControl's: its cache must not answer for upstream.
+            twin.init_poolmanager(adapter._pool_connections, adapter._pool_maxsize)  # noqa: SLF001 - as HTTPAdapter.__setstate__ does
+            self._twins[id(adapter)] = twin
+        return twin
+
+    def _response(self, request: PreparedRequest, answer: Answer) -> Response:
+        response: Any = answer.native
+        if response is None:
+            response = self._library.response(self._inner, request, answer)
+        # pip sends what it asks again with credentials through it (pip 26.3, network/auth.py, handle_401).
+        response.connection = self
+        return response  # type: ignore[no-any-return]
+
+
+class _Library:
+    """The copy of requests and urllib3 that an adapter comes from."""
+
+    def __init__(self, adapter: HTTPAdapter) -> None:
+        self._http_adapter: Any = next(
+            cls
+            for cls in type(adapter).__mro__
+            if cls.__name__ == "HTTPAdapter" and cls.__module__.endswith("requests.adapters")
+        )
+        requests = self._http_adapter.__module__.rpartition(".")[0]
+        self.adapters: Any = sys.modules[f"{requests}.adapters"]
+        self.select_proxy: Callable[[str, Any], str | None] = self.adapters.select_proxy
+        self._jar: Any = sys.modules[f"{requests}.cookies"].RequestsCookieJar
+        self._chain = type("Chain", (_Hops, sys.modules[f"{requests}.sessions"].SessionRedirectMixin), {})
+        urllib3 = self.adapters.PoolManager.__module__.rpartition(".")[0]
+        self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
+
+    def chain(self, pick: Callable[[str], HTTPAdapter]) -> _Hops:
+        """Return what follows redirects with the adapters that `pick` returns."""
+        return self._chain(pick, self._jar())  # type: ignore[no-any-return]
+
+    def response(self, adapter: HTTPAdapter, request: PreparedRequest, answer: Answer) -> Any:
+        """Return an answer as a response of this copy; the keywords are common to urllib3 1.26 and 2."""
+        headers = {name: value for name, value in answer.headers.items() if name != "transfer-encoding"}
+        raw = self._http_response(
+            body=answer.body,
+            headers=headers,
+            status=answer.status,
+            reason=answer.reason,
+            version=11,
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=False,
+            request_method=request.method,
+        )
+        # HTTPAdapter's own: CacheControl's would store it once more.
+        response = self._http_adapter.build_response(adapter, request, raw)
+        response.url = answer.url
+        response.from_cache = "; hit" in headers.get("cache-status", "")
+        return response
+
+
+class _Hops:
+    """A look-up's way along its redirects, with requests' own rules of what to take along."""
+
+    max_redirects = 30
+    trust_env = True
+    resolve_redirects: Any
+
+    def __init__(self, pick: Callable[[str], HTTPAdapter], jar: Any) -> None:
+        self._pick = pick
+        self.cookies = jar
+        self.private = False
+
+    def follow(self, request: PreparedRequest, options: Mapping[str, Any]) -> Response:
+        """Return the response at the end."""
+        response = self.send(request, **options)
+        history = []
+        for hop in self.resolve_redirects(response, request, **options):
+            history.append(response)
+            response = hop
+        response.history = history
+        return response
+
+    def send(self, request: PreparedRequest, *, allow_redirects: bool = False, **options: Any) -> Response:
+        """Send one hop; called by resolve_redirects, which may have found credentials in a netrc."""
+        del allow_redirects
+        self.private = self.private or "authorization" in request.headers
+        return self._pick(request.url or "").send(request, **options)
+
+
+class _Raw:
+    """A response's body as it comes over the wire."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def read(self, size: int = -1, /) -> bytes:
+        data: bytes = self._response.raw.read(None if size < 0 else size, decode_content=False)
+        return data
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    age = _age(response, headers)
+    length = headers.get("content-length", "")
+    announced = int(length) if length.isdigit() else None
+    if asked.kind != "page" or response.status_code != 200 or (announced or 0) > _LONGEST_PAGE:  # noqa: PLR2004
+        return Answer(
+            response.status_code, response.reason, response.url, headers, _Raw(response),
+            private=private, age=age, native=response,
+        )  # fmt: skip
+    page = response.content
+    # urllib3 1.26 does not check the length by itself; tell() counts what came over the wire.
+    whole = announced is None or response.raw.tell() == announced
+    headers = {name: value for name, value in headers.items() if name != "content-encoding"}
+    headers["content-length"] = str(len(page))
+    return Answer(200, response.reason, response.url, headers, BytesIO(page), whole, private, age)
+
+
+def _age(response: Response, headers: Mapping[str, str]) -> float:
+    """Return for how many seconds the client's own cache had kept it."""
+    if not getattr(response, "from_cache", False):
+        return 0.0
+    try:
+        return max(0.0, time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp())
+    except (TypeError, ValueError):  # No date, or none that can be read.
+        return 0.0
+
+
+def _trust(adapter: HTTPAdapter, url: str, verify: Any) -> str:
+    """Return how the peer is verified, by asking the adapter itself: pip's for trusted hosts overrides `verify`."""
+    if not url.lower().startswith("https:"):
+        return "http"
+    connection: Any = SimpleNamespace(cert_reqs=None)
+    try:
+        adapter.cert_verify(connection, url, verify, None)
+    except OSError:  # There is no such bundle: the client will say so when it asks.
+        return "unverified"
+    if connection.cert_reqs == "CERT_NONE":
+        return "unverified"
+    return "tls" if verify is True else f"ca {verify}"

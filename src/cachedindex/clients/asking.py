@@ -1,0 +1,61 @@
+"""What every client edge needs: a request made of a URL and headers, and a failure put in a few words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from cachedindex.model import Request
+from cachedindex.rules import pages
+
+_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "its name could not be looked up"),
+    (ConnectionRefusedError, "it refused the connection"),
+    (ConnectionResetError, "it reset the connection"),
+    (ssl.SSLCertVerificationError, "its certificate could not be verified"),
+    (ssl.SSLError, "the TLS handshake failed"),
+    (TimeoutError, "it did not answer in time"),
+)
+
+
+def request_of(
+    method: str, url: str, headers: Mapping[str, str], *, trust: str, proxy: str = "", private: bool = False
+) -> Request:
+    """Return the request without the credentials and the fragment of its URL."""
+    parts = urlsplit(url)
+    user, _, netloc = parts.netloc.rpartition("@")
+    bare = parts._replace(netloc=netloc, fragment="").geturl()
+    lower = {name.lower(): value for name, value in headers.items()}
+    digest = pages.promised(parts.fragment)
+    kind = pages.kind(bare, lower, digest)
+    return Request(method, bare, kind, lower, digest, trust, _host(proxy), private or bool(user))
+
+
+def cause(error: BaseException) -> str:
+    """Say in a few words why upstream gave no answer, from what lies at the bottom of a client's exception."""
+    chain = list(_chain(error, set()))
+    for kind, words in _CAUSES:
+        if any(isinstance(link, kind) for link in chain):
+            return words
+    if any("timeout" in type(link).__name__.lower() or "timed out" in str(link) for link in chain):
+        return "it did not answer in time"
+    return f"{type(chain[-1]).__name__}: {chain[-1]}"[:200]
+
+
+def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
+    """Yield an exception and those that it was made of, however its library keeps them."""
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    yield error
+    inner = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+    for link in inner:
+        if isinstance(link, BaseException):
+            yield from _chain(link, seen)
+
+
+def _host(proxy: str) -> str:
+    """Return a proxy's host and port, without the credentials that its URL may hold."""
+    return urlsplit(proxy if "//" in proxy else f"//{proxy}").netloc.rpartition("@")[2]

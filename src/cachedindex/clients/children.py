@@ -1,0 +1,29 @@
+"""The environment that carries the hook, the settings and the run to child processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cachedindex import config
+from cachedindex.settings import OPTIONS
+from cachedindex.store.runs import VARIABLE, Run
+
+HOOK = Path(__file__).parent.parent / "hook"
+"""The folder whose sitecustomize.py every Python finds first."""
+
+
+def environment(base: Mapping[str, str], run: Run | None, options: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables to set for children: the hook's folder, the run's, and options that were given as text."""
+    found = {config.variable(name): text for name, text in options.items()}
+    if run:
+        found[VARIABLE] = str(run.folder)
+    # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
+    rest = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(HOOK)]
+    return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
+
+
+def given(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the options that an environment already gives, which win over any other place's."""
+    return {name: base[config.variable(name)] for name in OPTIONS if base.get(config.variable(name))}

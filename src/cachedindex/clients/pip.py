@@ -1,0 +1,55 @@
+"""Puts the adapter into pip: `PipSession.get_adapter` is what every look-up of pip 20.3 to 26.3 goes through."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from cachedindex import config
+from cachedindex.assembly import assemble, broken
+from cachedindex.clients.adapter import IndexAdapter
+from cachedindex.engine import Cache
+
+_HEEDS_MAX_AGE_SINCE = (26, 2)
+"""Older pips send `Cache-Control: max-age=0` with every page; since then only --refresh-package does (pip#13955)."""
+
+
+def attach(session_module: ModuleType) -> None:
+    """Make the sessions of pip's `_internal/network/session.py` answer through the cache."""
+    process = assemble(config.load())
+    if process.cache is None:
+        return
+    session = getattr(session_module, "PipSession", None)
+    if session is None or not callable(getattr(session, "get_adapter", None)):
+        process.report.complain("this pip keeps its sessions elsewhere; it works on without the cache")
+        return
+    session.get_adapter = _through(process.cache, session.get_adapter)
+
+
+def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    heeds_max_age = _version() >= _HEEDS_MAX_AGE_SINCE
+
+    def get_adapter(session: Any, url: str) -> Any:
+        """Return pip's own adapter for the URL, wrapped once."""
+        inner = ready(session, url)
+        if not url.lower().startswith(("http://", "https://")):
+            return inner
+        wrapped: dict[int, IndexAdapter] = session.__dict__.setdefault("_cachedindex_adapters", {})
+        if id(inner) not in wrapped:
+            try:
+                pick = partial(ready, session)
+                wrapped[id(inner)] = IndexAdapter(inner, cache, pick, heeds_max_age=heeds_max_age)
+            except Exception as error:  # noqa: BLE001 - an adapter that is built in another way than those we know
+                broken(cache.report, error)
+                return inner
+        return wrapped[id(inner)]
+
+    return get_adapter
+
+
+def _version() -> tuple[int, ...]:
+    text = str(getattr(sys.modules.get("pip"), "__version__", "0"))
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

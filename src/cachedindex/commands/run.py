@@ -1,0 +1,93 @@
+"""`cachedindex run -- CMD…`: run a command, with every pip below it covered, and say at the end what was stale."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from cachedindex import config
+from cachedindex.assembly import assemble, broken, say
+from cachedindex.clients import children
+from cachedindex.report import summary
+from cachedindex.settings import OPTIONS
+from cachedindex.store.runs import Run
+
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+_FORWARDED = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command to the command line's parser."""
+    parser = commands.add_parser(
+        "run",
+        help="run a command whose pips survive an index that does not answer",
+        usage="cachedindex run [options] -- COMMAND [ARGUMENT ...]",
+        description="Run a command. Every pip that it starts, at any depth, looks things up through the cache.",
+    )
+    for name, option in OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=option.says.replace("%", "%%"))
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit code; SettingsError for an option that is wrong."""
+    options = {name: text for name in OPTIONS if (text := getattr(arguments, name.replace("-", "_"))) is not None}
+    if "cache-dir" in options:
+        options["cache-dir"] = str(Path(options["cache-dir"]).expanduser().absolute())
+    environ = {**os.environ, **{config.variable(name): text for name, text in options.items()}}
+    loaded = config.load(options, "cachedindex run", environ)
+    if loaded.settings.disable:
+        return _spawn(arguments.command, environ)
+    try:
+        run = Run.begin(config.cache_folder(loaded.settings, environ))
+        process = assemble(loaded, run=run)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        broken(None, error)
+        return _spawn(arguments.command, environ)
+    if process.cache is None:
+        return _spawn(arguments.command, environ)
+    try:
+        return _spawn(arguments.command, {**environ, **children.environment(environ, run, {})})
+    finally:
+        line = summary(run.outcomes())
+        run.end()
+        if line:
+            say(line)
+
+
+def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    try:
+        child = subprocess.Popen(command, env=environ)  # noqa: S603 - it is what the user asked for
+    except FileNotFoundError:
+        print(f"cachedindex run: {command[0]}: not found", file=sys.stderr)
+        return _NOT_FOUND
+    except OSError as error:
+        print(f"cachedindex run: {command[0]}: {error.strerror}", file=sys.stderr)
+        return _NOT_EXECUTABLE
+    with _signals_to(child):
+        return child.wait()
+
+
+@contextmanager
+def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let the child decide what a signal means; a terminal's ^C reaches it by itself."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,119 @@
+"""Where settings come from, and which folder they lead to; one precedence for every client.
+
+The environment, then what the client itself was given, then the node's files. Never the working directory: a pull
+request could plant a file there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cachedindex import settings
+from cachedindex.errors import SettingsError
+from cachedindex.settings import Settings
+from cachedindex.store.runs import VARIABLE as RUN_VARIABLE
+
+PREFIX = "CACHEDINDEX_"
+FILE_VARIABLE = "CACHEDINDEX_CONFIG"
+SECTION = "cachedindex"
+_HOST_FILE = Path("/etc/cachedindex.cfg")
+_HOST_FOLDER = Path("/var/cache/cachedindex")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings of a process, and what was wrong with places whose authors are not at hand."""
+
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+
+
+def load(
+    own: Mapping[str, str] | None = None, place: str = "", environ: Mapping[str, str] = os.environ
+) -> Loaded:
+    """Return the settings of every place together; SettingsError for what is wrong in the client's `own` options."""
+    own_values, wrong = settings.read(own or {}, place)
+    if wrong:
+        raise SettingsError("\n".join(str(problem) for problem in wrong))
+    values, warnings = _from_environment(environ)
+    places = [values, own_values]
+    for file in _files(environ):
+        values, found = _from_file(file)
+        places.append(values)
+        warnings.extend(found)
+    return Loaded(settings.merge(*places), tuple(warnings))
+
+
+def variable(option: str) -> str:
+    """Return the environment variable of an option."""
+    return PREFIX + option.upper().replace("-", "_")
+
+
+def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder to use: the one that was set, the host's if it may be written, or the user's; None for none."""
+    if chosen.cache_dir:
+        return Path(chosen.cache_dir).expanduser().absolute()
+    if _HOST_FOLDER.is_dir() and os.access(_HOST_FOLDER, os.W_OK | os.X_OK):
+        return _HOST_FOLDER
+    return _user_folder(environ)
+
+
+def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    options = {
+        name.removeprefix(PREFIX).lower().replace("_", "-"): text
+        for name, text in environ.items()
+        if name.startswith(PREFIX) and name not in (FILE_VARIABLE, RUN_VARIABLE) and text
+    }
+    values, problems = settings.read(options, "environment")
+    return values, [str(problem) for problem in problems]
+
+
+def _files(environ: Mapping[str, str]) -> list[Path]:
+    named = environ.get(FILE_VARIABLE)
+    home = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    users = Path(home, "cachedindex.cfg").expanduser()
+    return [*([Path(named).expanduser()] if named else []), users, _HOST_FILE]
+
+
+def _from_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeError) as error:
+        return {}, [f"{path}: cannot be read: {error}"]
+    import configparser  # noqa: PLC0415 - nodes without a file need not pay for it
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        return {}, [f"{path}: {error.message.splitlines()[0]}"]
+    if not parser.has_section(SECTION):
+        return {}, [f"{path}: there is no section [{SECTION}]"]
+    values, problems = settings.read(dict(parser.items(SECTION)), str(path))
+    return values, [str(problem) for problem in problems]
+
+
+def _user_folder(environ: Mapping[str, str]) -> Path | None:
+    if sys.platform == "win32":
+        home = environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        home = "~/Library/Caches"
+    else:
+        home = environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        folder = Path(home or "", SECTION).expanduser().absolute() if home else None
+    except RuntimeError:  # There is no home: a system user in a container.
+        return None
+    return folder if folder and _is_writable(folder) else None
+
+
+def _is_writable(folder: Path) -> bool:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return os.access(existing, os.W_OK | os.X_OK)

@@ -1,0 +1,27 @@
+"""The exceptions of cachedindex: one root, and one child for each thing that a caller treats differently."""
+
+from __future__ import annotations
+
+
+class CachedIndexError(Exception):
+    """Everything that cachedindex itself raises; its text is meant for the person who runs the build."""
+
+
+class SettingsError(CachedIndexError):
+    """An option's name or value is wrong, in a place where its author is the one who reads the message."""
+
+
+class StoreUnavailable(CachedIndexError):
+    """The cache folder could not be read or written; the look-up goes on without it."""
+
+
+class UpstreamFailed(CachedIndexError):
+    """Upstream gave no answer: refused, broke off, ran into the client's own timeout, or into ours.
+
+    `original` is the client's own exception object, which is what the client gets when no copy can stand in.
+    """
+
+    def __init__(self, cause: str, original: Exception | None = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.original = original

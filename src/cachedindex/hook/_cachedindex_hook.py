@@ -1,0 +1,110 @@
+"""Waits until pip imports its session, then attaches the cache to it; does nothing in any other program.
+
+Two of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, and `get_runnable_pip`, which
+names the pip that pip itself starts, for isolated builds and for `--python` (pip 22.2 and later).
+"""
+
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_PACKAGE = os.path.dirname(_HERE)
+_RUNNER = os.path.join(_HERE, "_cachedindex_runner.py")
+RUNNABLE = "_CACHEDINDEX_RUNNABLE_PIP"
+_OLDEST_PYTHON = (3, 10)
+
+
+def activate():
+    """Begin to wait; once in a process."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(object):
+    """Finds pip's own modules by the other finders, and has something done after they have run."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Return the module's spec with a loader around its own; None for every other module."""
+        after = _AFTER.get(name)
+        if after is None:
+            return None
+        for finder in sys.meta_path:
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec = find_spec(name, path, target) if find_spec else None
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, after)
+                return spec
+        return None
+
+
+class _Loader(object):
+    """A module's own loader, and what is to happen after it. Not a change to it: zipimport shares one for many."""
+
+    def __init__(self, loader, after):
+        self._loader = loader
+        self._after = after
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        module.__spec__.loader = module.__loader__ = self._loader
+        try:
+            self._after(module)
+        except Exception as error:
+            _say("pip works on without the cache: %s: %s" % (type(error).__name__, error))
+
+
+def _attach(session_module):
+    """Hand pip's session module to the package beside this file."""
+    if sys.version_info < _OLDEST_PYTHON:
+        _say("pip on Python %d.%d works on without the cache, which needs 3.10" % sys.version_info[:2])
+        return
+    _load_package()
+    from cachedindex.clients import pip
+
+    pip.attach(session_module)
+
+
+def _load_package():
+    """Load the package by its place. On sys.path its neighbours would count as installed for pip."""
+    if "cachedindex" in sys.modules:
+        return
+    import importlib.util
+
+    start = os.path.join(_PACKAGE, "__init__.py")
+    spec = importlib.util.spec_from_file_location("cachedindex", start, submodule_search_locations=[_PACKAGE])
+    module = sys.modules["cachedindex"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+def _redirect(module):
+    """Let pip start our runner instead of its own, which is handed down by name."""
+    original = getattr(module, "get_runnable_pip", None)
+    if original is None or original.__module__ != module.__name__:
+        return
+
+    def get_runnable_pip():
+        runnable = original()
+        if not os.path.isfile(_RUNNER):  # Removed while pip runs: its own runner still works.
+            return runnable
+        os.environ[RUNNABLE] = runnable
+        return _RUNNER
+
+    module.get_runnable_pip = get_runnable_pip
+
+
+def _say(line):
+    sys.stderr.write("cachedindex: %s\n" % line)
+
+
+_AFTER = {
+    "pip._internal.network.session": _attach,
+    "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
+    "pip._internal.utils.misc": _redirect,  # and since 26.0
+}

@@ -1,0 +1,34 @@
+"""Stands in for pip's `__pip-runner__.py` (or its zip file): load the hook, then run that one.
+
+pip gives it to a Python that may know nothing of us: the new environment of an isolated build, or `pip --python`.
+"""
+
+import os
+import runpy
+import sys
+
+_here = os.path.dirname(os.path.abspath(__file__))
+
+
+def _load_hook():
+    """Load the hook from beside this file, unless sitecustomize has done so already."""
+    try:
+        if "_cachedindex_hook" not in sys.modules:
+            import importlib.util
+
+            path = os.path.join(_here, "_cachedindex_hook.py")
+            spec = importlib.util.spec_from_file_location("_cachedindex_hook", path)
+            module = sys.modules["_cachedindex_hook"] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        sys.modules["_cachedindex_hook"].activate()
+    except Exception as error:  # pip must run all the same.
+        sys.stderr.write("cachedindex: pip works on without the cache: %s\n" % error)
+
+
+if __name__ == "__main__":
+    _runnable = os.environ["_CACHEDINDEX_RUNNABLE_PIP"]
+    _load_hook()
+    sys.argv[0] = _runnable
+    if sys.path and os.path.abspath(sys.path[0]) == _here:
+        sys.path[0] = os.path.dirname(_runnable)
+    runpy.run_path(_runnable, run_name="__main__")

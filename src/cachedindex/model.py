@@ -1,0 +1,141 @@
+"""The values that travel between the layers: frozen, without behaviour that could touch a disk or a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Kind = Literal["page", "file", "other"]
+Ended = Literal["hit", "revalidated", "miss", "stale", "negative", "passed", "refused", "failed"]
+
+
+class Body(Protocol):
+    """What every source of bytes has in common: BytesIO, an open blob, urllib3's and http.client's responses."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, all of them for -1, and none at the end."""
+        ...
+
+    def close(self) -> None:
+        """Give the source back, read to its end or not."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """One look-up, as a client asked for it."""
+
+    method: str
+    url: str
+    """Without credentials and without a fragment."""
+    kind: Kind
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By lower-case name. The only place where an Authorization may live, hence never printed."""
+    sha256: str | None = None
+    """What the bytes must hash to: promised by a page that this process was served, or by the URL's fragment."""
+    trust: str = "tls"
+    """How the peer is verified. What came with less trust never answers for what is asked with more."""
+    proxy: str = ""
+    """Host and port of the proxy in effect, or nothing."""
+    private: bool = False
+    """Sent with credentials that its headers do not show: in the URL, or as a client certificate."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a request: from upstream, from the store, or made here."""
+
+    status: int
+    reason: str
+    url: str
+    """Where the redirects ended."""
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: Body
+    whole: bool = True
+    """False where the body is known to be shorter than was announced."""
+    private: bool = False
+    """Credentials went out somewhere along the redirects."""
+    age: float = 0.0
+    """Seconds that a cache of the client's own had kept it."""
+    native: object | None = None
+    """The client's own response, as long as nobody has read its body: then it is what the client gets back."""
+
+
+class Send(Protocol):
+    """The client's own way of asking upstream, to the end of the redirects."""
+
+    def __call__(self, headers: Mapping[str, str], *, patient: bool) -> Answer:
+        """Send the request with these headers added, and return the answer; a page is read whole by then.
+
+        `patient` is with the client's own connections and retries; otherwise it is one try, on connections that nobody
+        else uses, since it may run in a thread of its own. Raises UpstreamFailed around the client's exception.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the store keeps for one URL."""
+
+    url: str
+    final: str
+    """Where the redirects ended, without query: the base of the page's relative links."""
+    headers: Mapping[str, str]
+    asked: float
+    """When the request for it began, in seconds since the epoch."""
+    checked: float
+    """When upstream last said that it is so: the time of the last 200 or 304, in seconds since the epoch."""
+    took: float
+    """Seconds from the request to the whole answer."""
+    size: int
+    sha256: str
+    page: bytes | None = None
+    """The body, decoded; None where the bytes are the blob that `sha256` names."""
+    doubt: tuple[str, float] | None = None
+    """Digest of a doubtful later answer, and when it was first seen."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that an origin did, as the processes of one host tell each other."""
+
+    what: Literal["failed", "answered", "probing", "doubted"]
+    at: float
+    url: str
+    cause: str = ""
+    took: float = 0.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """What this host remembers of one origin; the fold of its events."""
+
+    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    """For each URL: when it failed last, and of what."""
+    opened: float | None = None
+    """Since when the breaker has been open."""
+    pause: float = 0.0
+    """How many seconds it stays open before a probe."""
+    probing: tuple[float, str] | None = None
+    """When somebody began to probe, and the token that tells whether it was this process."""
+    took: float = 0.0
+    """Seconds of the last answer that was slow enough to note."""
+    doubted: Mapping[str, float] = field(default_factory=dict)
+    """URLs whose latest answer may be a removal or an outage, and since when."""
+    answered: float | None = None
+    """When a URL that is not in doubt last gave a sound answer, noted while another one was."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one look-up ended."""
+
+    ended: Ended
+    kind: Kind
+    url: str
+    origin: str
+    why: str
+    age: float | None = None
+    """Seconds since upstream last confirmed what was served; None where that says nothing."""

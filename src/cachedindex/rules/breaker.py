@@ -1,0 +1,109 @@
+"""What a host remembers of an origin: the state after each event, and whether it may be asked now.
+
+Events only ever append, so processes need no lock to share them; the state is their fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+from cachedindex.model import Event, Health
+from cachedindex.settings import CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
+
+_SKEW = 60.0
+_MEMORY = 86400.0
+_SLOW = 1.5
+"""Seconds from which on it is worth knowing how long an origin takes: half of the default timeout."""
+
+Admission = Literal["ask", "probe", "hold"]
+
+
+def recall(events: Iterable[Event], now: float) -> Health:
+    """Return the state that the events amount to; what lies in the future or a day back counts for nothing."""
+    health = Health()
+    for event in events:
+        if -_SKEW <= now - event.at <= _MEMORY:
+            health = learn(health, event)
+    return health
+
+
+def learn(health: Health, event: Event) -> Health:
+    """Return the state after one more event."""
+    if event.what == "failed":
+        return _after_failure(health, event)
+    if event.what == "answered":
+        return _after_answer(health, event)
+    if event.what == "probing":
+        return health if _is_probed(health, event.at) else replace(health, probing=(event.at, event.cause))
+    return replace(health, doubted={**health.doubted, event.url: health.doubted.get(event.url, event.at)})
+
+
+def admit(health: Health, url: str, now: float) -> Admission:
+    """Return whether a look-up that has a copy may ask: yes, as the one probe, or not now."""
+    at, _ = health.failed.get(url, (now - FAIL_TIMEOUT, ""))
+    if health.opened is None:
+        return "ask" if now - at >= FAIL_TIMEOUT or at > now else "hold"
+    if now < health.opened + health.pause or _is_probed(health, now):
+        return "hold"
+    return "probe"
+
+
+def is_prober(health: Health, token: str) -> bool:
+    """Return whether the process that noted this token as it began to probe was the first to do so."""
+    return health.probing is not None and health.probing[1] == token
+
+
+def why(health: Health, url: str) -> str:
+    """Return the cause that the latest failure gave."""
+    latest = health.failed.get(url) or max(health.failed.values(), default=(0.0, "it failed a moment ago"))
+    return latest[1]
+
+
+def worth_noting(health: Health, event: Event) -> bool:
+    """Return whether an answer tells the others anything: in a healthy build none does, and nothing is written."""
+    if health.opened is not None or event.url in health.failed:
+        return True
+    if event.url in health.doubted:
+        return True
+    if health.doubted:
+        # Once per confirmation period is enough to tell an origin that is sound for others.
+        return health.answered is None or event.at - health.answered >= CONFIRM_AFTER
+    if health.took:
+        return not 0.5 * health.took <= event.took <= 1.5 * health.took
+    return event.took >= _SLOW
+
+
+def _after_failure(health: Health, event: Event) -> Health:
+    if health.opened is not None:
+        failed = {**health.failed, event.url: (event.at, event.cause)}
+        if health.probing is None:
+            return replace(health, failed=failed)  # One that was under way when it opened.
+        pause = min(health.pause * 2, FAIL_TIMEOUT_LIMIT)
+        return replace(health, failed=failed, opened=event.at, pause=pause, probing=None)
+    recent = {url: seen for url, seen in health.failed.items() if event.at - seen[0] <= FAIL_WINDOW}
+    recent[event.url] = (event.at, event.cause)
+    opened = event.at if len(recent) >= MAX_FAILS else None
+    return replace(health, failed=recent, opened=opened, pause=FAIL_TIMEOUT if opened is not None else 0.0)
+
+
+def _after_answer(health: Health, event: Event) -> Health:
+    """Take this URL's failure and doubt back; an open breaker closes, since upstream does answer."""
+    failed = {url: seen for url, seen in health.failed.items() if url != event.url}
+    doubted = {url: at for url, at in health.doubted.items() if url != event.url}
+    return replace(
+        health,
+        failed={} if health.opened is not None else failed,
+        opened=None,
+        pause=0.0,
+        probing=None,
+        took=event.took,
+        doubted=doubted,
+        answered=event.at if doubted else health.answered,
+    )
+
+
+def _is_probed(health: Health, now: float) -> bool:
+    """Return whether somebody is probing; one who was killed meanwhile keeps the others off for one pause only."""
+    return health.probing is not None and now < health.probing[0] + health.pause

@@ -1,0 +1,131 @@
+"""Before asking: serve the copy, ask upstream, stay out of it, or refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cachedindex.model import Health, Record, Request
+from cachedindex.rules import naming
+from cachedindex.settings import PATIENCE_LIMIT, Settings
+
+_LONGEST_LIFETIME = 600.0
+"""Upstream's max-age counts up to here, as a page that is wrong for longer is noticed by people."""
+_UNSAID_LIFETIME = 60.0
+_SKEW = 60.0
+"""Seconds by which the clock of another host may be ahead before its records count as expired."""
+_PASSED_HEADERS = ("range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Answer from the copy."""
+
+    why: str
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask upstream; with `copy`, under a deadline, since the copy may be served instead."""
+
+    validators: Mapping[str, str]
+    copy: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Let the client do it alone."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Answer with an error made here."""
+
+    status: int
+    why: str
+
+
+Decision = Serve | Ask | Pass | Refuse
+
+
+def decide(request: Request, record: Record | None, settings: Settings, now: float) -> Decision:
+    """Return what to do about a request, given what the store has for it."""
+    why = _not_ours(request)
+    if why:
+        return Pass(why)
+    if record is None or (request.sha256 and record.sha256 != request.sha256):
+        if settings.offline:
+            return Refuse(504, "offline = true, and nothing is stored for it")
+        return Ask({})
+    if request.kind == "file":
+        return Serve("immutable")
+    if _fresh(request, record, settings, now) and not _insists(request, settings):
+        return Serve("fresh")
+    if settings.offline:
+        return Serve("offline = true", stale=True)
+    return Ask(_validators(record), _may_stand_in(record, settings, now))
+
+
+def lifetime(record: Record, settings: Settings) -> float:
+    """Return for how many seconds after its last check a page is fresh (RFC 9111, section 4.2.1)."""
+    if settings.index_ttl is not None:
+        return settings.index_ttl
+    control = record.headers.get("cache-control", "").lower()
+    if "no-cache" in control or "no-store" in control:
+        return 0.0
+    said = re.search(r"max-age\s*=\s*\"?(\d+)", control)
+    if said:
+        return min(max(float(said[1]) - _age_header(record), 0.0), _LONGEST_LIFETIME)
+    return 0.0 if _validators(record) else _UNSAID_LIFETIME
+
+
+def patience(record: Record, health: Health, settings: Settings) -> float:
+    """Return the seconds in all that an attempt may take while a copy could stand in."""
+    adapted = min(2 * max(record.took, health.took), PATIENCE_LIMIT)
+    return max(settings.timeout, adapted)
+
+
+def _not_ours(request: Request) -> str | None:
+    if request.method != "GET":
+        return f"{request.method} is not cached"
+    if request.private or "authorization" in request.headers or "cookie" in request.headers:
+        return "asked with credentials"
+    if "?" in request.url:
+        return "a query may be a secret, or a signature that expires"
+    if any(name in request.headers for name in _PASSED_HEADERS):
+        return "a part, or a condition of the client's own"
+    if "no-store" in request.headers.get("cache-control", ""):
+        return "the client wants it unstored"
+    return None
+
+
+def _fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
+    age = now - record.checked
+    return request.kind == "page" and -_SKEW <= age < lifetime(record, settings)
+
+
+def _insists(request: Request, settings: Settings) -> bool:
+    wish = request.headers.get("cache-control", "")
+    if "max-age=0" in wish or "no-cache" in wish:
+        return True
+    return ":all:" in settings.refresh or naming.project(request.url) in settings.refresh
+
+
+def _may_stand_in(record: Record, settings: Settings, now: float) -> bool:
+    if not settings.stale_if_error:
+        return False
+    return now - record.checked - lifetime(record, settings) <= settings.stale_if_error
+
+
+def _validators(record: Record) -> dict[str, str]:
+    pairs = {"if-none-match": "etag", "if-modified-since": "last-modified"}
+    return {name: record.headers[source] for name, source in pairs.items() if source in record.headers}
+
+
+def _age_header(record: Record) -> float:
+    text = record.headers.get("age", "")
+    return float(text) if text.isdigit() else 0.0

@@ -1,0 +1,87 @@
+"""From a request to names: the origin it goes to, the key and readable path of its record, what a person may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import unquote, urlsplit
+
+from cachedindex.model import Request
+
+_LONGEST_SEGMENT = 80
+_DEEPEST = 8
+
+
+def public(url: str) -> str:
+    """Return the URL without user, password, query and fragment: what may be stored and shown."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port, in lower case and without a default port."""
+    parts = urlsplit(url)
+    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def normalized(name: str) -> str:
+    """Return a project's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def project(url: str) -> str:
+    """Return the normalized last segment of a page's path, which for a project page is the project's name."""
+    return normalized(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
+
+
+def representation(request: Request) -> str:
+    """Return which of a page's representations the request prefers: "json" (PEP 691) or "html" (PEP 503)."""
+    if request.kind != "page":
+        return ""
+    wanted: dict[str, float] = {}
+    for item in request.headers.get("accept", "").split(","):
+        media, *parameters = (part.strip() for part in item.lower().split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        form = "json" if media.endswith("+json") else "html"
+        wanted[form] = max(wanted.get(form, 0.0), _number(quality))
+    return "json" if wanted.get("json", 0.0) > wanted.get("html", 0.0) else "html"
+
+
+def record_path(request: Request) -> Sequence[str]:
+    """Return the folders and the name of the request's record below the records folder.
+
+    The folders are for people, the key is for uniqueness; the reader compares the whole URL all the same.
+    """
+    parts = urlsplit(request.url)
+    host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
+    segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
+    form = representation(request)
+    key = _digest(request.url, form, request.trust)
+    if form:
+        return [host, *segments[-_DEEPEST:], f"page.{form}.{key}"]
+    # No folder for a file's hashed directories: one level of files per host is what `ls` can be used on.
+    return [host, "files", f"{segments[-1] if segments else 'index'}.{key}"]
+
+
+def health_name(request: Request) -> str:
+    """Return the file name of what is remembered of the request's origin, as reached by its proxy and trust."""
+    start = origin(request.url)
+    return f"{_segment(start.rpartition('/')[2].replace(':', '_'))}.{_digest(start, request.proxy, request.trust)}"
+
+
+def _segment(text: str) -> str:
+    safe = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_SEGMENT].rstrip(".")
+    return safe if safe and not safe.startswith(".") else f"_{safe.lstrip('.')}"
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # A quality that is no number says nothing, as for a missing one.
+        return 1.0

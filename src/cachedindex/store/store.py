@@ -1,0 +1,119 @@
+"""The store: records by request, blobs by hash, both verified on every read and published whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from cachedindex.model import Record, Request
+from cachedindex.rules import naming
+from cachedindex.store import disk, record
+
+_CHUNK = 1 << 20
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
+_README = b"""Package index pages and files, kept by cachedindex so that builds survive an index that does not answer.
+`ls records-v1` finds a project's pages; every file verifies itself when it is read.
+All of it may be deleted at any time: the next build with a working index fills it again.
+"""
+
+
+class Store:
+    """One cache folder. Every method raises StoreUnavailable, and nothing else, when the disk does not play along."""
+
+    def __init__(self, root: Path) -> None:
+        """Take a folder, which is made when something is first stored."""
+        self.root = root
+        self._records = root / "records-v1"
+        self._blobs = root / "blobs-v1"
+        self._made = False
+
+    def get(self, request: Request) -> Record | None:
+        """Return the verified record of a request; one that is damaged is none, and the next answer heals it."""
+        raw = disk.read(self._path(request))
+        return None if raw is None else record.decode(raw, request.url)
+
+    def put(self, request: Request, new: Record) -> bool:
+        """Publish a record, unless what is stored was asked for later; return whether it was published."""
+        self._make()
+        stored = self.get(request)
+        if stored and stored.asked > new.asked:
+            return False
+        disk.publish(self._path(request), record.encode(new), self.root)
+        return True
+
+    def open_blob(self, digest: str, size: int) -> BinaryIO | None:
+        """Return an open blob of which every byte has been verified, or None where there is none such."""
+        path = self._blob(digest)
+        with disk.failing_as_unavailable("read", path):
+            try:
+                blob = path.open("rb")
+            except FileNotFoundError:
+                return None
+            if _verified(blob, digest, size):
+                return blob
+            blob.close()
+            return None
+
+    def new_blob(self) -> NewBlob:
+        """Return a blob to be written; its name follows from its bytes."""
+        self._make()
+        return NewBlob(disk.NewFile(self._blobs / "incoming", self.root), self._blob)
+
+    def _path(self, request: Request) -> Path:
+        return self._records.joinpath(*naming.record_path(request))
+
+    def _blob(self, digest: str) -> Path:
+        return self._blobs / digest[:2] / digest
+
+    def _make(self) -> None:
+        if self._made:
+            return
+        with disk.failing_as_unavailable("make", self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+        for name, text in (("CACHEDIR.TAG", _TAG), ("README", _README)):
+            if disk.read(self.root / name) is None:
+                disk.publish(self.root / name, text, self.root)
+        self._made = True
+
+
+class NewBlob:
+    """A blob in the making, which knows its digest and size as it grows."""
+
+    def __init__(self, file: disk.NewFile, name: Callable[[str], Path]) -> None:
+        """Take an open new file, and what names a blob by its digest."""
+        self._file = file
+        self._name = name
+        self._hash = sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append; StoreUnavailable where the disk does not take it."""
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written so far."""
+        return self._hash.hexdigest()
+
+    def commit(self) -> None:
+        """Publish under the digest."""
+        self._file.commit(self._name(self.sha256))
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self._file.abandon()
+
+
+def _verified(blob: BinaryIO, digest: str, size: int) -> bool:
+    found, length = sha256(), 0
+    while chunk := blob.read(_CHUNK):
+        found.update(chunk)
+        length += len(chunk)
+    blob.seek(0)
+    return length == size and found.hexdigest() == digest
+
+

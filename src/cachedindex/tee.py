@@ -1,0 +1,75 @@
+"""A body on its way to the client that is stored as it passes, and published only when it is what it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cachedindex.errors import StoreUnavailable
+from cachedindex.model import Body, Record
+from cachedindex.store.store import NewBlob
+
+_CHUNK = 1 << 16
+
+
+class Tee:
+    """A Body over another one; the client reads what it would have read, to the same end or the same exception."""
+
+    def __init__(
+        self, source: Body, blob: NewBlob, announced: int | None, keep: Callable[[NewBlob], Record | None]
+    ) -> None:
+        """Take the source, the blob to fill, the bytes that were announced, and what keeps a blob that is complete."""
+        self._source = source
+        self._blob: NewBlob | None = blob
+        self._announced = announced
+        self._keep = keep
+        self.closed = False
+        self.record: Record | None = None
+        """What was kept, once the end has been reached."""
+        self.problem: str | None = None
+        """Why nothing could be kept, where the disk was to blame."""
+        self.ended: Callable[[Tee], None] = lambda _: None
+        """Told once, when it is settled whether something was kept."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the source's next bytes."""
+        try:
+            data = self._source.read(size)
+        except BaseException:
+            self._settle(complete=False)
+            raise
+        if self._blob and data:
+            try:
+                self._blob.write(data)
+            except StoreUnavailable as error:
+                self.problem = str(error)
+                self._settle(complete=False)
+        if size != 0 and (not data or size < 0):
+            self.closed = True  # urllib3 takes this for the end.
+        if self.closed or (self._blob and self._blob.size == self._announced):
+            self._settle(complete=True)
+        return data
+
+    def drain(self) -> Record | None:
+        """Read to the end for the store alone, and return what was kept."""
+        while self.read(_CHUNK):
+            pass
+        return self.record
+
+    def close(self) -> None:
+        """Close the source; what was not read to its end is not kept."""
+        self.closed = True
+        self._settle(complete=False)
+        self._source.close()
+
+    def _settle(self, *, complete: bool) -> None:
+        blob, self._blob = self._blob, None
+        if blob is None:
+            return
+        try:
+            if complete and self._announced in (None, blob.size):
+                self.record = self._keep(blob)
+        except StoreUnavailable as error:
+            self.problem = str(error)
+        finally:
+            blob.abandon()
+        self.ended(self)

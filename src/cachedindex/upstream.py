@@ -1,0 +1,151 @@
+"""One exchange with upstream: whether it may be asked now, what came back, and what the host learns from it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from io import BytesIO
+from typing import Literal
+
+from cachedindex.errors import StoreUnavailable
+from cachedindex.model import Answer, Event, Health, Record, Request
+from cachedindex.rules import breaker, naming
+from cachedindex.rules.judge import Judgement, judge
+from cachedindex.store.health import HealthLog
+from cachedindex.store.store import NewBlob, Store
+from cachedindex.tee import Tee
+
+_STORED_HEADERS = (
+    "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
+    "x-pypi-last-serial",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What asking brought."""
+
+    answer: Answer
+    judgement: Judgement
+    record: Record | None = None
+    """What is stored now because of it; None while its body is still to be read."""
+    problem: str | None = None
+    """Why it could not be stored."""
+
+
+class Upstream:
+    """The origins beyond the store, as the processes of this host see them together."""
+
+    def __init__(self, store: Store, log: HealthLog, clock: Callable[[], float] = time.time) -> None:
+        """Take where answers and events are kept; `clock` tells seconds since the epoch."""
+        self._store = store
+        self._log = log
+        self._clock = clock
+
+    def health(self, request: Request) -> Health:
+        """Return what this host remembers of the request's origin."""
+        return self._log.recall(naming.health_name(request), self._clock())
+
+    def admit(self, request: Request) -> breaker.Admission:
+        """Return whether a look-up that has a copy may ask now; a probe is claimed for this process."""
+        admission = breaker.admit(self.health(request), request.url, self._clock())
+        if admission != "probe":
+            return admission
+        token = secrets.token_hex(8)
+        self._note(request, "probing", cause=token)
+        return "probe" if breaker.is_prober(self.health(request), token) else "hold"
+
+    def failed(self, request: Request, cause: str) -> None:
+        """Tell the host that the origin did."""
+        self._note(request, "failed", cause=cause)
+
+    def ask(self, request: Request, record: Record | None, send: Callable[[], Answer]) -> Fresh:
+        """Send the request, judge the answer, store what it is worth. Raises UpstreamFailed as `send` does.
+
+        It may run in a thread of its own, and end after its caller has gone on: it says nothing to anybody.
+        """
+        asked = self._clock()
+        answer = send()
+        page = b""
+        if request.kind == "page" and answer.native is None:
+            page = answer.body.read()
+            answer = replace(answer, body=BytesIO(page))
+        now = self._clock()
+        judgement = judge(request, record, answer, page, self.health(request), now)
+        if judgement.verdict in ("replace", "renew"):
+            self._note(request, "answered", took=now - asked)
+        if judgement.verdict == "replace":
+            if request.kind != "page":
+                return Fresh(self._teed(request, answer, asked), judgement)
+            record = self._record(answer, request, asked, len(page), sha256(page).hexdigest(), page)
+        elif judgement.verdict == "renew" and record:
+            headers = {**record.headers, **_storable(answer)}
+            record = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, doubt=None)
+        elif judgement.verdict == "doubt" and record:
+            self._note(request, "doubted")
+            known = record.doubt and record.doubt[0] == judgement.digest
+            record = record if known else replace(record, doubt=(judgement.digest, now))
+        else:
+            return Fresh(answer, judgement)
+        return Fresh(answer, judgement, record, self._put(request, record))
+
+    def _teed(self, request: Request, answer: Answer, asked: float) -> Answer:
+        """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
+        length = answer.headers.get("content-length", "")
+        announced = int(length) if length.isdigit() else None
+        chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
+        # An encoded body is its own only in the encoding that this client asked for.
+        ends = announced is not None or chunked
+        if not request.sha256 and ("content-encoding" in answer.headers or not ends):
+            return answer
+
+        def keep(blob: NewBlob) -> Record | None:
+            if request.sha256 and blob.sha256 != request.sha256:
+                return None
+            blob.commit()
+            record = self._record(answer, request, asked, blob.size, blob.sha256)
+            self._store.put(request, record)
+            return record
+
+        try:
+            return replace(answer, body=Tee(answer.body, self._store.new_blob(), announced, keep), native=None)
+        except StoreUnavailable:
+            return answer
+
+    def _record(
+        self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None
+    ) -> Record:
+        now = self._clock()
+        final = naming.public(answer.url)
+        headers = _storable(answer)
+        return Record(request.url, final, headers, asked, now - answer.age, now - asked, size, digest, page)
+
+    def _put(self, request: Request, record: Record) -> str | None:
+        try:
+            self._store.put(request, record)
+        except StoreUnavailable as error:
+            return str(error)
+        return None
+
+    def _note(
+        self,
+        request: Request,
+        what: Literal["failed", "answered", "probing", "doubted"],
+        cause: str = "",
+        took: float = 0.0,
+    ) -> None:
+        event = Event(what, self._clock(), request.url, cause, took)
+        if what == "answered" and not breaker.worth_noting(self.health(request), event):
+            return
+        try:
+            self._log.note(naming.health_name(request), event)
+        except StoreUnavailable:
+            # Neither the cache folder nor the run's own takes it: every process then finds out for itself.
+            return
+
+
+def _storable(answer: Answer) -> dict[str, str]:
+    return {name: answer.headers[name] for name in _STORED_HEADERS if name in answer.headers}

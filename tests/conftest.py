@@ -1,0 +1,140 @@
+"""Fixtures: a local index, an environment that is nobody's, and the real pips and buildout in environments of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import packages
+from tests.index import Index, serving
+
+CHECKOUT = Path(__file__).parent.parent
+SOURCE = CHECKOUT / "src"
+KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return the machine's variables without its pip settings, ours, and its home."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if any(word in name.upper() for word in KEPT) and not name.startswith(("PIP_", "PYTHON"))
+    }
+    if os.environ.get("PIP_CERT"):
+        kept["PIP_CERT"] = os.environ["PIP_CERT"]
+    return {**kept, "HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+@dataclass
+class Ran:
+    """A finished process."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ours(self) -> list[str]:
+        """The lines that cachedindex printed."""
+        return [line for line in self.err.splitlines() if line.startswith("cachedindex: ")]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Give variables with a cache, a home and pip caches of this test's own."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return {
+        **clean_environment(home),
+        "CACHEDINDEX_CACHE_DIR": str(tmp_path / "cache"),
+        "PIP_CACHE_DIR": str(tmp_path / "pip-cache"),
+    }
+
+
+@pytest.fixture
+def run(environment: Mapping[str, str], tmp_path: Path) -> Run:
+    """Give a function that runs a command to its end, in a folder of the test."""
+
+    def run(*command: object, cwd: Path = tmp_path, **variables: str) -> Ran:
+        process = subprocess.run(
+            [str(part) for part in command],
+            env={**environment, **variables},
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Ran(process.returncode, process.stdout, process.stderr)
+
+    return run
+
+
+@pytest.fixture
+def distributions(tmp_path: Path) -> Path:
+    """Give a folder of small distributions: five wheels in a chain, and an sdist with its backend."""
+    folder = tmp_path / "distributions"
+    folder.mkdir()
+    names = ("alpha", "beta", "gamma", "delta", "epsilon")
+    for name, needed in zip(names, (*names[1:], None), strict=True):
+        packages.add_wheel(folder, name, "1.0", (needed,) if needed else ())
+    packages.add_backend(folder)
+    packages.add_sdist(folder, "source", "2.0")
+    return folder
+
+
+@pytest.fixture
+def index(distributions: Path) -> Iterator[Index]:
+    with serving(distributions) as index:
+        yield index
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Give a function that fetches real distributions once for a checkout, from whatever index this machine uses."""
+    home = tmp_path_factory.mktemp("home")
+
+    def fetch(*requirements: str) -> Path:
+        name = "-".join(requirements).replace("=", "")
+        folder = Path(pytestconfig.cache.mkdir("wheelhouse")) / name  # type: ignore[union-attr]
+        if not folder.exists():
+            command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder) + ".part", *requirements]
+            process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)
+            if process.returncode:
+                pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: no {' '.join(requirements)}: {process.stderr[-300:]}")
+            Path(f"{folder}.part").rename(folder)
+        return folder
+
+    return fetch
+
+
+@pytest.fixture(scope="session")
+def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Give a function that makes an environment with some real distributions in it, and returns its python."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def make(*requirements: str) -> Path:
+        if requirements not in made:
+            home = tmp_path_factory.mktemp("home")
+            folder = tmp_path_factory.mktemp("environment")
+            venv.create(folder, with_pip=True)
+            python = folder / "bin" / "python"
+            subprocess.run(
+                [python, "-m", "pip", "install", "-q", "--no-index", "--find-links", wheelhouse(*requirements),
+                 *requirements],
+                env=clean_environment(home), check=True, capture_output=True,
+            )  # fmt: skip
+            made[requirements] = python
+        return made[requirements]
+
+    return make

@@ -1,0 +1,77 @@
+"""Small real distributions, made on the spot: wheels, and an sdist whose build backend must come from the index."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+_BACKEND = '''
+import os, zipfile
+from tinybackend_wheel import wheel
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name, version = open("NAME").read().split()
+    filename, content = wheel(name, version)
+    with open(os.path.join(wheel_directory, filename), "wb") as file:
+        file.write(content)
+    return filename
+'''
+
+
+def wheel(name: str, version: str, requires: tuple[str, ...] = ()) -> tuple[str, bytes]:
+    """Return a wheel's file name and bytes; its one module knows its version."""
+    info = f"{name}-{version}.dist-info"
+    lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
+    lines += [f"Requires-Dist: {requirement}\n" for requirement in requires]
+    files = {
+        f"{name}.py": f"version = {version!r}\n",
+        f"{info}/METADATA": "".join(lines),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record += f"{path},sha256={digest},{len(text.encode())}\n"
+    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return f"{name}-{version}-py3-none-any.whl", content.getvalue()
+
+
+def add_wheel(folder: Path, name: str, version: str, requires: tuple[str, ...] = ()) -> Path:
+    filename, content = wheel(name, version, requires)
+    (folder / filename).write_bytes(content)
+    return folder / filename
+
+
+def add_backend(folder: Path) -> Path:
+    """Add the wheel of a PEP 517 backend that needs nothing else."""
+    filename, content = wheel("tinybackend", "1.0")
+    path = folder / filename
+    path.write_bytes(content)
+    # The backend makes wheels with this very module, which it carries along.
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("tinybackend_api.py", _BACKEND)
+        archive.writestr("tinybackend_wheel.py", Path(__file__).read_text("utf-8"))
+    return path
+
+
+def add_sdist(folder: Path, name: str, version: str) -> Path:
+    """Add an sdist that only an isolated build with `tinybackend` can install."""
+    path = folder / f"{name}-{version}.tar.gz"
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "NAME": f"{name} {version}",
+        "pyproject.toml": '[build-system]\nrequires = ["tinybackend"]\nbuild-backend = "tinybackend_api"\n',
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for filename, text in files.items():
+            member = tarfile.TarInfo(f"{name}-{version}/{filename}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path

@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+)"', (here / "src/cachedindex/__init__.py").read_text("utf-8"))
-assert version
+if not version:
+    raise SystemExit("setup.py: src/cachedindex/__init__.py holds no version")
 
 extras = {
     "requests": ["requests>=2.28"],

@@ -1,4 +1,4 @@
-"""Fixtures: a local index, an environment that is nobody's, and the real pips and buildout in environments of their own."""
+"""Fixtures: a local index, an environment that is nobody's, and the real pips and buildout."""
 
 from __future__ import annotations
 

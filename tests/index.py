@@ -76,7 +76,7 @@ def serving(folder: Path) -> Iterator[Index]:
 
 
 def project_of(filename: str) -> str:
-    return re.sub(r"[-_.]+", "-", filename.split("-")[0]).lower()
+    return re.sub(r"[-_.]+", "-", filename.partition("-")[0]).lower()
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------
@@ -214,7 +214,11 @@ def metadata(path: Path) -> bytes:
 def json_page(project: str, found: list[Path]) -> bytes:
     files = []
     for path in found:
-        entry: dict[str, Any] = {"filename": path.name, "url": f"/files/{path.name}", "hashes": {"sha256": sha256(path)}}
+        entry: dict[str, Any] = {
+            "filename": path.name,
+            "url": f"/files/{path.name}",
+            "hashes": {"sha256": sha256(path)},
+        }
         if path.suffix == ".whl":
             entry["core-metadata"] = {"sha256": hashlib.sha256(metadata(path)).hexdigest()}
         files.append(entry)
@@ -224,7 +228,11 @@ def json_page(project: str, found: list[Path]) -> bytes:
 def html_page(project: str, found: list[Path]) -> bytes:
     links = "".join(
         f'<a href="../../files/{path.name}#sha256={sha256(path)}"'
-        + (f' data-core-metadata="sha256={hashlib.sha256(metadata(path)).hexdigest()}"' if path.suffix == ".whl" else "")
+        + (
+            f' data-core-metadata="sha256={hashlib.sha256(metadata(path)).hexdigest()}"'
+            if path.suffix == ".whl"
+            else ""
+        )
         + f">{html.escape(path.name)}</a><br>\n"
         for path in found
     )

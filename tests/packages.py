@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-_BACKEND = '''
+_BACKEND = """
 import os, zipfile
 from tinybackend_wheel import wheel
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -18,7 +18,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with open(os.path.join(wheel_directory, filename), "wb") as file:
         file.write(content)
     return filename
-'''
+"""
 
 
 def wheel(name: str, version: str, requires: tuple[str, ...] = ()) -> tuple[str, bytes]:

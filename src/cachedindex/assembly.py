@@ -51,7 +51,7 @@ def _cache(settings: Settings, report: Report, run: Run | None) -> Cache | None:
         report.complain("there is no folder to keep anything in; set cache-dir. The build goes on without it")
         return None
     store = Store(root)
-    return Cache(store, Upstream(store, HealthLog(root, run and run.folder)), settings, report)
+    return Cache(store, Upstream(store, HealthLog(root, run.folder if run else None)), settings, report)
 
 
 def broken(report: Report | None, error: Exception, say: Callable[[str], None] = say) -> None:

@@ -33,9 +33,7 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def load(
-    own: Mapping[str, str] | None = None, place: str = "", environ: Mapping[str, str] = os.environ
-) -> Loaded:
+def load(own: Mapping[str, str] | None = None, place: str = "", environ: Mapping[str, str] = os.environ) -> Loaded:
     """Return the settings of every place together; SettingsError for what is wrong in the client's `own` options."""
     own_values, wrong = settings.read(own or {}, place)
     if wrong:

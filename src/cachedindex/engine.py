@@ -94,8 +94,6 @@ class Cache:
         """Return what the client gets from an answer that came in time."""
         judgement = fresh.judgement
         self._complain(fresh.problem)
-        if judgement.fault and request.kind == "page":
-            self._upstream.failed(request, judgement.why)
         if judgement.verdict == "pass":
             self._end(request, "passed", judgement.why)
             return fresh.answer
@@ -140,7 +138,9 @@ class Cache:
             **record.headers,
             "content-length": str(record.size),
             # RFC 9211; what it calls stale is what this project calls expired.
-            "cache-status": f"cachedindex; hit; ttl={left:.0f}" if ended in ("hit", "stale") else "cachedindex; fwd=stale",
+            "cache-status": f"cachedindex; hit; ttl={left:.0f}"
+            if ended in ("hit", "stale")
+            else "cachedindex; fwd=stale",
         }
         self._served_page(request)
         self._end(request, ended, why, now - record.checked)

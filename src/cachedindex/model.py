@@ -62,6 +62,12 @@ class Answer:
     native: object | None = None
     """The client's own response, as long as nobody has read its body: then it is what the client gets back."""
 
+    @property
+    def announced(self) -> int | None:
+        """The bytes that the body has on the wire, as its header says."""
+        length = self.headers.get("content-length", "")
+        return int(length) if length.isdigit() else None
+
 
 class Send(Protocol):
     """The client's own way of asking upstream, to the end of the redirects."""

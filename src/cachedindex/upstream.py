@@ -77,6 +77,8 @@ class Upstream:
         judgement = judge(request, record, answer, page, self.health(request), now)
         if judgement.verdict in ("replace", "renew"):
             self._note(request, "answered", took=now - asked)
+        elif judgement.fault and request.kind == "page":  # A failing file is no failing index.
+            self.failed(request, judgement.why)
         if judgement.verdict == "replace":
             if request.kind != "page":
                 return Fresh(self._teed(request, answer, asked), judgement)
@@ -94,11 +96,9 @@ class Upstream:
 
     def _teed(self, request: Request, answer: Answer, asked: float) -> Answer:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
-        length = answer.headers.get("content-length", "")
-        announced = int(length) if length.isdigit() else None
         chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
         # An encoded body is its own only in the encoding that this client asked for.
-        ends = announced is not None or chunked
+        ends = answer.announced is not None or chunked
         if not request.sha256 and ("content-encoding" in answer.headers or not ends):
             return answer
 
@@ -111,7 +111,7 @@ class Upstream:
             return record
 
         try:
-            return replace(answer, body=Tee(answer.body, self._store.new_blob(), announced, keep), native=None)
+            return replace(answer, body=Tee(answer.body, self._store.new_blob(), answer.announced, keep), native=None)
         except StoreUnavailable:
             return answer
 

@@ -10,12 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cachedindex.assembly import broken
-from cachedindex.clients.asking import cause, request_of
+from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 else:
     # At run time no base class: it would be another one in every copy of requests, and none of them asks for it.
     BaseAdapter = object
-
-_LONGEST_PAGE = 128 << 20
-"""Bytes beyond which an answer is taken for no page, and not read into memory."""
-_ATTEMPT_TIMEOUT = 60.0
-"""Seconds after which a thread whose client set no timeout stops waiting for a late answer."""
 
 
 class IndexAdapter(BaseAdapter):
@@ -98,7 +92,7 @@ class IndexAdapter(BaseAdapter):
             return self._ask(asked, request, options, headers, patient=patient)
 
         answer = cache.answer(asked, send)
-        return answer and self._response(request, answer)
+        return None if answer is None else self._response(request, answer)
 
     def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:
         url = request.url or ""
@@ -127,7 +121,7 @@ class IndexAdapter(BaseAdapter):
         ours.headers.update(headers)
         chain = self._library.chain(self._pick if patient else self._twin)
         if not patient:
-            options = {**options, "timeout": options["timeout"] or _ATTEMPT_TIMEOUT}
+            options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         try:
             return _answer(asked, chain.follow(ours, options), private=chain.private)
         except Exception as error:
@@ -142,11 +136,14 @@ class IndexAdapter(BaseAdapter):
         twin = self._twins.get(id(adapter))
         if twin is None:
             twin = object.__new__(type(adapter))
-            twin.__dict__.update(adapter.__dict__)
-            twin.max_retries = self._library.adapters.Retry(0, read=False)
-            twin.proxy_manager = {}
-            twin.__dict__["cacheable_methods"] = ()  # CacheControl's: its cache must not answer for upstream.
-            twin.init_poolmanager(adapter._pool_connections, adapter._pool_maxsize)  # noqa: SLF001 - as HTTPAdapter.__setstate__ does
+            state = {
+                **adapter.__dict__,
+                "max_retries": self._library.adapters.Retry(0, read=False),
+                "proxy_manager": {},
+            }
+            # CacheControl's: its own cache must not answer for upstream.
+            twin.__dict__.update(state, cacheable_methods=())
+            twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"])
             self._twins[id(adapter)] = twin
         return twin
 
@@ -246,20 +243,18 @@ class _Raw:
 
 def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    age = _age(response, headers)
-    length = headers.get("content-length", "")
-    announced = int(length) if length.isdigit() else None
-    if asked.kind != "page" or response.status_code != 200 or (announced or 0) > _LONGEST_PAGE:  # noqa: PLR2004
-        return Answer(
-            response.status_code, response.reason, response.url, headers, _Raw(response),
-            private=private, age=age, native=response,
-        )  # fmt: skip
-    page = response.content
-    # urllib3 1.26 does not check the length by itself; tell() counts what came over the wire.
-    whole = announced is None or response.raw.tell() == announced
-    headers = {name: value for name, value in headers.items() if name != "content-encoding"}
-    headers["content-length"] = str(len(page))
-    return Answer(200, response.reason, response.url, headers, BytesIO(page), whole, private, age)
+    answer = Answer(
+        response.status_code,
+        response.reason or "",
+        response.url,
+        headers,
+        _Raw(response),
+        private=private,
+        age=_age(response, headers),
+        native=response,
+    )
+    # tell() counts what came over the wire; urllib3 1.26 does not compare it with the header by itself.
+    return with_page(asked, answer, lambda: (response.content, response.raw.tell()))
 
 
 def _age(response: Response, headers: Mapping[str, str]) -> float:
@@ -272,7 +267,7 @@ def _age(response: Response, headers: Mapping[str, str]) -> float:
         return 0.0
 
 
-def _trust(adapter: HTTPAdapter, url: str, verify: Any) -> str:
+def _trust(adapter: Any, url: str, verify: Any) -> str:
     """Return how the peer is verified, by asking the adapter itself: pip's for trusted hosts overrides `verify`."""
     if not url.lower().startswith("https:"):
         return "http"

@@ -1,14 +1,22 @@
-"""What every client edge needs: a request made of a URL and headers, and a failure put in a few words."""
+"""What every client edge needs: a request made of a URL, an answer with its page read, a failure in a few words."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from io import BytesIO
 from urllib.parse import urlsplit
 
-from cachedindex.model import Request
+from cachedindex.model import Answer, Request
 from cachedindex.rules import pages
+
+ATTEMPT_TIMEOUT = 60.0
+"""Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
+_LONGEST_PAGE = 128 << 20
+"""Bytes beyond which an answer is taken for no page, and not read into memory."""
 
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name could not be looked up"),
@@ -31,6 +39,20 @@ def request_of(
     digest = pages.promised(parts.fragment)
     kind = pages.kind(bare, lower, digest)
     return Request(method, bare, kind, lower, digest, trust, _host(proxy), private or bool(user))
+
+
+def with_page(asked: Request, answer: Answer, read: Callable[[], tuple[bytes, int]]) -> Answer:
+    """Return the answer with its page read whole, as Send promises; what is no page stays unread.
+
+    `read` returns the page, decoded, and how many bytes of it came over the wire.
+    """
+    announced = answer.announced
+    if asked.kind != "page" or answer.status != HTTPStatus.OK or (announced or 0) > _LONGEST_PAGE:
+        return answer
+    page, came = read()
+    headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
+    headers["content-length"] = str(len(page))
+    return replace(answer, headers=headers, body=BytesIO(page), whole=announced in (None, came), native=None)
 
 
 def cause(error: BaseException) -> str:

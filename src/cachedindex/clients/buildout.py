@@ -1,4 +1,4 @@
-"""The zc.buildout extension: buildout's own look-ups through the opener, those of the pips that it starts by the hook."""
+"""The zc.buildout extension: buildout's own look-ups go through the opener, those of its pips through the hook."""
 
 from __future__ import annotations
 

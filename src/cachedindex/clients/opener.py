@@ -13,12 +13,11 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from email.message import Message
-from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.response import addinfourl
 
 from cachedindex.assembly import broken
-from cachedindex.clients.asking import cause, request_of
+from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -26,8 +25,6 @@ from cachedindex.model import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONGEST_PAGE = 128 << 20
-_ATTEMPT_TIMEOUT = 60.0
 _HOP_BY_HOP = ("transfer-encoding", "connection")
 
 
@@ -72,7 +69,7 @@ class CacheHandler(urllib.request.BaseHandler):
         timeout = socket.getdefaulttimeout() if _is_default(req.timeout) else req.timeout
 
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            seconds = timeout if patient else timeout or _ATTEMPT_TIMEOUT
+            seconds = timeout if patient else timeout or ATTEMPT_TIMEOUT
             return self._ask(asked, _copy(req, headers), seconds)
 
         answer = self._cache.answer(asked, send)
@@ -89,7 +86,8 @@ class CacheHandler(urllib.request.BaseHandler):
     def _trust(self, url: str) -> str:
         if not url.lower().startswith("https:"):
             return "http"
-        contexts = (getattr(handler, "_context", None) for handler in self.parent.handlers)
+        handlers: list[Any] = vars(self.parent)["handlers"]
+        contexts = (getattr(handler, "_context", None) for handler in handlers)
         unverified = any(context and context.verify_mode == ssl.CERT_NONE for context in contexts)
         return "unverified" if unverified else "tls"
 
@@ -166,25 +164,25 @@ def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.req
 
 def _read(asked: Request, native: Any, *, private: bool) -> Answer:
     headers = {name.lower(): value for name, value in native.headers.items()}
-    length = headers.get("content-length", "")
-    announced = int(length) if length.isdigit() else None
-    reason = str(native.msg if isinstance(native.msg, str) else native.reason)
-    encoded = "content-encoding" in headers
-    if asked.kind != "page" or native.status != 200 or encoded or (announced or 0) > _LONGEST_PAGE:  # noqa: PLR2004
-        return Answer(native.status, reason, native.url, headers, native, private=private, native=native)
-    page = native.read()
-    whole = announced is None or len(page) == announced
-    headers["content-length"] = str(len(page))
-    return Answer(200, reason, native.url, headers, BytesIO(page), whole, private)
+    reason = native.msg if isinstance(native.msg, str) else native.reason
+    answer = Answer(native.status, str(reason), native.url, headers, native, private=private, native=native)
+    if "content-encoding" in headers:  # urllib's clients decode it themselves, if they do.
+        return answer
+
+    def read() -> tuple[bytes, int]:
+        page = native.read()
+        return page, len(page)
+
+    return with_page(asked, answer, read)
 
 
-def _response(answer: Answer) -> addinfourl:
+def _response(answer: Answer) -> Any:
     message = Message()
     for name, value in answer.headers.items():
         if name not in _HOP_BY_HOP:
             message[name] = value
-    response = addinfourl(cast("IO[bytes]", answer.body), message, answer.url, answer.status)
-    response.msg = answer.reason  # type: ignore[attr-defined] - HTTPErrorProcessor reads it
+    response: Any = addinfourl(cast("IO[bytes]", answer.body), message, answer.url, answer.status)
+    response.msg = answer.reason  # HTTPErrorProcessor reads it.
     return response
 
 

@@ -1,7 +1,7 @@
 """Waits until pip imports its session, then attaches the cache to it; does nothing in any other program.
 
-Two of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, and `get_runnable_pip`, which
-names the pip that pip itself starts, for isolated builds and for `--python` (pip 22.2 and later).
+Two of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, and `get_runnable_pip`,
+which names the pip that pip itself starts, for isolated builds and for `--python` (pip 22.2 and later).
 """
 
 import os

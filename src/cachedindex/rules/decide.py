@@ -58,16 +58,13 @@ def decide(request: Request, record: Record | None, settings: Settings, now: flo
     if why:
         return Pass(why)
     if record is None or (request.sha256 and record.sha256 != request.sha256):
-        if settings.offline:
-            return Refuse(504, "offline = true, and nothing is stored for it")
-        return Ask({})
+        return Refuse(504, "offline = true, and nothing is stored for it") if settings.offline else Ask({})
     if request.kind == "file":
         return Serve("immutable")
     if _fresh(request, record, settings, now) and not _insists(request, settings):
         return Serve("fresh")
-    if settings.offline:
-        return Serve("offline = true", stale=True)
-    return Ask(_validators(record), _may_stand_in(record, settings, now))
+    stale = Serve("offline = true", stale=True)
+    return stale if settings.offline else Ask(_validators(record), _may_stand_in(record, settings, now))
 
 
 def lifetime(record: Record, settings: Settings) -> float:

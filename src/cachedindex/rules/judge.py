@@ -1,9 +1,10 @@
-"""After an answer: does it replace the copy, renew it, cast doubt on it, say nothing about it, or not concern us?"""
+"""After an answer: whether it replaces the copy, renews it, casts doubt on it, is rejected, or is not for us."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Literal
 
 from cachedindex.model import Answer, Health, Record, Request
@@ -13,8 +14,9 @@ from cachedindex.settings import CONFIRM_AFTER
 _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3
 """Doubt about as many projects at once is the origin's fault, not theirs."""
-_FINAL = (401, 403)
-_FAULTS = (407, 408, 429)
+_FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,20 @@ def judge(
     request: Request, record: Record | None, answer: Answer, page: bytes, health: Health, now: float
 ) -> Judgement:
     """Return what an answer means; `page` is its body when the request is for a page."""
-    if answer.private or "no-store" in answer.headers.get("cache-control", "").lower():
-        return Judgement("pass", "not to be stored")
-    if answer.status == 200:
+    control = answer.headers.get("cache-control", "").lower()
+    if answer.private or "no-store" in control or "private" in control:
+        return Judgement("pass", "it is not to be stored")
+    if answer.status == HTTPStatus.OK:
         return _judge_page(request, record, answer, page, health, now) if request.kind == "page" else _whole(answer)
-    if answer.status == 304 and record:
+    if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Judgement("renew")
+    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT
+    why = f"it answered {answer.status} {answer.reason}".rstrip()
     if answer.status in _FINAL or record is None:
-        return Judgement("pass", f"upstream said {answer.status}", fault=answer.status >= 500)
-    if answer.status in (404, 410):
-        return _doubt(record, f"it was gone ({answer.status})", str(answer.status), health, now)
-    fault = answer.status >= 500 or answer.status in _FAULTS
-    return Judgement("reject", f"it answered {answer.status} {answer.reason}".rstrip(), fault)
+        return Judgement("pass", why, fault)
+    if answer.status in _GONE:
+        return _doubt(record, why, str(answer.status), health, now)
+    return Judgement("reject", why, fault)
 
 
 def _whole(answer: Answer) -> Judgement:
@@ -80,5 +84,5 @@ def _doubt(record: Record, why: str, digest: str, health: Health, now: float) ->
     sound_since = health.answered is not None and health.answered > first
     origins_fault = len(health.doubted) >= _DOUBTED_PROJECTS and waited < _DOUBT_LIMIT
     if waited >= CONFIRM_AFTER and sound_since and not origins_fault:
-        return Judgement("pass" if digest in ("404", "410") else "replace", "seen again")
+        return Judgement("pass" if digest.isdigit() else "replace", "seen again")
     return Judgement("doubt", why, digest=digest)

@@ -13,12 +13,14 @@ from urllib.parse import unquote, urljoin, urlsplit
 from cachedindex.model import Kind, Record
 from cachedindex.rules import naming
 
-_DISTRIBUTION = re.compile(r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.I)
+_DISTRIBUTION = re.compile(
+    r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.IGNORECASE
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # An anchor whose attributes may hold a bare ">", as in data-requires-python=">=3.8".
-_ANCHOR = re.compile(r"""<a\b((?:[^>"']|"[^"]*"|'[^']*')*)>""", re.I)
-_ATTRIBUTE = re.compile(r"""([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
-_PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.I)
+_ANCHOR = re.compile(r"""<a\b((?:[^>"']|"[^"]*"|'[^']*')*)>""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

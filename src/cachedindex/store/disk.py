@@ -51,7 +51,7 @@ class NewFile:
         self._root = root
         self._temporary = path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
         with failing_as_unavailable("write to", path.parent):
-            mode = os.stat(root).st_mode
+            mode = root.stat().st_mode
             _make_folders(path.parent, root, mode)
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
@@ -71,8 +71,8 @@ class NewFile:
             # close, too, tells of a full disk, and on a network file system of everything else.
             with failing_as_unavailable("write to", final.parent):
                 self._file.close()
-                _make_folders(final.parent, self._root, os.stat(self._root).st_mode)
-                os.replace(self._temporary, final)
+                _make_folders(final.parent, self._root, self._root.stat().st_mode)
+                self._temporary.replace(final)
         except StoreUnavailable:
             self.abandon()
             raise
@@ -100,7 +100,7 @@ def publish(path: Path, data: bytes, root: Path) -> None:
 def append(path: Path, line: bytes, root: Path) -> None:
     """Add one short line, in one write, which a local file system does not mix with another process's."""
     with failing_as_unavailable("write to", path):
-        mode = os.stat(root).st_mode
+        mode = root.stat().st_mode
         _make_folders(path.parent, root, mode)
         descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
         try:

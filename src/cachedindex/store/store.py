@@ -115,5 +115,3 @@ def _verified(blob: BinaryIO, digest: str, size: int) -> bool:
         length += len(chunk)
     blob.seek(0)
     return length == size and found.hexdigest() == digest
-
-

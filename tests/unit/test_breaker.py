@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cachedindex.model import Event, Health
+from cachedindex.rules import breaker
+
+A, B, C = (f"https://index.example/simple/{name}/" for name in "abc")
+T = 1_000_000.0
+
+
+def failed(at: float, url: str = A, cause: str = "no answer") -> Event:
+    return Event("failed", T + at, url, cause)
+
+
+def answered(at: float, url: str = A, took: float = 0.1) -> Event:
+    return Event("answered", T + at, url, took=took)
+
+
+def probing(at: float, token: str = "me") -> Event:
+    return Event("probing", T + at, A, token)
+
+
+def doubted(at: float, url: str = A) -> Event:
+    return Event("doubted", T + at, url)
+
+
+OPEN = [failed(0, A), failed(1, B)]
+
+
+@pytest.mark.parametrize(
+    ("events", "url", "at", "admission"),
+    [
+        ([], A, 0, "ask"),
+        # one URL that failed is left alone for a while, the origin is not
+        ([failed(0)], A, 1, "hold"),
+        ([failed(0)], B, 1, "ask"),
+        ([failed(0)], A, 31, "ask"),
+        ([failed(0), failed(1)], B, 2, "ask"),
+        # two URLs within the window open it for all
+        (OPEN, C, 2, "hold"),
+        ([failed(0, A), answered(1, C), failed(2, B)], C, 3, "hold"),
+        ([failed(0, A), failed(61, B)], C, 62, "ask"),
+        # a late answer takes its failure back
+        ([failed(0, A), answered(1, A), failed(2, B)], C, 3, "ask"),
+        ([failed(0, A), answered(1, A)], A, 2, "ask"),
+        ([*OPEN, answered(2, A)], C, 3, "ask"),
+        # half open after the pause: one probe
+        (OPEN, C, 30, "hold"),
+        (OPEN, C, 31, "probe"),
+        ([*OPEN, probing(32)], C, 33, "hold"),
+        # a probe that was killed blocks for one pause only
+        ([*OPEN, probing(32)], C, 63, "probe"),
+        # a failed probe doubles the pause, up to five minutes
+        ([*OPEN, probing(32), failed(33, C)], C, 92, "hold"),
+        ([*OPEN, probing(32), failed(33, C)], C, 93, "probe"),
+        # a good one closes it
+        ([*OPEN, probing(32), answered(33, C)], A, 34, "ask"),
+        # in flight as it opened: no second opening
+        ([*OPEN, failed(2, C)], A, 31, "probe"),
+        # stamps from the future are void, old ones forgotten
+        ([failed(500, A), failed(501, B)], C, 2, "ask"),
+        (OPEN, C, 90_000, "ask"),
+    ],
+)
+def test_whether_an_origin_may_be_asked(events: list[Event], url: str, at: float, admission: str) -> None:
+    assert breaker.admit(breaker.recall(events, T + at), url, T + at) == admission
+
+
+def test_the_pause_grows_to_five_minutes_and_starts_anew_after_an_answer() -> None:
+    events, at, pauses = list(OPEN), 1.0, []
+    for _ in range(6):
+        pause = breaker.recall(events, T + at).pause
+        pauses.append(pause)
+        at += pause
+        events += [probing(at), failed(at, C)]
+    assert pauses == [30, 60, 120, 240, 300, 300]
+    events += [answered(at + 1, C), failed(at + 2, A), failed(at + 3, B)]
+    assert breaker.recall(events, T + at + 3).pause == 30
+
+
+def test_only_the_first_of_two_probers_probes() -> None:
+    health = breaker.recall([*OPEN, probing(32, "one"), probing(32.1, "two")], T + 33)
+    assert breaker.is_prober(health, "one")
+    assert not breaker.is_prober(health, "two")
+    assert not breaker.is_prober(Health(), "one")
+
+
+def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
+    health = breaker.recall([failed(0, A, "first"), failed(1, B, "second")], T + 2)
+    assert breaker.why(health, A) == "first"
+    assert breaker.why(health, C) == "second"
+    assert breaker.why(Health(), A)
+
+
+@pytest.mark.parametrize(
+    ("events", "event", "worth"),
+    [
+        ([], answered(10), False),
+        ([], answered(10, took=4), True),
+        ([answered(0, B, took=4)], answered(10, took=4.2), False),
+        ([answered(0, B, took=4)], answered(10, took=0.1), True),
+        ([failed(0)], answered(1), True),
+        ([failed(0)], answered(1, B), False),
+        (OPEN, answered(2, C), True),
+        ([doubted(0)], answered(1), True),
+        ([doubted(0)], answered(1, B), True),
+        ([doubted(0), answered(1, B)], answered(2, C), False),
+        ([doubted(0), answered(1, B)], answered(62, C), True),
+    ],
+)
+def test_a_healthy_build_has_nothing_to_note(events: list[Event], event: Event, worth: bool) -> None:
+    assert breaker.worth_noting(breaker.recall(events, event.at), event) is worth
+
+
+def test_doubt_is_remembered_until_a_sound_answer() -> None:
+    health = breaker.recall([doubted(0), doubted(5), doubted(6, B)], T + 7)
+    assert health.doubted == {A: T, B: T + 6}
+    health = breaker.learn(health, answered(8, A))
+    assert health.doubted == {B: T + 6}
+    assert health.answered == T + 8
+
+
+@pytest.mark.parametrize("health", [Health(), breaker.recall(OPEN, T)])
+def test_learning_changes_nothing_in_place(health: Any) -> None:
+    before = repr(health)
+    breaker.learn(health, failed(2, C))
+    breaker.learn(health, answered(2, C))
+    assert repr(health) == before

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from cachedindex.model import Health, Record, Request
+from cachedindex.rules.decide import Ask, Pass, Refuse, Serve, decide, lifetime, patience
+from cachedindex.settings import Settings
+
+NOW = 1_000_000.0
+DIGEST = "a" * 64
+PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
+FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, DIGEST)
+OTHER = Request("GET", "https://files.example/extends.cfg", "other", {})
+RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"")
+OLD = replace(RECORD, checked=NOW - 3600)
+ETAG = {"etag": '"1"'}
+OFFLINE = Settings(offline=True)
+
+
+def aged(seconds: float, **headers: str) -> Record:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return replace(RECORD, checked=NOW - seconds, headers=named)
+
+
+@pytest.mark.parametrize(
+    ("request_", "record", "settings", "decision"),
+    [
+        # cold
+        (PAGE, None, Settings(), Ask({})),
+        (PAGE, None, OFFLINE, Refuse(504, "offline = true, and nothing is stored for it")),
+        (FILE, None, Settings(), Ask({})),
+        # fresh
+        (PAGE, RECORD, Settings(), Serve("fresh")),
+        (PAGE, aged(59), Settings(), Serve("fresh")),
+        (PAGE, aged(61), Settings(), Ask({}, copy=True)),
+        (PAGE, aged(3600), Settings(index_ttl=7200), Serve("fresh")),
+        (PAGE, aged(1), Settings(index_ttl=0), Ask({}, copy=True)),
+        # from the future: another host's clock, or one that ran backwards
+        (PAGE, aged(-30), Settings(), Serve("fresh")),
+        (PAGE, aged(-90), Settings(), Ask({}, copy=True)),
+        # expired, with validators
+        (PAGE, replace(OLD, headers=ETAG), Settings(), Ask({"if-none-match": '"1"'}, copy=True)),
+        (PAGE, aged(3600, last_modified="x"), Settings(), Ask({"if-modified-since": "x"}, copy=True)),
+        # too stale
+        (PAGE, aged(31 * 86400), Settings(), Ask({})),
+        (PAGE, aged(31 * 86400, **ETAG), Settings(), Ask({"if-none-match": '"1"'})),
+        (PAGE, aged(31 * 86400), Settings(stale_if_error=math.inf), Ask({}, copy=True)),
+        (PAGE, OLD, Settings(stale_if_error=0.0), Ask({})),
+        (PAGE, RECORD, Settings(stale_if_error=0.0), Serve("fresh")),
+        # offline
+        (PAGE, OLD, OFFLINE, Serve("offline = true", stale=True)),
+        (PAGE, RECORD, OFFLINE, Serve("fresh")),
+        # refresh, by name and by the client's own wish
+        (PAGE, RECORD, Settings(refresh=("six",)), Ask({}, copy=True)),
+        (PAGE, RECORD, Settings(refresh=(":all:",)), Ask({}, copy=True)),
+        (PAGE, RECORD, Settings(refresh=("other",)), Serve("fresh")),
+        (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Ask({}, copy=True)),
+        (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Ask({}, copy=True)),
+        # a file is immutable under its hash
+        (FILE, replace(OLD, page=None), Settings(), Serve("immutable")),
+        (FILE, replace(OLD, sha256="b" * 64), Settings(), Ask({})),
+        # what no index vouches for is always asked
+        (OTHER, RECORD, Settings(), Ask({}, copy=True)),
+        (OTHER, RECORD, Settings(index_ttl=7200), Ask({}, copy=True)),
+    ],
+)
+def test_what_to_do(request_: Request, record: Record | None, settings: Settings, decision: object) -> None:
+    assert decide(request_, record, settings, NOW) == decision
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(PAGE, method="HEAD"),
+        replace(PAGE, method="POST"),
+        replace(PAGE, private=True),
+        replace(PAGE, headers={"authorization": "Basic x"}),
+        replace(PAGE, headers={"cookie": "x"}),
+        replace(PAGE, headers={"range": "bytes=0-9"}),
+        replace(PAGE, headers={"if-none-match": '"1"'}),
+        replace(PAGE, headers={"cache-control": "no-store"}),
+        replace(PAGE, url="https://index.example/simple/six/?token=secret"),
+    ],
+    ids=str,
+)
+def test_what_is_none_of_our_business(request_: Request) -> None:
+    assert isinstance(decide(request_, RECORD, Settings(), NOW), Pass)
+
+
+@pytest.mark.parametrize(
+    ("headers", "settings", "seconds"),
+    [
+        ({}, Settings(), 60),
+        ({"etag": "x"}, Settings(), 0),
+        ({"last-modified": "x"}, Settings(), 0),
+        ({"cache-control": "max-age=300"}, Settings(), 300),
+        ({"cache-control": "max-age=300", "age": "100", "etag": "x"}, Settings(), 200),
+        ({"cache-control": "max-age=300", "age": "400"}, Settings(), 0),
+        ({"cache-control": "public, MAX-AGE=86400"}, Settings(), 600),
+        ({"cache-control": "max-age=0"}, Settings(), 0),
+        ({"cache-control": "no-cache"}, Settings(), 0),
+        ({"cache-control": "public"}, Settings(), 60),
+        ({"cache-control": "no-cache"}, Settings(index_ttl=120), 120),
+    ],
+)
+def test_for_how_long_a_page_is_fresh(headers: dict[str, str], settings: Settings, seconds: float) -> None:
+    assert lifetime(replace(RECORD, headers=headers), settings) == seconds
+
+
+@pytest.mark.parametrize(
+    ("record_took", "health_took", "timeout", "seconds"),
+    [(0.1, 0, 3, 3), (4, 0, 3, 8), (0.1, 4, 3, 8), (20, 0, 3, 15), (20, 0, 30, 30), (0, 0, 0.5, 0.5)],
+)
+def test_how_long_upstream_may_take(record_took: float, health_took: float, timeout: float, seconds: float) -> None:
+    record, health = replace(RECORD, took=record_took), Health(took=health_took)
+    assert patience(record, health, Settings(timeout=timeout)) == seconds

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+from cachedindex.model import Kind, Request
+from cachedindex.rules import naming
+
+PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
+
+
+def request(url: str, kind: Kind = "page", accept: str = "", trust: str = "tls", proxy: str = "") -> Request:
+    return Request("GET", url, kind, {"accept": accept}, None, trust, proxy)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:secret@index.example/simple/?token=1#x", "https://index.example/simple/"),
+        ("https://index.example:8443/a", "https://index.example:8443/a"),
+        ("https://a@b@index.example/", "https://index.example/"),
+    ],
+)
+def test_what_may_be_shown(url: str, shown: str) -> None:
+    assert naming.public(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Index.Example/simple/", "https://index.example"),
+        ("https://index.example:443/", "https://index.example"),
+        ("http://index.example:8080/", "http://index.example:8080"),
+        ("http://[::1]:80/", "http://::1"),
+    ],
+)
+def test_origins(url: str, origin: str) -> None:
+    assert naming.origin(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [(PIP, "json"), ("", "html"), ("text/html", "html"), ("*/*", "html"), ("text/html, a/b+json;q=0.5", "html"),
+     ("a/b+json;q=x", "json")],
+)  # fmt: skip
+def test_the_representation_that_is_preferred(accept: str, form: str) -> None:
+    assert naming.representation(request("https://index.example/simple/six/", accept=accept)) == form
+
+
+def test_a_persons_way_to_a_record() -> None:
+    page = naming.record_path(request("https://index.example:8443/simple/zope.interface/", accept=PIP))
+    assert list(page[:-1]) == ["index.example_8443", "simple", "zope.interface"]
+    assert page[-1].startswith("page.json.")
+    file = naming.record_path(request("https://files.example/ab/cd/six-1.0.whl", "file"))
+    assert list(file[:-1]) == ["files.example", "files"]
+    assert file[-1].startswith("six-1.0.whl.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://index.example/../../etc/passwd", "https://index.example/%2e%2e/%2e%2e/x/", "https://index.example/a%00b/",
+     "https://index.example/%2fetc/", "https://index.example/" + "x" * 5000 + "/", "https://index.example" + "/y" * 5000,
+     "https://index.example/CON:a|b?/", "https://../x/"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["page", "file"])
+def test_no_url_leads_out_of_the_folder(url: str, kind: Kind) -> None:
+    path = naming.record_path(request(url, kind))
+    assert len(path) <= 10
+    for segment in path:
+        assert segment not in ("", ".", "..")
+        assert not segment.startswith(".")
+        assert len(segment) <= 110
+        assert not set(segment) & set('/\\:*?"<>|\0')
+
+
+def test_the_key_tells_url_representation_and_trust_apart() -> None:
+    url = "https://index.example/simple/six/"
+    requests = [
+        request(url),
+        request(url, accept=PIP),
+        request(url, trust="unverified"),
+        request(url, trust="ca /etc/ssl/other.pem"),
+        request("https://index.example/simple/six"),
+        request("https://index.example/other/six/"),
+        request("https://mirror.example/simple/six/"),
+    ]
+    assert len({tuple(naming.record_path(one)) for one in requests}) == len(requests)
+
+
+def test_health_is_kept_for_an_origin_as_it_is_reached() -> None:
+    url = "https://index.example/simple/six/"
+    same = {naming.health_name(request(url)), naming.health_name(request("https://index.example/other/"))}
+    assert len(same) == 1
+    others = {
+        naming.health_name(request(url, proxy="proxy.example:3128")),
+        naming.health_name(request(url, trust="http")),
+        naming.health_name(request("https://index.example:8443/simple/six/")),
+    }
+    assert len(same | others) == 4

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+
+import pytest
+
+from cachedindex.model import Record
+from cachedindex.rules import pages
+from cachedindex.rules.pages import Link, Listing, NoIndexPage
+
+URL = "https://index.example/simple/zope-interface/"
+JSON = "application/vnd.pypi.simple.v1+json"
+HTML = "text/html; charset=utf-8"
+A, B = "a" * 64, "b" * 64
+
+
+def as_json(*files: object, name: str = "zope.interface", **more: object) -> bytes:
+    return json.dumps({"name": name, "files": files, **more}).encode()
+
+
+@pytest.mark.parametrize(
+    ("url", "accept", "sha256", "kind"),
+    [
+        ("https://index.example/simple/six/", "", None, "page"),
+        ("https://index.example/simple/six", JSON, None, "page"),
+        ("https://index.example/links.html", "", None, "page"),
+        ("https://index.example/six-1.0.whl", "", None, "other"),
+        ("https://index.example/six-1.0.whl", "", A, "file"),
+        ("https://index.example/requirements.txt", "text/html", None, "other"),
+    ],
+)
+def test_kinds(url: str, accept: str, sha256: str | None, kind: str) -> None:
+    assert pages.kind(url, {"accept": accept}, sha256) == kind
+
+
+@pytest.mark.parametrize(
+    ("fragment", "digest"),
+    [(f"sha256={A}", A), ("sha256=short", None), (f"md5={A}", None), ("", None), (f"sha256={A.upper()}", None)],
+)
+def test_what_a_fragment_promises(fragment: str, digest: str | None) -> None:
+    assert pages.promised(fragment) == digest
+
+
+def test_a_json_page() -> None:
+    body = as_json(
+        {"url": "../../f/z-1.whl", "filename": "z-1.whl", "hashes": {"sha256": A}, "core-metadata": {"sha256": B}},
+        {"url": "https://files.example/z-1.zip#sha256=x", "filename": "z-1.zip", "hashes": {"md5": "x"}},
+        {"url": "z-2.whl", "filename": "z-2.whl", "hashes": {}, "core-metadata": True},
+    )
+    assert pages.read(URL, JSON, body).links == (
+        Link("https://index.example/f/z-1.whl", "z-1.whl", A, B),
+        Link("https://files.example/z-1.zip", "z-1.zip", None, None),
+        Link(f"{URL}z-2.whl", "z-2.whl", None, None),
+    )
+
+
+def test_an_html_page() -> None:
+    body = f"""<a href="../../f/z-1.whl#sha256={A}" data-requires-python=">=3.8" data-core-metadata="sha256={B}">z</a>
+    <A HREF='https://files.example/z-1.tar.gz?x=1&amp;y=2'>z</A> <a href=z-2.zip>z</a> <a href="/about">about</a>"""
+    assert pages.read(URL, HTML, body.encode()).links == (
+        Link("https://index.example/f/z-1.whl", "z-1.whl", A, B),
+        Link("https://files.example/z-1.tar.gz?x=1&y=2", "z-1.tar.gz", None, None),
+        Link(f"{URL}z-2.zip", "z-2.zip", None, None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "projects"),
+    [
+        (JSON, as_json(), 0),
+        (JSON, b'{"projects": [{"name": "a"}, {"name": "b"}]}', 2),
+        (HTML, b"<title>Links for zope-interface</title>", 0),
+        (HTML, b'<meta name="pypi:repository-version" content="1.0">', 0),
+        (HTML, b'<a href="a/">a</a><a href="/simple/zope-interface/b/">b</a>', 2),
+    ],
+)
+def test_pages_without_files(content_type: str, body: bytes, projects: int) -> None:
+    assert pages.read(URL, content_type, body) == Listing((), projects)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "said"),
+    [
+        (JSON, b'{"files": [', "broken JSON"),
+        (JSON, b"[]", "JSON, but no index page"),
+        (JSON, b'{"error": "down"}', "JSON, but no index page"),
+        (JSON, as_json(name="six"), "another project's page"),
+        (JSON, as_json({"filename": "z"}), "no URL"),
+        (HTML, b"<form action=/login>", "HTML, but no index page"),
+        (HTML, b"", "HTML, but no index page"),
+        (HTML, b'<a href="https://status.example/">status</a>', "HTML, but no index page"),
+        ("application/octet-stream", b"x", "no index page, but application/octet-stream"),
+        ("", b"x", "no index page, but of no type"),
+    ],
+)
+def test_what_is_no_index_page(content_type: str, body: bytes, said: str) -> None:
+    with pytest.raises(NoIndexPage, match=said):
+        pages.read(URL, content_type, body)
+
+
+def test_what_a_record_promises() -> None:
+    body = as_json(
+        {"url": "/z-1.whl", "hashes": {"sha256": A}, "dist-info-metadata": {"sha256": B}}, {"url": "/z-2.whl"}
+    )
+    record = Record(URL, URL, {"content-type": JSON}, 0, 0, 0, len(body), sha256(body).hexdigest(), body)
+    assert pages.promises(record) == {
+        "https://index.example/z-1.whl": A,
+        "https://index.example/z-1.whl.metadata": B,
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "may"),
+    [
+        ("https://index.example/simple/zope-interface/", "https://f.example/zope.interface-5.0.tar.gz", True),
+        ("https://index.example/simple/zope-interface/", "https://f.example/zope_interface-5.0-x.whl.metadata", True),
+        ("https://index.example/simple/zope/", "https://f.example/zope.interface-5.0.tar.gz", True),
+        ("https://index.example/simple/six/", "https://f.example/zope.interface-5.0.tar.gz", False),
+        ("https://index.example/links.html", "https://f.example/zope.interface-5.0.tar.gz", True),
+    ],
+)
+def test_which_page_may_list_a_file(page: str, file: str, may: bool) -> None:
+    assert pages.may_list(page, file) is may
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", "", None),
+        ("", "abc", None),
+        ("abcd", "abcde", None),
+        ("abcd", "ab", None),
+        ("abcd", "a", "it lost 3 of its 4 files"),
+        ("abcd", "", "it lists none of the files that it had"),
+        ("abcd", "wxyz", "it lists none of the files that it had"),
+    ],
+)
+def test_what_a_page_lost(before: str, after: str, said: str | None) -> None:
+    def listing(names: str) -> Listing:
+        return Listing(tuple(Link(f"https://f.example/{name}", name, None, None) for name in names))
+
+    assert pages.lost(listing(before), listing(after)) == said

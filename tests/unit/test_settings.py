@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from cachedindex.settings import OPTIONS, Problem, Settings, duration, merge, read
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90", 90), ("1.5", 1.5), ("90 s", 90), ("10min", 600), ("10 minutes", 600), ("2 H", 7200),
+     ("30 d", 2_592_000), ("1 week", 604_800)],
+)  # fmt: skip
+def test_durations(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "10 parsecs", "1 2", "1e3"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="write a number of seconds"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("cache-dir", " /srv/cache ", "/srv/cache"),
+        ("index-ttl", "10 min", 600),
+        ("index-ttl", "0", 0),
+        ("timeout", "5", 5),
+        ("stale-if-error", "never", 0),
+        ("stale-if-error", "Unlimited", math.inf),
+        ("stale-if-error", "1 d", 86_400),
+        ("offline", "Yes", True),
+        ("offline", "off", False),
+        ("disable", "1", True),
+        ("refresh", "Zope.Interface six,  :all:", ("zope-interface", "six", ":all:")),
+    ],
+)
+def test_right_values(option: str, text: str, value: object) -> None:
+    assert read({option: text}, "here") == ({option.replace("-", "_"): value}, [])
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("timeout", "0", "here: timeout = 0: no answer comes in no time"),
+        ("timeout", "fast", "here: timeout = fast: write a number of seconds"),
+        ("stale-if-error", "always", "or never, or unlimited"),
+        ("offline", "maybe", "write true or false"),
+        ("cache-dir", " ", "write the path of a folder"),
+        ("time-out", "3", "here: time-out: there is no such option; did you mean timeout?"),
+        ("index_ttl", "3", "did you mean index-ttl?"),
+        ("zzz", "3", "there are cache-dir, index-ttl"),
+    ],
+)
+def test_wrong_ones_name_place_option_value_and_the_right_one(option: str, text: str, said: str) -> None:
+    values, (problem,) = read({option: text, "offline" if option != "offline" else "disable": "true"}, "here")
+    assert said in str(problem)
+    assert values in ({"offline": True}, {"disable": True})
+
+
+def test_an_earlier_place_wins() -> None:
+    assert merge({"timeout": 1.0}, {"timeout": 2.0, "offline": True}) == Settings(timeout=1.0, offline=True)
+
+
+def test_every_option_is_a_setting() -> None:
+    assert {name.replace("-", "_") for name in OPTIONS} == set(Settings.__dataclass_fields__)
+
+
+def test_a_problem_without_a_value() -> None:
+    assert str(Problem("place", "option", "advice")) == "place: option: advice"

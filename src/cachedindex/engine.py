@@ -120,8 +120,9 @@ class Cache:
         if isinstance(body, Tee):
             body.ended = lambda tee: self._streamed(request, tee)
             return fresh.answer
+        stored = fresh.record is not None and judgement.verdict == "replace"
         self._served_page(request)
-        self._end(request, "miss" if judgement.verdict == "replace" else "passed", judgement.why)
+        self._end(request, "miss" if stored else "passed", judgement.why)
         return fresh.answer
 
     def _streamed(self, request: Request, tee: Tee) -> None:

@@ -81,7 +81,7 @@ class Upstream:
             self.failed(request, judgement.why)
         if judgement.verdict == "replace":
             if request.kind != "page":
-                return Fresh(self._teed(request, answer, asked), judgement)
+                return self._teed(request, answer, asked, judgement)
             record = self._record(answer, request, asked, len(page), sha256(page).hexdigest(), page)
         elif judgement.verdict == "renew" and record:
             headers = {**record.headers, **_storable(answer)}
@@ -94,13 +94,13 @@ class Upstream:
             return Fresh(answer, judgement)
         return Fresh(answer, judgement, record, self._put(request, record))
 
-    def _teed(self, request: Request, answer: Answer, asked: float) -> Answer:
+    def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Fresh:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
         chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
         # An encoded body is its own only in the encoding that this client asked for.
         ends = answer.announced is not None or chunked
         if not request.sha256 and ("content-encoding" in answer.headers or not ends):
-            return answer
+            return Fresh(answer, judgement)
 
         def keep(blob: NewBlob) -> Record | None:
             if request.sha256 and blob.sha256 != request.sha256:
@@ -111,9 +111,10 @@ class Upstream:
             return record
 
         try:
-            return replace(answer, body=Tee(answer.body, self._store.new_blob(), answer.announced, keep), native=None)
-        except StoreUnavailable:
-            return answer
+            blob = self._store.new_blob()
+        except StoreUnavailable as error:
+            return Fresh(answer, judgement, problem=str(error))
+        return Fresh(replace(answer, body=Tee(answer.body, blob, answer.announced, keep), native=None), judgement)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None

@@ -58,7 +58,8 @@ def test_a_persons_way_to_a_record() -> None:
 @pytest.mark.parametrize(
     "url",
     ["https://index.example/../../etc/passwd", "https://index.example/%2e%2e/%2e%2e/x/", "https://index.example/a%00b/",
-     "https://index.example/%2fetc/", "https://index.example/" + "x" * 5000 + "/", "https://index.example" + "/y" * 5000,
+     "https://index.example/%2fetc/", "https://index.example/" + "x" * 5000 + "/",
+     "https://index.example" + "/y" * 5000,
      "https://index.example/CON:a|b?/", "https://../x/"],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["page", "file"])

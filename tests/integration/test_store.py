@@ -1,0 +1,171 @@
+"""The store on a real file system."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from cachedindex.errors import StoreUnavailable
+from cachedindex.model import Event, Outcome, Record, Request
+from cachedindex.store import disk
+from cachedindex.store.health import HealthLog
+from cachedindex.store.runs import Run
+from cachedindex.store.store import Store
+
+PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
+BODY = b"<a href=six-1.0.whl>six</a>"
+RECORD = Record(PAGE.url, PAGE.url, {}, 10.0, 11.0, 1.0, len(BODY), sha256(BODY).hexdigest(), BODY)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "cache")
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = (path for path in folder.rglob("*") if path.is_file())
+    return path
+
+
+def test_what_was_put_is_got(store: Store) -> None:
+    assert store.get(PAGE) is None
+    assert store.put(PAGE, RECORD)
+    assert store.get(PAGE) == RECORD
+    assert (store.root / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+    assert only_file(store.root / "records-v1").parent.name == "six"
+
+
+def test_a_late_answer_never_overwrites_a_newer_page(store: Store) -> None:
+    assert store.put(PAGE, RECORD)
+    assert not store.put(PAGE, replace(RECORD, asked=9.0))
+    assert store.put(PAGE, replace(RECORD, asked=10.5))
+    stored = store.get(PAGE)
+    assert stored is not None
+    assert stored.asked == 10.5
+
+
+def test_a_damaged_record_is_a_miss_and_is_healed(store: Store) -> None:
+    store.put(PAGE, RECORD)
+    path = only_file(store.root / "records-v1")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert store.get(PAGE) is None
+    assert store.put(PAGE, RECORD)
+    assert store.get(PAGE) == RECORD
+
+
+def test_a_blob_is_published_under_its_digest_and_verified(store: Store) -> None:
+    blob = store.new_blob()
+    blob.write(b"wheel")
+    assert store.open_blob(blob.sha256, 5) is None
+    blob.commit()
+    digest = sha256(b"wheel").hexdigest()
+    opened = store.open_blob(digest, 5)
+    assert opened is not None
+    with opened:
+        assert opened.read() == b"wheel"
+    assert store.open_blob(digest, 4) is None
+    only_file(store.root / "blobs-v1").write_bytes(b"whee!")
+    assert store.open_blob(digest, 5) is None
+
+
+def test_an_abandoned_blob_leaves_nothing(store: Store) -> None:
+    blob = store.new_blob()
+    blob.write(b"half a whe")
+    blob.abandon()
+    assert not [path for path in store.root.rglob("*") if path.is_file() and "blobs" in str(path)]
+
+
+def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    store = Store(tmp_path / "cache")
+    assert store.get(PAGE) is None
+    with pytest.raises(StoreUnavailable, match="cache"):
+        store.put(PAGE, RECORD)
+    with pytest.raises(StoreUnavailable, match="cache"):
+        store.new_blob()
+
+
+@pytest.mark.parametrize(("root", "file", "folder"), [(0o2775, 0o664, 0o2775), (0o700, 0o600, 0o700)])
+@pytest.mark.parametrize("umask", [0o077, 0o022])
+def test_the_roots_mode_is_the_policy_whatever_the_umask(
+    tmp_path: Path, root: int, file: int, folder: int, umask: int
+) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(root)
+    before = os.umask(umask)
+    try:
+        Store(tmp_path / "cache").put(PAGE, RECORD)
+    finally:
+        os.umask(before)
+    path = only_file(tmp_path / "cache/records-v1")
+    assert stat.S_IMODE(path.stat().st_mode) & file == file
+    assert stat.S_IMODE(path.parent.stat().st_mode) == folder
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.publish(tmp_path / "a", b"old", tmp_path)
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("in use")))
+    with pytest.raises(StoreUnavailable):
+        disk.publish(tmp_path / "a", b"new", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_events_are_shared_and_cut_lines_ignored(tmp_path: Path) -> None:
+    log = HealthLog(tmp_path / "cache", None)
+    log.note("index", Event("failed", 100.0, "a", "one"))
+    file = only_file(tmp_path / "cache")
+    file.write_bytes(file.read_bytes() + b'{"what": "fai\n{"from": "a later release"}\n')
+    HealthLog(tmp_path / "cache", None).note("index", Event("failed", 101.0, "b", "two"))
+    health = log.recall("index", 102.0)
+    assert health.opened == 101.0
+    assert log.recall("another", 102.0).opened is None
+
+
+def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    (tmp_path / "run").mkdir()
+    log = HealthLog(tmp_path / "cache", tmp_path / "run")
+    log.note("index", Event("failed", 100.0, "a", "one"))
+    assert log.recall("index", 101.0).failed == {"a": (100.0, "one")}
+    with pytest.raises(StoreUnavailable):
+        HealthLog(tmp_path / "cache", None).note("index", Event("failed", 100.0, "a"))
+
+
+def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    log = HealthLog(tmp_path, None)
+    for number in range(3):
+        log.note("index", Event("failed", float(number), "x" * 40_000))
+    assert only_file(tmp_path).stat().st_size < 100_000
+
+
+OUTCOME = Outcome("stale", "page", "https://index.example/x/", "https://index.example", "gone", 5.0)
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_a_run_collects_what_its_processes_say_and_leaves_nothing(tmp_path: Path, usable: bool) -> None:
+    root = tmp_path / "cache"
+    if not usable:
+        root.write_text("in the way")
+    run = Run.begin(root)
+    assert run.folder.is_dir()
+    assert (root in run.folder.parents) is usable
+    Run(run.folder).note(OUTCOME)
+    assert run.outcomes() == [OUTCOME]
+    assert [Run(run.folder).first("x"), run.first("x"), run.first("y")] == [True, False, True]
+    run.end()
+    assert not run.folder.exists()
+    assert not (root / "runs-v1").exists()
+
+
+def test_a_run_that_ends_leaves_the_others(tmp_path: Path) -> None:
+    one, other = Run.begin(tmp_path), Run.begin(tmp_path)
+    one.end()
+    assert other.folder.is_dir()
+    other.end()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cachedindex import config
+from cachedindex.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "_HOST_FILE", tmp_path / "etc" / "cachedindex.cfg")
+    monkeypatch.setattr(config, "_HOST_FOLDER", tmp_path / "var")
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home-cache")}
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_precedence_of_places(tmp_path: Path, environ: dict[str, str]) -> None:
+    write(tmp_path / "etc/cachedindex.cfg", "[cachedindex]\ntimeout = 1\nindex-ttl = 1\noffline = true\nrefresh = a\n")
+    write(tmp_path / "home/cachedindex.cfg", "[cachedindex]\ntimeout = 2\nindex-ttl = 2\noffline = false\n")
+    named = write(tmp_path / "named.cfg", "[cachedindex]\ntimeout = 3\nindex-ttl = 3\n")
+    environ["CACHEDINDEX_CONFIG"] = str(named)
+
+    loaded = config.load({"timeout": "4"}, "own", environ)
+    assert (loaded.settings.timeout, loaded.settings.index_ttl) == (4, 3)
+    assert (loaded.settings.offline, loaded.settings.refresh) == (False, ("a",))
+    assert loaded.warnings == ()
+
+    environ["CACHEDINDEX_TIMEOUT"] = "5"
+    assert config.load({"timeout": "4"}, "own", environ).settings.timeout == 5
+
+
+def test_nothing_is_read_from_the_working_directory(
+    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "pull-request/cachedindex.cfg", "[cachedindex]\ndisable = true\n")
+    monkeypatch.chdir(tmp_path / "pull-request")
+    assert not config.load(environ=environ).settings.disable
+
+
+def test_a_clients_own_mistakes_are_errors(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        config.load({"time-out": "3", "offline": "perhaps"}, "[cachedindex]", environ)
+    assert str(caught.value).splitlines() == [
+        "[cachedindex]: time-out: there is no such option; did you mean timeout?",
+        "[cachedindex]: offline = perhaps: write true or false",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[cachedindex]\ntimeout = soon\n", "timeout = soon: write a number"),
+        ("[cachedindex]\nnew-in-2030 = 1\n", "new-in-2030: there is no such option"),
+        ("[other]\n", "there is no section [cachedindex]"),
+        ("timeout = 3", "no section headers"),
+    ],
+)
+def test_a_nodes_mistakes_are_warnings(tmp_path: Path, environ: dict[str, str], text: str, said: str) -> None:
+    path = write(tmp_path / "etc/cachedindex.cfg", text)
+    loaded = config.load(environ=environ)
+    assert loaded.settings == config.load(environ={}).settings
+    (warning,) = loaded.warnings
+    assert warning.startswith(str(path))
+    assert said in warning
+
+
+def test_an_environments_mistakes_are_warnings_and_our_own_variables_none(environ: dict[str, str]) -> None:
+    environ |= {"CACHEDINDEX_RUN": "/x", "CACHEDINDEX_TTL": "3", "CACHEDINDEX_OFFLINE": "", "CACHEDINDEX_TIMEOUT": "2"}
+    loaded = config.load(environ=environ)
+    assert loaded.settings.timeout == 2
+    assert loaded.warnings == ("environment: ttl: there is no such option; did you mean index-ttl?",)
+
+
+def test_an_unreadable_file_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "etc/cachedindex.cfg").mkdir(parents=True)
+    (warning,) = config.load(environ=environ).warnings
+    assert "cannot be read" in warning
+
+
+def test_the_folder_that_was_set(environ: dict[str, str], tmp_path: Path) -> None:
+    chosen = config.load({"cache-dir": str(tmp_path / "x")}, "own", environ).settings
+    assert config.cache_folder(chosen, environ) == tmp_path / "x"
+
+
+def test_the_hosts_folder_where_it_can_be_written_else_the_users(environ: dict[str, str], tmp_path: Path) -> None:
+    chosen = config.load(environ=environ).settings
+    assert config.cache_folder(chosen, environ) == tmp_path / "home-cache" / "cachedindex"
+    (tmp_path / "var").mkdir()
+    assert config.cache_folder(chosen, environ) == tmp_path / "var"
+
+
+def test_no_folder_at_all(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by modes: they do not bind root, as whom CI runs.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert config.cache_folder(config.load(environ=environ).settings, environ) is None

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from cachedindex import deadline
+from cachedindex.deadline import attempt
+from cachedindex.errors import UpstreamFailed
+
+
+def test_a_result_in_time() -> None:
+    assert attempt(lambda: 42, lambda: 60.0) == 42
+
+
+def test_an_error_in_time_is_the_same_object() -> None:
+    error = KeyError("x")
+
+    def work() -> None:
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        attempt(work, lambda: 60.0)
+    assert caught.value is error
+
+
+def test_work_goes_on_after_the_deadline() -> None:
+    let_go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        let_go.wait()
+        done.set()
+
+    with pytest.raises(UpstreamFailed, match=r"no answer within 0\.01 s"):
+        attempt(work, lambda: 0.01)
+    let_go.set()
+    assert done.wait(60)
+
+
+def test_patience_that_grows_meanwhile_is_granted() -> None:
+    let_go = threading.Event()
+    patience = iter([0.01, 60.0, 60.0, 60.0])
+
+    def allowed() -> float:
+        seconds = next(patience)
+        if seconds > 1:
+            let_go.set()
+        return seconds
+
+    def work() -> str:
+        let_go.wait()
+        return "late"
+
+    assert attempt(work, allowed) == "late"
+
+
+def test_no_more_threads_than_allowed_hang_about() -> None:
+    let_go = threading.Event()
+    ended = threading.Semaphore(0)
+
+    def work() -> None:
+        let_go.wait()
+        ended.release()
+
+    for _ in range(deadline._MOST_THREADS):
+        with pytest.raises(UpstreamFailed, match="no answer within"):
+            attempt(work, lambda: 0.001)
+    with pytest.raises(UpstreamFailed, match="8 attempts are still waiting"):
+        attempt(work, lambda: 60.0)
+    let_go.set()
+    for _ in range(deadline._MOST_THREADS):
+        assert ended.acquire(timeout=60)
+
+
+def test_a_machine_without_threads_serves_the_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for _ in range(2 * deadline._MOST_THREADS):
+        with pytest.raises(UpstreamFailed, match="no thread to ask with"):
+            attempt(lambda: 1, lambda: 60.0)

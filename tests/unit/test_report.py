@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from cachedindex.model import Ended, Kind, Outcome
+from cachedindex.report import Report, ago, summary
+
+
+def outcome(
+    ended: Ended = "stale", kind: Kind = "page", age: float = 60, origin: str = "index", why: str = ""
+) -> Outcome:
+    origin = f"https://{origin}.example"
+    return Outcome(ended, kind, f"{origin}/x/", origin, why or "no answer within 3 s", age)
+
+
+def test_nothing_stale_says_nothing() -> None:
+    assert summary([outcome("hit"), outcome("miss"), outcome("failed")]) is None
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "line"),
+    [
+        ([outcome()], "served 1 page stale, up to 1 min old (https://index.example: no answer within 3 s)"),
+        (
+            [outcome(), outcome("hit", age=9e9), outcome(age=7300), outcome(kind="other")],
+            "served 2 pages and 1 download stale, up to 2 h 1 min old (https://index.example: no answer within 3 s)",
+        ),
+        (
+            [outcome(why="once"), outcome(why="mostly"), outcome(why="mostly"), outcome(origin="mirror", why="gone")],
+            "served 4 pages stale, up to 1 min old (https://index.example: mostly; https://mirror.example: gone)",
+        ),
+    ],
+)
+def test_how_much_how_old_from_where_and_why(outcomes: list[Outcome], line: str) -> None:
+    assert summary(outcomes) == line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (5400, "1 h 30 min"), (172_800, "2 d")],
+)
+def test_ages(seconds: float, text: str) -> None:
+    assert ago(seconds) == text
+
+
+def test_a_complaint_is_said_once() -> None:
+    said: list[str] = []
+    report = Report(said.append)
+    for _ in range(3):
+        report.complain("the disk is full")
+    assert said == ["the disk is full"]

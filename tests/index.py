@@ -177,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self) -> None:
-        kind, _, rest = self.path.strip("/").partition("/")
+        kind, _, rest = self.path.partition("?")[0].strip("/").partition("/")
         if kind == "files" and (self.index.folder / rest).is_file():
             self.reply(200, {"Content-Type": "application/octet-stream"}, (self.index.folder / rest).read_bytes())
         elif kind == "files" and rest.endswith(".metadata"):

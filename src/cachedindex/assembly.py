@@ -11,7 +11,7 @@ from pathlib import Path
 from cachedindex import config
 from cachedindex.engine import Cache
 from cachedindex.errors import CachedIndexError
-from cachedindex.report import Report
+from cachedindex.report import Report, summary
 from cachedindex.settings import Settings
 from cachedindex.store.health import HealthLog
 from cachedindex.store.runs import VARIABLE, Run
@@ -41,6 +41,17 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     for warning in loaded.warnings:
         report.complain(f"{warning} (ignored)")
     return Process(_cache(loaded.settings, report, joined), report, joined)
+
+
+def finish(run: Run, say: Callable[[str], None] = say) -> None:
+    """End a run that this process began, with its one line where something was served stale."""
+    try:
+        line = summary(run.outcomes())
+    except (OSError, ValueError, TypeError) as error:  # Cut by a full disk, or swept away while the run went on.
+        line = f"what was served stale cannot be told: {error}"
+    run.end()
+    if line:
+        say(line)
 
 
 def _cache(settings: Settings, report: Report, run: Run | None) -> Cache | None:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cachedindex import config
-from cachedindex.assembly import Process, assemble, broken, say
+from cachedindex.assembly import Process, assemble, broken, finish
 from cachedindex.clients import children, opener
 from cachedindex.errors import SettingsError
-from cachedindex.report import summary
 from cachedindex.store.runs import VARIABLE, Run
 
 _active: list[Process] = []
@@ -60,15 +59,8 @@ def _activate(options: Mapping[str, str], loaded: config.Loaded) -> None:
 
 def _begin(loaded: config.Loaded) -> Run:
     run = Run.begin(config.cache_folder(loaded.settings))
-    atexit.register(_end, run)
+    atexit.register(finish, run)
     return run
-
-
-def _end(run: Run) -> None:
-    line = summary(run.outcomes())
-    run.end()
-    if line:
-        say(line)
 
 
 def _cover_pip(process: Process, environment: Mapping[str, str]) -> None:

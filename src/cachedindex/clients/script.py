@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cachedindex import config
 from cachedindex.assembly import assemble
 from cachedindex.clients.adapter import IndexAdapter
-from cachedindex.report import Report, summary
+from cachedindex.report import summary
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -28,17 +28,24 @@ class CachedIndexAdapter(IndexAdapter):
         own = {name.replace("_", "-"): str(value) for name, value in options.items()}
         process = assemble(config.load(own, "CachedIndexAdapter"), _logger.warning)
         super().__init__(inner or _plain(), process.cache)
-        if process.run is None:
-            atexit.register(_close, process.report)
+        self._report = None if process.run else process.report
+        """None in a run: whoever began it says it for all its processes."""
+        atexit.register(self._say_summary)
+
+    def close(self) -> None:
+        """Close as the wrapped adapter does, and say what was served stale."""
+        super().close()
+        atexit.unregister(self._say_summary)
+        self._say_summary()
+
+    def _say_summary(self) -> None:
+        line = summary(self._report.outcomes) if self._report else None
+        self._report = None
+        if line:
+            _logger.warning(line)
 
 
 def _plain() -> HTTPAdapter:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - who brings an adapter may use another copy of requests
 
     return HTTPAdapter()
-
-
-def _close(report: Report) -> None:
-    line = summary(report.outcomes)
-    if line:
-        _logger.warning(line)

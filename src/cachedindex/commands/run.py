@@ -13,11 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from cachedindex import config
-from cachedindex.assembly import assemble, broken, say
+from cachedindex.assembly import assemble, broken, finish
 from cachedindex.clients import children
-from cachedindex.report import summary
 from cachedindex.settings import OPTIONS
-from cachedindex.store.runs import Run
+from cachedindex.store.runs import VARIABLE, Run
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
@@ -48,20 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
     if loaded.settings.disable:
         return _spawn(arguments.command, environ)
     try:
-        run = Run.begin(config.cache_folder(loaded.settings, environ))
-        process = assemble(loaded, run=run)
+        # A run within a run is a part of it.
+        own = None if environ.get(VARIABLE) else Run.begin(config.cache_folder(loaded.settings, environ))
+        process = assemble(loaded, run=own)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
         broken(None, error)
         return _spawn(arguments.command, environ)
-    if process.cache is None:
-        return _spawn(arguments.command, environ)
+    if process.cache:
+        environ = {**environ, **children.environment(environ, own, {})}
     try:
-        return _spawn(arguments.command, {**environ, **children.environment(environ, run, {})})
+        return _spawn(arguments.command, environ)
     finally:
-        line = summary(run.outcomes())
-        run.end()
-        if line:
-            say(line)
+        if own:
+            finish(own)
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -1,0 +1,285 @@
+"""The adapter on plain requests, as a build script mounts it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+import cachedindex
+from tests import index as faults, packages
+from tests.index import JSON, Index
+
+
+class Watched(HTTPAdapter):
+    """A ready adapter that tells what it was sent with, and can fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.failure: Exception | None = None
+        super().__init__(max_retries=2)
+
+    def send(self, request: Any, **options: Any) -> Any:
+        self.sent.append({**options, "url": request.url, "retries": self.max_retries.total})
+        if self.failure:
+            raise self.failure
+        return super().send(request, **options)
+
+
+@pytest.fixture(autouse=True)
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CACHEDINDEX_RUN", "CACHEDINDEX_CONFIG", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def open_session(tmp_path: Path) -> Iterator[Callable[..., requests.Session]]:
+    """Give a function that opens a session like that of another process: only the folder is shared."""
+    opened: list[requests.Session] = []
+
+    def open_session(inner: HTTPAdapter | None = None, **options: object) -> requests.Session:
+        session = requests.Session()
+        adapter = cachedindex.CachedIndexAdapter(inner, **{"cache_dir": tmp_path / "cache", **options})
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        opened.append(session)
+        return session
+
+    yield open_session
+    for session in opened:
+        session.close()
+
+
+Open = Callable[..., requests.Session]
+
+
+def test_pages_and_files_survive_the_index(open_session: Open, index: Index) -> None:
+    session = open_session()
+    page = session.get(f"{index.url}alpha/", headers={"Accept": JSON})
+    (entry,) = page.json()["files"]
+    wheel = session.get(f"{index.origin}{entry['url']}", stream=True)
+    content = b"".join(wheel.iter_content(100))
+    assert hashlib.sha256(content).hexdigest() == entry["hashes"]["sha256"]
+    index.close()
+
+    session = open_session(index_ttl=0)
+    again = session.get(f"{index.url}alpha/", headers={"Accept": JSON})
+    assert again.json() == page.json()
+    assert again.url == page.url
+    assert again.headers["Cache-Status"].startswith("cachedindex; hit; ttl=-")
+    assert session.get(f"{index.origin}{entry['url']}").content == content
+
+
+def test_html_and_json_are_two_records(open_session: Open, index: Index) -> None:
+    session = open_session()
+    assert session.get(f"{index.url}alpha/").text.startswith("<!DOCTYPE")
+    assert session.get(f"{index.url}alpha/", headers={"Accept": JSON}).json()["name"] == "alpha"
+    assert len(index.seen) == 2
+    assert session.get(f"{index.url}alpha/").text.startswith("<!DOCTYPE")
+    assert len(index.seen) == 2
+
+
+def test_every_argument_reaches_the_ready_adapter(open_session: Open, index: Index) -> None:
+    inner = Watched()
+    session = open_session(inner)
+    arguments = {"timeout": (3, 4), "stream": True, "proxies": {"ftp": "http://proxy.example"}}
+    session.get(f"{index.url}alpha/", **arguments)
+    (sent,) = inner.sent
+    assert {name: sent[name] for name in ("timeout", "stream")} == {"timeout": (3, 4), "stream": True}
+    assert sent["proxies"]["ftp"] == "http://proxy.example"
+    assert sent["verify"] is True
+    assert sent["retries"] == 2
+
+
+def test_an_attempt_with_a_copy_has_no_retries_and_its_own_connections(open_session: Open, index: Index) -> None:
+    open_session().get(f"{index.url}alpha/")
+    inner = Watched()
+    session = open_session(inner, index_ttl=0)
+    session.get(f"{index.url}alpha/")
+    (sent,) = inner.sent
+    assert sent["retries"] == 0
+    assert not inner.poolmanager.pools
+
+
+def test_a_cold_failure_is_the_same_object(open_session: Open, index: Index) -> None:
+    inner = Watched()
+    inner.failure = requests.ConnectionError("the client's own")
+    with pytest.raises(requests.ConnectionError) as caught:
+        open_session(inner).get(f"{index.url}alpha/")
+    assert caught.value is inner.failure
+    assert caught.value.__context__ is None
+
+
+def test_a_body_that_breaks_off_fails_as_for_the_bare_client(open_session: Open, index: Index) -> None:
+    index.fault(faults.cut, "/files/")
+    url = f"{index.origin}/files/alpha-1.0-py3-none-any.whl"
+    bare = requests.Session()
+    with pytest.raises(requests.exceptions.RequestException) as expected:
+        bare.get(url)
+    bare.close()
+    with pytest.raises(type(expected.value)):
+        open_session().get(url)
+
+
+def test_a_redirected_page_is_one_look_up_with_the_links_of_its_end(
+    open_session: Open, index: Index, tmp_path: Path
+) -> None:
+    index.fault(faults.redirect("/simple/alpha/"), "/old/alpha/")
+    url = f"{index.origin}/old/alpha/"
+    first = open_session().get(url)
+    assert first.url == f"{index.url}alpha/"
+    index.close()
+    again = open_session(index_ttl=0).get(url)
+    assert (again.url, again.content) == (first.url, first.content)
+
+
+def test_a_redirect_to_a_login_leaves_the_copy(open_session: Open, index: Index) -> None:
+    first = open_session().get(f"{index.url}alpha/")
+    index.fault(faults.redirect("/login"), "/simple/")
+    index.fault(faults.body(faults.PORTAL), "/login")
+    assert open_session(index_ttl=0).get(f"{index.url}alpha/").content == first.content
+
+
+def test_redirects_without_end_are_requests_own_error(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/simple/alpha/"))
+    with pytest.raises(requests.TooManyRedirects):
+        open_session().get(f"{index.url}alpha/")
+
+
+def test_gzipped_pages_are_stored_decoded(open_session: Open, index: Index) -> None:
+    import gzip
+
+    page = faults.html_page("alpha", index.distributions("alpha"))
+    encoded = gzip.compress(page)
+    reply = faults.status(200, {"Content-Type": "text/html", "Content-Encoding": "gzip"}, encoded)
+    index.fault(reply)
+    first = open_session().get(f"{index.url}alpha/")
+    assert first.content == page
+    index.close()
+    again = open_session().get(f"{index.url}alpha/")
+    assert again.content == page
+    assert "Content-Encoding" not in again.headers
+
+
+def test_unverified_tls_never_answers_for_verified(tmp_path: Path) -> None:
+    from cachedindex.clients.adapter import _trust
+
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    url = "https://index.example/"
+    kinds = [_trust(HTTPAdapter(), url, verify) for verify in (True, False, str(bundle), str(tmp_path / "none"))]
+    assert kinds == ["tls", "unverified", f"ca {bundle}", "unverified"]
+    assert _trust(HTTPAdapter(), "http://index.example/", True) == "http"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"auth": ("user", "secret")}, {"cookies": {"session": "secret"}}, {"params": {"token": "secret"}},
+     {"cert": __file__}],
+)  # fmt: skip
+def test_what_is_private_is_asked_each_time_and_leaves_no_trace(
+    open_session: Open, index: Index, tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        assert open_session().get(f"{index.url}alpha/", **arguments).ok
+    assert len(index.seen) == 2
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_turned_private_on_the_way_is_not_stored(open_session: Open, index: Index, tmp_path: Path) -> None:
+    netrc = Path.home() / ".netrc"
+    netrc.write_text("machine localhost login user password secret")
+    netrc.chmod(0o600)
+    index.fault(faults.redirect(index.url.replace("127.0.0.1", "localhost") + "alpha/"), "/old/")
+    assert open_session().get(f"{index.origin}/old/alpha/").ok
+    assert "authorization" in index.seen[-1].headers
+    assert not list((tmp_path / "cache").rglob("page.*"))
+
+
+def test_a_wrong_option_is_the_scripts_error(open_session: Open) -> None:
+    with pytest.raises(cachedindex.SettingsError, match=r"CachedIndexAdapter: ttl: .* did you mean index-ttl"):
+        open_session(ttl=3)
+
+
+def test_a_bug_of_ours_is_said_once_and_breaks_nothing(
+    open_session: Open, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from cachedindex.store.store import Store
+
+    def get(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Store, "get", get)
+    session = open_session()
+    with caplog.at_level(logging.WARNING, "cachedindex"):
+        assert session.get(f"{index.url}alpha/").ok
+        assert session.get(f"{index.url}beta/").ok
+    assert [record.message for record in caplog.records] == [
+        "internal error, ZeroDivisionError: a bug; the build goes on without it"
+    ]
+
+
+def test_posts_pass(open_session: Open, index: Index) -> None:
+    assert open_session().post(f"{index.url}alpha/").status_code == 501
+
+
+def test_a_large_file_passes_in_little_memory(open_session: Open, index: Index, distributions: Path) -> None:
+    big = distributions / "big-1.0.tar.gz"
+    with big.open("wb") as file:
+        file.truncate(64 << 20)
+    page = open_session()
+    page.get(f"{index.url}big/", headers={"Accept": JSON})
+    response = page.get(f"{index.origin}/files/{big.name}", stream=True)
+    size = sum(len(chunk) for chunk in response.iter_content(1 << 16))
+    assert size == 64 << 20
+    index.close()
+    again = page.get(f"{index.origin}/files/{big.name}", stream=True)
+    assert sum(len(chunk) for chunk in again.iter_content(1 << 16)) == size
+
+
+def test_the_line_at_a_scripts_end(index: Index, tmp_path: Path) -> None:
+    script = f"""
+import requests, cachedindex
+for ttl in ("60", "0"):
+    session = requests.Session()
+    session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir={str(tmp_path / "cache")!r}, index_ttl=ttl,
+                                                            offline=ttl == "0"))
+    session.get("{index.url}alpha/")
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == f"served 1 page stale, up to 0 s old ({index.origin}: offline = true)"
+
+
+def test_importing_the_package_imports_no_requests() -> None:
+    code = "import cachedindex, sys; print('requests' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
+
+
+def test_a_page_that_is_cut_short_is_not_stored(open_session: Open, index: Index) -> None:
+    index.fault(faults.cut, "/simple/")
+    with pytest.raises(requests.exceptions.RequestException):
+        open_session().get(f"{index.url}alpha/")
+    index.heal()
+    assert open_session().get(f"{index.url}alpha/").ok
+    assert len(index.seen) == 2
+
+
+def test_a_newer_file_under_an_old_url_follows_the_page(open_session: Open, index: Index, distributions: Path) -> None:
+    url = f"{index.origin}/files/alpha-1.0-py3-none-any.whl"
+    contents = []
+    for requires in ((), ("beta",)):
+        packages.add_wheel(distributions, "alpha", "1.0", requires)
+        session = open_session(index_ttl=0)
+        session.get(f"{index.url}alpha/")
+        contents.append(session.get(url).content)
+    assert contents[0] != contents[1]

@@ -1,0 +1,174 @@
+"""The handler in urllib's global opener, in processes of its own, since that opener is global."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import index as faults
+from tests.conftest import Ran, Run
+from tests.index import Index
+
+PRELUDE = """
+import http.client, json, os, socket, sys, urllib.error, urllib.request
+from cachedindex import config
+from cachedindex.assembly import assemble
+from cachedindex.clients import opener
+process = assemble(config.load())
+opener.install(process.cache)
+url, origin = os.environ["INDEX"], os.environ["ORIGIN"]
+def get(path, **options):
+    with urllib.request.urlopen(origin + path, **options) as response:
+        return response.read()
+def ended():
+    return [outcome.ended for outcome in process.report.outcomes]
+"""
+
+Python = Callable[..., Ran]
+
+
+@pytest.fixture
+def python(run: Run, index: Index) -> Python:
+    def python(code: str, **variables: str) -> Ran:
+        ran = run(sys.executable, "-c", PRELUDE + code, INDEX=index.url, ORIGIN=index.origin, **variables)
+        assert ran.code == 0, ran.err
+        return ran
+
+    return python
+
+
+EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
+WHEEL = "/files/alpha-1.0-py3-none-any.whl"
+
+
+def test_pages_and_files_survive_the_index(python: Python, index: Index) -> None:
+    code = f"""
+import hashlib, re
+page = get("/simple/alpha/").decode()
+digest = re.search("#sha256=([0-9a-f]+)", page)[1]
+assert hashlib.sha256(get("{WHEEL}#sha256=" + digest)).hexdigest() == digest
+print(ended())
+"""
+    assert python(code).out.strip() == "['miss', 'miss']"
+    index.close()
+    assert python(code).out.strip() == "['hit', 'hit']"
+    assert python(code, **EXPIRED).out.strip() == "['stale', 'hit']"
+
+
+def test_a_response_has_what_buildout_reads_of_it(python: Python, index: Index) -> None:
+    code = """
+for _ in range(2):
+    response = urllib.request.urlopen(url + "alpha/")
+    print(response.status, response.code, response.msg, response.url, response.geturl())
+    print(response.info().get_all("content-length"), response.headers.get_content_charset(failobj="?"),
+          response.headers.get_content_type())
+    response.close()
+"""
+    lines = python(code).out.splitlines()
+    assert lines[:2] == lines[2:]
+
+
+def test_a_404_is_urllibs_own_error(python: Python, index: Index) -> None:
+    code = """
+try:
+    get("/simple/nothing/")
+except urllib.error.HTTPError as error:
+    print(error.code, error.reason, error.url == url + "nothing/", error.read())
+"""
+    assert python(code).out.strip() == "404 Not Found True b'not found'"
+
+
+def test_a_cold_failure_is_urllibs_own(python: Python, index: Index) -> None:
+    index.close()
+    code = """
+try:
+    get("/simple/alpha/")
+except urllib.error.URLError as error:
+    print(type(error).__name__, type(error.reason).__name__)
+"""
+    assert python(code).out.strip() == "URLError ConnectionRefusedError"
+
+
+def test_a_hanging_index_is_given_up(python: Python, index: Index) -> None:
+    python('get("/simple/alpha/"); get("/simple/beta/"); get("/simple/gamma/")')
+    index.fault(faults.hang)
+    index.seen.clear()
+    code = 'get("/simple/alpha/"); get("/simple/beta/"); get("/simple/gamma/"); print(ended())'
+    ran = python(code, CACHEDINDEX_TIMEOUT="0.2", **EXPIRED)
+    assert ran.out.strip() == "['stale', 'stale', 'stale']"
+    assert ran.err == ""
+    assert len(index.seen) == 2
+
+
+def test_redirects_are_one_look_up(python: Python, index: Index) -> None:
+    index.fault(faults.redirect("/simple/alpha/"), "/old/")
+    code = """
+response = urllib.request.urlopen(origin + "/old/alpha/")
+print(response.url == url + "alpha/", ended())
+response.close()
+"""
+    assert python(code).out.strip() == "True ['miss']"
+    index.close()
+    assert python(code).out.strip() == "True ['hit']"
+
+
+def test_an_opener_that_is_installed_later_keeps_the_cache(python: Python, index: Index) -> None:
+    code = """
+urllib.request.install_opener(urllib.request.build_opener())
+get("/simple/alpha/")
+print(ended())
+"""
+    assert python(code).out.strip() == "['miss']"
+
+
+def test_what_another_handler_authorizes_is_not_stored(python: Python, index: Index, tmp_path: Path) -> None:
+    code = """
+class Auth(urllib.request.BaseHandler):
+    def http_request(self, req):
+        req.add_unredirected_header("Authorization", "Basic secret")
+        return req
+urllib.request.install_opener(urllib.request.build_opener(Auth()))
+for _ in range(2):
+    get("/simple/alpha/")
+print(ended())
+"""
+    assert python(code).out.strip() == "['passed', 'passed']"
+    assert [seen.headers["authorization"] for seen in index.seen] == ["Basic secret"] * 2
+    assert not list((tmp_path / "cache").rglob("page.*"))
+
+
+def test_the_callers_default_timeout_is_in_force(python: Python, index: Index) -> None:
+    index.fault(faults.hang)
+    code = """
+socket.setdefaulttimeout(0.2)
+try:
+    get("/simple/alpha/")
+except (TimeoutError, urllib.error.URLError) as error:
+    print("timed out" in str(error))
+"""
+    assert python(code).out.strip() == "True"
+
+
+def test_posts_other_schemes_and_contexts_pass(python: Python, index: Index, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("local")
+    code = f"""
+try:
+    get("/simple/alpha/", data=b"x")
+except urllib.error.HTTPError as error:
+    print(error.code)
+    error.close()
+print(urllib.request.urlopen("{(tmp_path / "file").as_uri()}").read())
+print(ended())
+"""
+    assert python(code).out.splitlines() == ["501", "b'local'", "['passed']"]
+
+
+def test_urlretrieve(python: Python, index: Index, tmp_path: Path) -> None:
+    code = f"urllib.request.urlretrieve(origin + '{WHEEL}', 'wheel'); print(ended())"
+    assert python(code).out.strip() == "['miss']"
+    index.close()
+    assert python(code).out.strip() == "['stale']"
+    assert (tmp_path / "wheel").read_bytes() == (index.folder / WHEEL.rpartition("/")[2]).read_bytes()

@@ -1,0 +1,109 @@
+"""Set everything up in `.venv` and do one of the project's two jobs: `python3 tasks.py demo`, `python3 tasks.py test`.
+
+demo: a real pip build and a real buildout, each twice, the second time with an index that cannot be reached.
+test: the linters, the type checker and all tests; further arguments go to pytest.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).parent.absolute()
+ENVIRONMENT = HERE / ".venv"
+TOOLS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+
+
+def main() -> int:
+    """Do what the command line says."""
+    jobs = {"demo": demo, "test": test}
+    arguments = sys.argv[1:]
+    if sys.version_info < (3, 10):
+        print("cachedindex needs Python 3.10 or newer; this is", sys.version.split()[0])
+        return 2
+    if not arguments or arguments[0] not in jobs:
+        print(__doc__)
+        return 2
+    set_up()
+    return jobs[arguments[0]](arguments[1:])
+
+
+def set_up() -> None:
+    """Make the environment, or bring it up to date."""
+    python = TOOLS / "python"
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+    done = ENVIRONMENT / "set-up"
+    wanted = (HERE / "setup.py").read_text("utf-8")
+    if not done.exists() or done.read_text("utf-8") != wanted:
+        run(python, "-m", "pip", "install", "-q", "--upgrade", "pip")
+        run(python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[dev]")
+        done.write_text(wanted, "utf-8")
+
+
+def test(arguments: list[str]) -> int:
+    """Run the checks, all of them, and return the worst exit code."""
+    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", *arguments]]
+    return max(abs(subprocess.run([TOOLS / name, *rest], cwd=HERE, check=False).returncode) for name, *rest in checks)
+
+
+def demo(_: list[str]) -> int:
+    """Build online, then with an index that cannot be reached, and show that the results are the same."""
+    folder = Path(tempfile.mkdtemp(prefix="cachedindex-demo-"))
+    # pip's own cache is off, so that nothing but ours can help.
+    online = {**os.environ, "CACHEDINDEX_CACHE_DIR": str(folder / "cache"), "PIP_NO_CACHE_DIR": "1"}
+    # A port that is taken but not listened on: every connection is refused, to whatever index it would go.
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        proxies = {name: nowhere for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+        offline = {**online, **proxies, "no_proxy": "", "NO_PROXY": "", "CACHEDINDEX_INDEX_TTL": "0"}
+        try:
+            pip_twice(folder, online, offline)
+            buildout_twice(folder, online, offline)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    print("\nBoth builds came out the same without an index.")
+    return 0
+
+
+def pip_twice(folder: Path, online: dict[str, str], offline: dict[str, str]) -> None:
+    """Install two wheels with what they need, and an sdist, which takes an isolated build."""
+    install = ["cachedindex", "run", "--", TOOLS / "pip", "install", "--quiet", "--target"]
+    for number, (name, environ) in enumerate((("online", online), ("without an index", offline)), 1):
+        print(f"\n[{number}/4] pip, {name}: cachedindex run -- pip install requests flask docopt", flush=True)
+        run(TOOLS / install[0], *install[1:], folder / f"pip-{number}", "requests", "flask", "docopt", env=environ)
+    same(*(sorted(path.name for path in (folder / f"pip-{number}").glob("*.dist-info")) for number in (1, 2)))
+
+
+def buildout_twice(folder: Path, online: dict[str, str], offline: dict[str, str]) -> None:
+    """Build this checkout's buildout.cfg."""
+    for number, (name, environ) in enumerate((("online", online), ("without an index", offline)), 3):
+        print(f"\n[{number}/4] buildout, {name}: buildout with `extensions = cachedindex`", flush=True)
+        workspace = folder / f"buildout-{number}"
+        workspace.mkdir()
+        shutil.copy(HERE / "buildout.cfg", workspace)
+        run(TOOLS / "buildout", "-q", cwd=workspace, env=environ)
+    same(*(sorted(path.name for path in (folder / f"buildout-{number}/eggs").rglob("*.egg")) for number in (3, 4)))
+
+
+def same(first: list[str], second: list[str]) -> None:
+    """End the demonstration when two builds differ."""
+    if not first or first != second:
+        raise SystemExit(f"the builds differ:\n{first}\n{second}")
+    print(f"      {len(second)} distributions, the same versions as online", flush=True)
+
+
+def run(*command: object, cwd: Path = HERE, env: "dict[str, str] | None" = None) -> None:
+    """Run a command to its end, and end with it when it fails."""
+    code = subprocess.run([str(part) for part in command], cwd=cwd, env=env, check=False).returncode
+    if code:
+        raise SystemExit(f"{command[0]} ended with exit code {code}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,8 @@ demo: a real pip build and a real buildout, each twice, the second time with an 
 test: the linters, the type checker and all tests; further arguments go to pytest.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import socket
@@ -22,7 +24,7 @@ def main() -> int:
     """Do what the command line says."""
     jobs = {"demo": demo, "test": test}
     arguments = sys.argv[1:]
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - whoever runs this file may have an older one
         print("cachedindex needs Python 3.10 or newer; this is", sys.version.split()[0])
         return 2
     if not arguments or arguments[0] not in jobs:
@@ -60,35 +62,40 @@ def demo(_: list[str]) -> int:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        proxies = {name: nowhere for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+        proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), nowhere)
         offline = {**online, **proxies, "no_proxy": "", "NO_PROXY": "", "CACHEDINDEX_INDEX_TTL": "0"}
         try:
-            pip_twice(folder, online, offline)
-            buildout_twice(folder, online, offline)
+            said = [*pip_twice(folder, online, offline), *buildout_twice(folder, online, offline)]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    print("\nBoth builds came out the same without an index.")
+    print("\nBoth builds came out the same without an index. What it was replaced by:")
+    print("\n".join(said))
     return 0
 
 
-def pip_twice(folder: Path, online: dict[str, str], offline: dict[str, str]) -> None:
-    """Install two wheels with what they need, and an sdist, which takes an isolated build."""
+def pip_twice(folder: Path, online: dict[str, str], offline: dict[str, str]) -> list[str]:
+    """Install two wheels with what they need, and an sdist, which takes an isolated build; return what was said."""
+    said: list[str] = []
     install = ["cachedindex", "run", "--", TOOLS / "pip", "install", "--quiet", "--target"]
     for number, (name, environ) in enumerate((("online", online), ("without an index", offline)), 1):
         print(f"\n[{number}/4] pip, {name}: cachedindex run -- pip install requests flask docopt", flush=True)
-        run(TOOLS / install[0], *install[1:], folder / f"pip-{number}", "requests", "flask", "docopt", env=environ)
+        target = folder / f"pip-{number}"
+        said += watch(TOOLS / install[0], *install[1:], target, "requests", "flask", "docopt", env=environ)
     same(*(sorted(path.name for path in (folder / f"pip-{number}").glob("*.dist-info")) for number in (1, 2)))
+    return said
 
 
-def buildout_twice(folder: Path, online: dict[str, str], offline: dict[str, str]) -> None:
-    """Build this checkout's buildout.cfg."""
+def buildout_twice(folder: Path, online: dict[str, str], offline: dict[str, str]) -> list[str]:
+    """Build this checkout's buildout.cfg; return what was said."""
+    said: list[str] = []
     for number, (name, environ) in enumerate((("online", online), ("without an index", offline)), 3):
         print(f"\n[{number}/4] buildout, {name}: buildout with `extensions = cachedindex`", flush=True)
         workspace = folder / f"buildout-{number}"
         workspace.mkdir()
         shutil.copy(HERE / "buildout.cfg", workspace)
-        run(TOOLS / "buildout", "-q", cwd=workspace, env=environ)
+        said += watch(TOOLS / "buildout", "-q", cwd=workspace, env=environ)
     same(*(sorted(path.name for path in (folder / f"buildout-{number}/eggs").rglob("*.egg")) for number in (3, 4)))
+    return said
 
 
 def same(first: list[str], second: list[str]) -> None:
@@ -98,11 +105,24 @@ def same(first: list[str], second: list[str]) -> None:
     print(f"      {len(second)} distributions, the same versions as online", flush=True)
 
 
-def run(*command: object, cwd: Path = HERE, env: "dict[str, str] | None" = None) -> None:
+def run(*command: object) -> None:
     """Run a command to its end, and end with it when it fails."""
-    code = subprocess.run([str(part) for part in command], cwd=cwd, env=env, check=False).returncode
+    code = subprocess.run([str(part) for part in command], cwd=HERE, check=False).returncode
     if code:
         raise SystemExit(f"{command[0]} ended with exit code {code}")
+
+
+def watch(*command: object, env: dict[str, str], cwd: Path = HERE) -> list[str]:
+    """Run a command as `run` does, and return the lines that cachedindex printed."""
+    words = [str(part) for part in command]
+    with subprocess.Popen(words, cwd=cwd, env=env, stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        for line in process.stderr or ():
+            print(f"      {line}", end="", flush=True)
+            lines.append(line.rstrip())
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with exit code {process.returncode}")
+    return [line for line in lines if line.startswith("cachedindex: ")]
 
 
 if __name__ == "__main__":

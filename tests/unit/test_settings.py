@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,9 @@ def test_every_option_is_a_setting() -> None:
 
 def test_a_problem_without_a_value() -> None:
     assert str(Problem("place", "option", "advice")) == "place: option: advice"
+
+
+def test_the_reference_lists_every_option() -> None:
+    reference = Path(__file__).parents[2] / "docs/reference/options.md"
+    rows = [line.split("|")[1].strip() for line in reference.read_text("utf-8").splitlines() if line.startswith("| `")]
+    assert rows == [f"`{name}`" for name in OPTIONS]

@@ -54,6 +54,22 @@ def test_an_isolated_build_survives_a_refused_connection(
     assert "it refused the connection" in line
 
 
+def test_a_build_in_a_new_environment_is_covered_where_pip_clears_the_path(
+    run: Run, python_with: Callable[..., Path], index: Index, tmp_path: Path
+) -> None:
+    pip = (python_with("pip==26.3"), "-m", "pip", "--use-feature", "venv-isolation")
+
+    def install(folder: str, **variables: str) -> Ran:
+        command = (*CACHEDINDEX, "run", "--", *pip, "install", "-q", "--target", tmp_path / folder, "source")
+        return run(*command, PIP_INDEX_URL=index.url, PIP_NO_CACHE_DIR="1", **variables)
+
+    assert install("A").code == 0
+    index.close()
+    second = install("B", **EXPIRED)
+    assert second.code == 0, second.err
+    assert "served 2 pages stale" in second.ours[-1]
+
+
 def test_a_hanging_index_is_waited_for_twice_in_all_processes_together(
     install: Callable[..., Ran], index: Index
 ) -> None:

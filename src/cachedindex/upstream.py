@@ -88,8 +88,9 @@ class Upstream:
             record = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, doubt=None)
         elif judgement.verdict == "doubt" and record:
             self._note(request, "doubted")
-            known = record.doubt and record.doubt[0] == judgement.digest
-            record = record if known else replace(record, doubt=(judgement.digest, now))
+            if record.doubt and record.doubt[0] == judgement.digest:
+                return Fresh(answer, judgement, record)  # Seen before, at a time that is worth keeping.
+            record = replace(record, doubt=(judgement.digest, now))
         else:
             return Fresh(answer, judgement)
         return Fresh(answer, judgement, record, self._put(request, record))

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cachedindex import __version__
 from cachedindex.commands import run
 from cachedindex.errors import CachedIndexError
 
 _USAGE_ERROR = 2
+_SIGNALLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,10 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def command_line() -> None:
     """Exit as the command did, by the same signal where one ended it."""
     code = main()
-    if code < 0:
+    if code >= 0:
+        sys.exit(code)
+    with suppress(OSError):  # SIGKILL has no handler to be reset.
         signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    sys.exit(code)
+    os.kill(os.getpid(), -code)
+    sys.exit(_SIGNALLED - code)
 
 
 if __name__ == "__main__":

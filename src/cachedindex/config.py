@@ -52,10 +52,19 @@ def variable(option: str) -> str:
     return PREFIX + option.upper().replace("-", "_")
 
 
+def expanded(path: str) -> Path | None:
+    """Return a path with its `~` resolved; None where nobody knows whose home that is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # No HOME, and a user that the machine does not know, as in a container.
+        return None
+
+
 def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the folder to use: the one that was set, the host's if it may be written, or the user's; None for none."""
     if chosen.cache_dir:
-        return Path(chosen.cache_dir).expanduser().absolute()
+        folder = expanded(chosen.cache_dir)
+        return folder and folder.absolute()
     if _HOST_FOLDER.is_dir() and os.access(_HOST_FOLDER, os.W_OK | os.X_OK):
         return _HOST_FOLDER
     return _user_folder(environ)
@@ -74,14 +83,14 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[
 def _files(environ: Mapping[str, str]) -> list[Path]:
     named = environ.get(FILE_VARIABLE)
     home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    users = Path(home, "cachedindex.cfg").expanduser()
-    return [*([Path(named).expanduser()] if named else []), users, _HOST_FILE]
+    paths = [expanded(named) if named else None, expanded(f"{home}/cachedindex.cfg"), _HOST_FILE]
+    return [path for path in paths if path]
 
 
 def _from_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         text = path.read_text("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}, []
     except (OSError, UnicodeError) as error:
         return {}, [f"{path}: cannot be read: {error}"]
@@ -105,13 +114,13 @@ def _user_folder(environ: Mapping[str, str]) -> Path | None:
         home = "~/Library/Caches"
     else:
         home = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        folder = Path(home or "", SECTION).expanduser().absolute() if home else None
-    except RuntimeError:  # There is no home: a system user in a container.
-        return None
-    return folder if folder and _is_writable(folder) else None
+    folder = expanded(f"{home}/{SECTION}") if home else None
+    return folder.absolute() if folder and _is_writable(folder.absolute()) else None
 
 
 def _is_writable(folder: Path) -> bool:
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    except PermissionError:  # Below another user's home.
+        return False
     return os.access(existing, os.W_OK | os.X_OK)

@@ -7,32 +7,33 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from cachedindex.errors import UpstreamFailed
+from cachedindex.errors import NotAsked, UpstreamFailed
 
 T = TypeVar("T")
 
 _MOST_THREADS = 8
-_alive = threading.BoundedSemaphore(_MOST_THREADS)
+_free = threading.BoundedSemaphore(_MOST_THREADS)
 
 
-def attempt(work: Callable[[], T], patience: Callable[[], float]) -> T:
+def attempt(work: Callable[[], T], patience: Callable[[], float], late: Callable[[T], object]) -> T:
     """Return what `work` returns, or raise what it raises, or UpstreamFailed after `patience()` seconds in all.
 
-    Only a thread bounds everything: name look-up, connection, TLS, a body that drips. It is a daemon, so that a hanging
+    Only a thread bounds name look-up, connection, TLS and a body that drips alike. It is a daemon, so that a hanging
     one never delays the exit. The patience is asked for again when it has run out: an answer that another attempt got
-    late may have taught meanwhile that this upstream is slow, but not dead.
+    late may have taught meanwhile that this upstream is slow, but not dead. A result that comes when the caller has
+    gone on is given to `late`, in the thread. Raises NotAsked where this machine has no thread to spare.
     """
-    if not _alive.acquire(blocking=False):
-        raise UpstreamFailed(f"{_MOST_THREADS} attempts are still waiting for an answer")
-    job = _Job(work)
+    started = time.monotonic()
+    if not _free.acquire(timeout=patience()):
+        raise NotAsked(f"{_MOST_THREADS} attempts were still waiting for an answer")
+    job = _Job(work, late)
     try:
         threading.Thread(target=job.run, name="cachedindex-attempt", daemon=True).start()
     except RuntimeError as error:  # No more threads on this machine, or the interpreter is on its way out.
-        _alive.release()
-        raise UpstreamFailed(f"no thread to ask with: {error}") from error
-    started = time.monotonic()
+        _free.release()
+        raise NotAsked(f"there was no thread to ask with: {error}") from error
     while not job.done.wait(max(0.0, (allowed := patience()) - (time.monotonic() - started))):
-        if time.monotonic() - started >= patience():
+        if time.monotonic() - started >= patience() and job.give_up():
             raise UpstreamFailed(f"no answer within {allowed:g} s")
     return job.result()
 
@@ -40,22 +41,39 @@ def attempt(work: Callable[[], T], patience: Callable[[], float]) -> T:
 class _Job(Generic[T]):
     """What the thread and its caller share."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], late: Callable[[T], object]) -> None:
         self._work = work
+        self._late = late
+        self._lock = threading.Lock()
+        self._given_up = False
         self._value: list[T] = []
         self._error: BaseException | None = None
         self.done = threading.Event()
 
     def run(self) -> None:
         try:
-            self._value.append(self._work())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread, or comes too late for anybody
+            value = self._work()
+            if not self._handed_over(value):
+                self._late(value)
+        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread, or too late for anybody
             self._error = error
         finally:
             self.done.set()
-            _alive.release()
+            _free.release()
+
+    def give_up(self) -> bool:
+        """Leave the result to `late`; False where it has just come."""
+        with self._lock:
+            self._given_up = not self._value and self._error is None
+            return self._given_up
 
     def result(self) -> T:
         if self._error:
             raise self._error
         return self._value[0]
+
+    def _handed_over(self, value: T) -> bool:
+        with self._lock:
+            if not self._given_up:
+                self._value.append(value)
+            return not self._given_up

@@ -9,7 +9,7 @@ from io import BytesIO
 from urllib.parse import unquote
 
 from cachedindex.deadline import attempt
-from cachedindex.errors import StoreUnavailable, UpstreamFailed
+from cachedindex.errors import NotAsked, StoreUnavailable, UpstreamFailed
 from cachedindex.model import Answer, Body, Ended, Outcome, Record, Request, Send
 from cachedindex.report import Report
 from cachedindex.rules import breaker, naming, pages
@@ -19,6 +19,9 @@ from cachedindex.store.store import Store
 from cachedindex.tee import Tee
 from cachedindex.upstream import Fresh, Upstream
 
+_SMALL = 1 << 20
+"""Bytes up to which a download that no page vouches for is read under the deadline; a larger one is streamed, since
+a healthy upstream may need longer for it than anybody would wait for a page."""
 _PROBE_PATIENCE = 1.0
 """Seconds that a probe may hold up its look-up; an answer that comes later closes the breaker all the same."""
 
@@ -69,7 +72,7 @@ class Cache:
         return None
 
     def _ask_with_copy(self, request: Request, record: Record, ask: Ask, send: Send) -> Answer | None:
-        """Ask under a deadline, and serve the copy unless a sound answer comes in time; None: its blob is gone."""
+        """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
         admission = self._upstream.admit(request)
         if admission == "hold":
             return self._serve(request, record, "stale", breaker.why(self._upstream.health(request), request.url))
@@ -80,11 +83,13 @@ class Cache:
 
         def work() -> Fresh:
             fresh = self._upstream.ask(request, record, lambda: send(ask.validators, patient=False))
-            body = fresh.answer.body
-            return replace(fresh, record=body.drain(), problem=body.problem) if isinstance(body, Tee) else fresh
+            announced = fresh.answer.announced
+            return _drained(fresh) if announced is not None and announced <= _SMALL else fresh
 
         try:
-            fresh = attempt(work, allowed)
+            fresh = attempt(work, allowed, _drained)
+        except NotAsked as reason:
+            return self._serve(request, record, "stale", str(reason))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause)
             return self._serve(request, record, "stale", failure.cause)
@@ -92,17 +97,19 @@ class Cache:
 
     def _serve_fresh(self, request: Request, record: Record, fresh: Fresh) -> Answer | None:
         """Return what the client gets from an answer that came in time."""
-        judgement = fresh.judgement
+        judgement, body = fresh.judgement, fresh.answer.body
+        unread = not (isinstance(body, Tee) and body.closed)
+        if judgement.verdict == "pass" or (judgement.verdict == "replace" and not fresh.record and unread):
+            return self._deliver(request, fresh)
         self._complain(fresh.problem)
-        if judgement.verdict == "pass":
-            self._end(request, "passed", judgement.why)
-            return fresh.answer
+        if judgement.verdict == "replace" and not fresh.record:
+            return None  # Read for a store that did not take it: the client has to ask for it once more.
         if fresh.record and judgement.verdict == "replace":
             return self._serve(request, fresh.record, "miss", "expired")
         if fresh.record and judgement.verdict == "renew":
             return self._serve(request, fresh.record, "revalidated", "expired")
         fresh.answer.body.close()
-        return self._serve(request, record, "stale", judgement.why or "its answer could not be stored")
+        return self._serve(request, record, "stale", judgement.why)
 
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
@@ -112,17 +119,22 @@ class Cache:
             self._upstream.failed(request, failure.cause)
             self._end(request, "failed", failure.cause)
             raise
-        self._complain(fresh.problem)
-        body, judgement = fresh.answer.body, fresh.judgement
-        if judgement.verdict == "renew" and fresh.record:
+        if fresh.judgement.verdict == "renew" and fresh.record:
+            self._complain(fresh.problem)
             served = self._serve(request, fresh.record, "revalidated", "expired")
             return served or self._ask_alone(request, None, Ask({}), send)
+        return self._deliver(request, fresh)
+
+    def _deliver(self, request: Request, fresh: Fresh) -> Answer:
+        """Return upstream's own answer, as it would have come without us."""
+        self._complain(fresh.problem)
+        body = fresh.answer.body
         if isinstance(body, Tee):
             body.ended = lambda tee: self._streamed(request, tee)
             return fresh.answer
-        stored = fresh.record is not None and judgement.verdict == "replace"
+        stored = fresh.record is not None and fresh.judgement.verdict == "replace"
         self._served_page(request)
-        self._end(request, "miss" if stored else "passed", judgement.why)
+        self._end(request, "miss" if stored else "passed", fresh.judgement.why)
         return fresh.answer
 
     def _streamed(self, request: Request, tee: Tee) -> None:
@@ -176,8 +188,9 @@ class Cache:
         """Return the request as one for a file, where a page that this process was served promises its hash."""
         if request.kind != "other":
             return request
-        for url in [url for url in self._pages if pages.may_list(url, request.url)]:
-            record = self._stored(self._pages.pop(url))
+        for url in [url for url in list(self._pages) if pages.may_list(url, request.url)]:
+            page = self._pages.pop(url, None)
+            record = page and self._stored(page)
             if record:
                 self._promises.update((unquote(file), digest) for file, digest in pages.promises(record).items())
         digest = self._promises.get(unquote(request.url))
@@ -190,3 +203,15 @@ class Cache:
     def _end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
         url = naming.public(request.url)
         self.report.add(Outcome(ended, request.kind, url, naming.origin(url), why, age))
+
+
+def _drained(fresh: Fresh) -> Fresh:
+    """Return what came of an answer whose body is read to its end for the store alone."""
+    body = fresh.answer.body
+    if not isinstance(body, Tee):
+        return fresh
+    try:
+        body.drain()
+    except Exception as error:
+        raise UpstreamFailed("its answer broke off", error) from error
+    return replace(fresh, record=body.record, problem=body.problem)

@@ -15,6 +15,10 @@ class StoreUnavailable(CachedIndexError):
     """The cache folder could not be read or written; the look-up goes on without it."""
 
 
+class NotAsked(CachedIndexError):
+    """Upstream was not asked for a reason of this machine's own, which tells nothing of upstream."""
+
+
 class UpstreamFailed(CachedIndexError):
     """Upstream gave no answer: refused, broke off, ran into the client's own timeout, or into ours.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Kind = Literal["page", "file", "other"]
-Ended = Literal["hit", "revalidated", "miss", "stale", "negative", "passed", "refused", "failed"]
+Ended = Literal["hit", "revalidated", "miss", "stale", "passed", "refused", "failed"]
 
 
 class Body(Protocol):
@@ -38,8 +38,8 @@ class Request:
     """How the peer is verified. What came with less trust never answers for what is asked with more."""
     proxy: str = ""
     """Host and port of the proxy in effect, or nothing."""
-    private: bool = False
-    """Sent with credentials that its headers do not show: in the URL, or as a client certificate."""
+    aside: str = ""
+    """Why it is none of our business, where its headers do not show it: a body, a certificate, a user in its URL."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,13 @@ class Answer:
     whole: bool = True
     """False where the body is known to be shorter than was announced."""
     private: bool = False
-    """Credentials went out somewhere along the redirects."""
+    """Credentials went out along the redirects, or a hop was trusted less than the first: not to be stored."""
     age: float = 0.0
     """Seconds that a cache of the client's own had kept it."""
     native: object | None = None
     """The client's own response, as long as nobody has read its body: then it is what the client gets back."""
+    source: object | None = None
+    """The client's own response that a page was read from: what it tells beside the page is not lost."""
 
     @property
     def announced(self) -> int | None:

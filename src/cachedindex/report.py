@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
-from cachedindex.errors import StoreUnavailable
+from cachedindex.errors import CachedIndexError, StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.store.runs import Run
 
 _NOUNS = {"page": ("page", "pages"), "file": ("file", "files"), "other": ("download", "downloads")}
 
 
+def say(line: str) -> None:
+    """Bring one line to the person who reads the build's log; never on stdout, which may be a program's input."""
+    text = f"cachedindex: {line}\n"
+    try:
+        sys.stderr.flush()
+        # Past Python's buffer: what a full disk does not take would be tried again at the exit, and change its code.
+        os.write(sys.stderr.fileno(), text.encode(errors="backslashreplace"))
+    except io.UnsupportedOperation:  # Somebody's StringIO.
+        sys.stderr.write(text)
+    except (OSError, ValueError, AttributeError):  # Closed, full, or not there: the build has worse to tell of.
+        return
+
+
 class Report:
     """Where the layers leave outcomes and complaints, for one process."""
 
-    def __init__(self, say: Callable[[str], None], run: Run | None = None) -> None:
+    def __init__(self, say: Callable[[str], None] = say, run: Run | None = None) -> None:
         """Take what brings one line to a person, and the run whose other processes it is shared with."""
         self._say = say
         self._run = run
@@ -26,10 +41,11 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome; one that somebody will be told of is shared at once, as the process may be killed."""
         self.outcomes.append(outcome)
-        if self._run and outcome.ended in ("stale", "refused"):
-            # Where it cannot be written, the disk has been complained about by whoever tried to store.
-            with suppress(StoreUnavailable):
+        if self._run and outcome.ended == "stale":
+            try:
                 self._run.note(outcome)
+            except StoreUnavailable as error:
+                self.complain(f"{error}; what is served stale will not be told at the end")
 
     def complain(self, message: str) -> None:
         """Say what went wrong with us, once in a run."""
@@ -38,6 +54,23 @@ class Report:
         self._said.add(message)
         if self._run is None or self._run.first(message):
             self._say(message)
+
+    def broken(self, error: Exception) -> None:
+        """Tell of an error of our own, after which the client goes on as if we were not there."""
+        ours = isinstance(error, CachedIndexError)
+        text = str(error) if ours else f"internal error, {type(error).__name__}: {error}"
+        self.complain(f"{text}; the build goes on without it")
+
+
+def finish(run: Run, say: Callable[[str], None] = say) -> None:
+    """End a run that this process began, with its one line where something was served stale."""
+    try:
+        line = summary(run.outcomes())
+    except (OSError, ValueError, TypeError) as error:  # Cut by a full disk, or swept away while the run went on.
+        line = f"what was served stale cannot be told: {error}"
+    run.end()
+    if line:
+        say(line)
 
 
 def summary(outcomes: Iterable[Outcome]) -> str | None:

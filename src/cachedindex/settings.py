@@ -14,6 +14,8 @@ FAIL_WINDOW = 60.0
 FAIL_TIMEOUT = 30.0
 FAIL_TIMEOUT_LIMIT = 300.0
 CONFIRM_AFTER = 60.0
+CLOCK_SKEW = 60.0
+"""Seconds by which another process's clock may be ahead before its stamps count as wrong."""
 PATIENCE_LIMIT = 15.0
 """No attempt that has a copy waits longer than this, in seconds, however slow upstream was before."""
 
@@ -36,7 +38,7 @@ def duration(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def patience(text: str) -> float:
+def positive(text: str) -> float:
     """Return a duration that is longer than nothing."""
     seconds = duration(text)
     if not seconds:
@@ -64,8 +66,8 @@ def truth(text: str) -> bool:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Return the project names in `text`, normalized as PEP 503 says; `:all:` stays as it is."""
-    return tuple(re.sub(r"[-_.]+", "-", word).lower() for word in re.split(r"[\s,]+", text) if word)
+    """Return the project names in `text`."""
+    return tuple(word for word in re.split(r"[\s,]+", text) if word)
 
 
 def folder(text: str) -> str:
@@ -103,7 +105,7 @@ class Option:
 OPTIONS: Mapping[str, Option] = {
     "cache-dir": Option(folder, "the folder that all jobs of this host share"),
     "index-ttl": Option(duration, "how long a page is fresh (left out: what the index says, at most 10 min)"),
-    "timeout": Option(patience, "how long upstream may take when a copy could be served instead (3 s)"),
+    "timeout": Option(positive, "how long upstream may take when a copy could be served instead (3 s)"),
     "stale-if-error": Option(staleness, "how long after its time to live a copy may stand in (30 d, never, unlimited)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(names, "ask again for these projects, or :all:, even where a page is fresh"),

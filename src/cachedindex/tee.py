@@ -49,11 +49,11 @@ class Tee:
             self._settle(complete=True)
         return data
 
-    def drain(self) -> Record | None:
-        """Read to the end for the store alone, and return what was kept."""
+    def drain(self) -> None:
+        """Read to the end for the store alone."""
         while self.read(_CHUNK):
             pass
-        return self.record
+        self._source.close()
 
     def close(self) -> None:
         """Close the source; what was not read to its end is not kept."""

@@ -73,27 +73,40 @@ class Upstream:
         if request.kind == "page" and answer.native is None:
             page = answer.body.read()
             answer = replace(answer, body=BytesIO(page))
-        now = self._clock()
-        judgement = judge(request, record, answer, page, self.health(request), now)
+        judgement = judge(request, record, answer, page, self.health(request), self._clock())
+        self._learn(request, judgement, self._clock() - asked)
+        if judgement.verdict == "replace" and request.kind != "page":
+            return self._teed(request, answer, asked, judgement)
+        new = self._page(request, record, answer, page, asked, judgement)
+        if new is None or new is record:
+            return Fresh(answer, judgement, new)
+        if judgement.verdict == "replace":
+            # An index's cookies are its network's; given to the client, they would make every later request private.
+            answer = replace(answer, source=None)
+        return Fresh(answer, judgement, new, self._put(request, new))
+
+    def _learn(self, request: Request, judgement: Judgement, took: float) -> None:
         if judgement.verdict in ("replace", "renew"):
-            self._note(request, "answered", took=now - asked)
+            self._note(request, "answered", took=took)
+        elif judgement.verdict == "doubt":
+            self._note(request, "doubted")
         elif judgement.fault and request.kind == "page":  # A failing file is no failing index.
             self.failed(request, judgement.why)
+
+    def _page(
+        self, request: Request, record: Record | None, answer: Answer, page: bytes, asked: float, judgement: Judgement
+    ) -> Record | None:
+        """Return the record that a judgement leads to; None where it leads to none."""
+        now = self._clock()
         if judgement.verdict == "replace":
-            if request.kind != "page":
-                return self._teed(request, answer, asked, judgement)
-            record = self._record(answer, request, asked, len(page), sha256(page).hexdigest(), page)
-        elif judgement.verdict == "renew" and record:
+            return self._record(answer, request, asked, len(page), sha256(page).hexdigest(), page)
+        if judgement.verdict == "renew" and record:
             headers = {**record.headers, **_storable(answer)}
-            record = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, doubt=None)
-        elif judgement.verdict == "doubt" and record:
-            self._note(request, "doubted")
-            if record.doubt and record.doubt[0] == judgement.digest:
-                return Fresh(answer, judgement, record)  # Seen before, at a time that is worth keeping.
-            record = replace(record, doubt=(judgement.digest, now))
-        else:
-            return Fresh(answer, judgement)
-        return Fresh(answer, judgement, record, self._put(request, record))
+            return replace(record, headers=headers, asked=asked, checked=now, took=now - asked, doubt=None)
+        if judgement.verdict == "doubt" and record:
+            known = record.doubt is not None and record.doubt[0] == judgement.digest
+            return record if known else replace(record, doubt=(judgement.digest, now))
+        return None
 
     def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Fresh:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
@@ -123,7 +136,9 @@ class Upstream:
         now = self._clock()
         final = naming.public(answer.url)
         headers = _storable(answer)
-        return Record(request.url, final, headers, asked, now - answer.age, now - asked, size, digest, page)
+        # What the client's own cache had kept is as old as that says.
+        age, took = answer.age, now - asked
+        return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page)
 
     def _put(self, request: Request, record: Record) -> str | None:
         try:
@@ -142,11 +157,7 @@ class Upstream:
         event = Event(what, self._clock(), request.url, cause, took)
         if what == "answered" and not breaker.worth_noting(self.health(request), event):
             return
-        try:
-            self._log.note(naming.health_name(request), event)
-        except StoreUnavailable:
-            # Neither the cache folder nor the run's own takes it: every process then finds out for itself.
-            return
+        self._log.note(naming.health_name(request), event)
 
 
 def _storable(answer: Answer) -> dict[str, str]:

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -171,14 +172,14 @@ def test_gzipped_pages_are_stored_decoded(open_session: Open, index: Index) -> N
 
 
 def test_unverified_tls_never_answers_for_verified(tmp_path: Path) -> None:
-    from cachedindex.clients.adapter import _trust
+    from cachedindex.clients.library import trust_of
 
     bundle = tmp_path / "ca.pem"
     bundle.touch()
     url = "https://index.example/"
-    kinds = [_trust(HTTPAdapter(), url, verify) for verify in (True, False, str(bundle), str(tmp_path / "none"))]
+    kinds = [trust_of(HTTPAdapter(), url, verify) for verify in (True, False, str(bundle), str(tmp_path / "none"))]
     assert kinds == ["tls", "unverified", f"ca {bundle}", "unverified"]
-    assert _trust(HTTPAdapter(), "http://index.example/", True) == "http"
+    assert trust_of(HTTPAdapter(), "http://index.example/", True) == "http"
 
 
 @pytest.mark.parametrize(
@@ -203,6 +204,94 @@ def test_what_turned_private_on_the_way_is_not_stored(open_session: Open, index:
     assert open_session().get(f"{index.origin}/old/alpha/").ok
     assert "authorization" in index.seen[-1].headers
     assert not list((tmp_path / "cache").rglob("page.*"))
+
+
+def test_a_session_that_does_not_trust_its_environment_sends_nothing_of_it(open_session: Open, index: Index) -> None:
+    netrc = Path.home() / ".netrc"
+    netrc.write_text("machine localhost login user password secret")
+    netrc.chmod(0o600)
+    index.fault(faults.redirect(index.url.replace("127.0.0.1", "localhost") + "alpha/"), "/old/")
+    assert open_session(trust_env=False).get(f"{index.origin}/old/alpha/").ok
+    assert "authorization" not in index.seen[-1].headers
+
+
+class Scripted(HTTPAdapter):
+    """Answers a redirect from a.example to b.example, whose certificate it does not verify when told so."""
+
+    def __init__(self, trusting: bool) -> None:
+        self.trusting = trusting
+        super().__init__()
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        super().cert_verify(conn, url, verify and not (self.trusting and "b.example" in url), cert)
+
+    def send(self, request: Any, **_: Any) -> Any:
+        from urllib3 import HTTPResponse
+
+        page = faults.html_page("six", [])
+        headers = {"Content-Type": "text/html", "Content-Length": str(len(page))}
+        if "a.example" in request.url:
+            raw = HTTPResponse(BytesIO(), {"Location": "https://b.example/six/"}, 302, preload_content=False)
+        else:
+            raw = HTTPResponse(BytesIO(page), headers, 200, preload_content=False)
+        return self.build_response(request, raw)
+
+
+@pytest.mark.parametrize("trusting", [True, False])
+def test_a_hop_that_is_trusted_less_is_not_stored(open_session: Open, tmp_path: Path, trusting: bool) -> None:
+    assert open_session(Scripted(trusting)).get("https://a.example/six/").ok
+    assert len(list((tmp_path / "cache").rglob("page.*"))) == (not trusting)
+
+
+def test_a_request_with_a_body_is_the_clients_own(open_session: Open, index: Index, tmp_path: Path) -> None:
+    open_session().get(f"{index.url}alpha/", data="x")
+    assert index.seen[0].headers["content-length"] == "1"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_login_keeps_its_cookies_and_its_history(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/welcome/"), "/login/")
+    reply = {"Content-Type": "text/html", "Set-Cookie": "session=1"}
+    index.fault(faults.status(200, reply, faults.PORTAL), "/welcome/")
+    session = open_session()
+    response = session.get(f"{index.origin}/login/")
+    assert [hop.status_code for hop in response.history] == [302]
+    assert session.cookies.get_dict() == {"session": "1"}
+
+
+def test_an_indexs_cookies_do_not_make_the_next_page_private(open_session: Open, index: Index) -> None:
+    index.headers["Set-Cookie"] = "network=1"
+    session = open_session()
+    for _ in range(2):
+        session.get(f"{index.url}alpha/")
+        session.get(f"{index.url}beta/")
+    assert len(index.seen) == 2
+
+
+def test_an_adapter_that_is_none_of_requests_is_left_alone(
+    open_session: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Own:
+        def send(self, *_: Any, **__: Any) -> requests.Response:
+            response = requests.Response()
+            response.status_code = 200
+            response.raw = BytesIO(b"own")
+            return response
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    adapter: Any = Own()
+    assert open_session(adapter).get("http://index.example/").content == b"own"
+    assert "the build goes on without it" in caplog.text
+
+
+def test_options_may_be_lists_and_none(open_session: Open, index: Index) -> None:
+    session = open_session(refresh=["alpha"], timeout=None)
+    for _ in range(2):
+        session.get(f"{index.url}alpha/")
+        session.get(f"{index.url}beta/")
+    assert index.pages_seen() == ["/simple/alpha/", "/simple/beta/", "/simple/alpha/"]
 
 
 def test_a_wrong_option_is_the_scripts_error(open_session: Open) -> None:

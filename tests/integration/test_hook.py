@@ -76,6 +76,18 @@ def test_the_hook_is_not_on_pips_list(run: Run) -> None:
     assert with_hook.out == run(sys.executable, "-m", "pip", "list").out
 
 
+def test_python_2_is_left_alone(run: Run, tmp_path: Path) -> None:
+    pyenv = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv")) / "versions"
+    python = next(iter(pyenv.glob("2.7.*/bin/python2.7")), shutil.which("python2.7"))
+    if not python:
+        pytest.skip("SKIPPED FOR WANT OF A PYTHON 2.7")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text("print('hidden')")
+    path = os.pathsep.join([str(HOOK), str(tmp_path / "site")])
+    ran = run(python, "-c", "import json; print('ran')", PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1")
+    assert (ran.code, ran.out, ran.err) == (0, "hidden\nran\n", "")
+
+
 def test_an_older_python_steps_aside_with_one_line(run: Run) -> None:
     pyenv = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv")) / "versions"
     old = sorted(pyenv.glob("3.[6789].*/bin/python")) if pyenv.is_dir() else []

@@ -124,11 +124,14 @@ print(ended())
     assert python(code).out.strip() == "['miss']"
 
 
-def test_what_another_handler_authorizes_is_not_stored(python: Python, index: Index, tmp_path: Path) -> None:
-    code = """
+@pytest.mark.parametrize("header", ["Authorization", "Private-token", "Cookie"])
+def test_what_another_handler_authorizes_is_not_stored(
+    python: Python, index: Index, tmp_path: Path, header: str
+) -> None:
+    code = f"""
 class Auth(urllib.request.BaseHandler):
     def http_request(self, req):
-        req.add_unredirected_header("Authorization", "Basic secret")
+        req.add_unredirected_header("{header}", "secret")
         return req
 urllib.request.install_opener(urllib.request.build_opener(Auth()))
 for _ in range(2):
@@ -136,7 +139,7 @@ for _ in range(2):
 print(ended())
 """
     assert python(code).out.strip() == "['passed', 'passed']"
-    assert [seen.headers["authorization"] for seen in index.seen] == ["Basic secret"] * 2
+    assert [seen.headers[header.lower()] for seen in index.seen] == ["secret"] * 2
     assert not list((tmp_path / "cache").rglob("page.*"))
 
 
@@ -164,6 +167,60 @@ print(urllib.request.urlopen("{(tmp_path / "file").as_uri()}").read())
 print(ended())
 """
     assert python(code).out.splitlines() == ["501", "b'local'", "['passed']"]
+
+
+def test_whatever_can_be_done_with_http_clients_response_can_be_done_with_ours(python: Python, index: Index) -> None:
+    code = """
+import io
+def everything():
+    def fresh():
+        return urllib.request.urlopen(url + "alpha/")
+    results = [fresh().readline(), fresh().readlines(), list(fresh()), io.TextIOWrapper(fresh()).read()]
+    buffer = bytearray(5)
+    with fresh() as response:
+        results += [response.readinto(buffer), bytes(buffer), response.peek(1) != b"", response.read1(3)]
+        results += [response.read()]
+        results += [response.getheader("Content-Type"), response.reason, response.version, response.isclosed()]
+    return results
+first, again = everything(), everything()
+urllib.request.install_opener(None)
+bare = everything()
+print(first == again == bare, ended()[:2], len(ended()))
+"""
+    assert python(code).out.strip() == "True ['miss', 'hit'] 10"
+
+
+def test_a_get_with_a_body_passes(python: Python, index: Index, tmp_path: Path) -> None:
+    code = """
+request = urllib.request.Request(url + "alpha/", data=b"x", method="GET")
+print(len(urllib.request.urlopen(request).read()) > 0, ended())
+"""
+    assert python(code).out.strip() == "True ['passed']"
+    assert index.seen[0].headers["content-length"] == "1"
+
+
+def test_an_opener_that_only_looks_like_one_is_left_alone(python: Python) -> None:
+    code = """
+class Own:
+    def open(self, *arguments):
+        return "own"
+urllib.request.install_opener(Own())
+print(urllib.request.urlopen(url))
+"""
+    assert python(code).out.strip() == "own"
+
+
+def test_a_replaced_default_context_is_not_taken_for_verified(python: Python) -> None:
+    code = """
+import ssl
+handler = next(handler for handler in urllib.request._opener.handlers if isinstance(handler, opener.CacheHandler))
+print(handler._trust("https://index.example/"), handler._trust("http://index.example/"))
+ssl._create_default_https_context = ssl._create_unverified_context
+urllib.request.install_opener(urllib.request.build_opener())
+handler = next(handler for handler in urllib.request._opener.handlers if isinstance(handler, opener.CacheHandler))
+print(handler._trust("https://index.example/"))
+"""
+    assert python(code).out.splitlines() == ["tls http", "unverified"]
 
 
 def test_urlretrieve(python: Python, index: Index, tmp_path: Path) -> None:

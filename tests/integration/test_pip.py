@@ -183,6 +183,39 @@ def test_what_is_asked_with_credentials_is_not_stored(
     assert b"secret" not in everything
 
 
+@pytest.fixture
+def cached(run: Run, pip: list[object], index: Index, tmp_path: Path) -> Callable[..., Ran]:
+    """Give an `install` by a pip that keeps its own HTTP cache, which it does for hosts that it trusts."""
+    host = index.origin.removeprefix("http://")
+
+    def install(folder: str, *requirements: str, **variables: str) -> Ran:
+        command = [*CACHEDINDEX, "run", "--", *pip, "install", "-q", "--target", tmp_path / folder, *requirements]
+        return run(*command, PIP_INDEX_URL=index.url, PIP_TRUSTED_HOST=host, **variables)
+
+    return install
+
+
+def test_beside_pips_own_cache(cached: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
+    index.validators = True
+    index.headers["Cache-Control"] = "max-age=600"
+    assert cached("bare", "alpha", CACHEDINDEX_DISABLE="true").code == 0
+    assert (tmp_path / "pip-cache").is_dir()
+    assert cached("A", "alpha").code == 0
+    assert len(list((tmp_path / "cache").rglob("page.*"))) == 5
+    index.close()
+    second = cached("B", "alpha", **EXPIRED, PIP_NO_CACHE_DIR="1")
+    assert second.code == 0, second.err
+    assert "served 5 pages stale" in second.ours[-1]
+
+
+def test_pips_own_cache_does_not_answer_for_upstream(cached: Callable[..., Ran], index: Index) -> None:
+    index.headers["Cache-Control"] = "max-age=600"
+    assert cached("A", "alpha").code == 0
+    index.seen.clear()
+    assert cached("B", "alpha", **EXPIRED).code == 0
+    assert sorted(index.pages_seen()) == [f"/simple/{name}/" for name in ("alpha", "beta", "delta", "epsilon", "gamma")]
+
+
 def test_the_environment_is_as_it_was(install: Callable[..., Ran], pip: list[object]) -> None:
     folder = Path(str(pip[0])).parent.parent
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import SOURCE, Run
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 
@@ -39,7 +41,80 @@ signal.pause()
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        assert process.wait(60) == 7
+        assert ended(process) == 7
+
+
+def test_an_interrupt_that_no_terminal_sent_reaches_the_command(environment: Mapping[str, str]) -> None:
+    code = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: sys.exit(7))
+print("ready", flush=True)
+signal.pause()
+"""
+    command = [*CACHEDINDEX, "run", "--", sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == 7
+
+
+def test_a_command_that_is_killed_kills_us(run: Run) -> None:
+    ran = run(*CACHEDINDEX, "run", "--", "sh", "-c", "kill -9 $$")
+    assert (ran.code, ran.err) == (-signal.SIGKILL, "")
+
+
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-"])
+def test_a_log_that_takes_nothing_breaks_nothing(run: Run, redirected: str) -> None:
+    line = f"{sys.executable} -m cachedindex run -- echo built {redirected}"
+    ran = run("sh", "-c", line, CACHEDINDEX_TTL="3")
+    assert (ran.code, ran.out) == (0, "built\n")
+
+
+@pytest.mark.parametrize("variables", [{"CACHEDINDEX_CACHE_DIR": "~nobody-knows/x"}, {"CACHEDINDEX_CACHE_DIR": ""}])
+def test_a_user_whom_nobody_knows_builds_all_the_same(run: Run, tmp_path: Path, variables: dict[str, str]) -> None:
+    if not shutil.which("setpriv") or os.geteuid() != 0:
+        pytest.skip("SKIPPED FOR WANT OF ROOT: only root can become a user whom nobody knows")
+    ran = run(
+        "setpriv", "--reuid", "12345", "--clear-groups", "env", "-u", "HOME", "-u", "XDG_CACHE_HOME",
+        "/usr/bin/python3", "-c", NOBODY, SOURCE, cwd=Path("/"), TMPDIR="/tmp", **variables,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.out == "built\n"
+
+
+NOBODY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from cachedindex.__main__ import main
+sys.exit(main(["run", "--", "echo", "built"]))
+"""
+
+
+def test_a_leftover_of_an_ended_run_is_no_run(run: Run, tmp_path: Path) -> None:
+    code = """
+from pathlib import Path
+from cachedindex.store.runs import Run
+print(Path(__import__("os").environ["CACHEDINDEX_RUN"]).is_dir())
+"""
+    ran = run(*CACHEDINDEX, "run", "--", sys.executable, "-c", code, CACHEDINDEX_RUN=str(tmp_path / "gone"))
+    assert ran.out == "True\n"
+
+
+def test_a_home_that_is_no_folder_is_no_warning(run: Run) -> None:
+    ran = run(*CACHEDINDEX, "run", "--", "true", HOME="/dev/null")
+    assert (ran.code, ran.err) == (0, "")
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    """Return the exit code; a process that does not end fails the test, and not the whole suite."""
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def test_stdin_is_the_commands(environment: Mapping[str, str]) -> None:

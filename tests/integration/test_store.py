@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import replace
@@ -47,6 +48,21 @@ def test_a_late_answer_never_overwrites_a_newer_page(store: Store) -> None:
     stored = store.get(PAGE)
     assert stored is not None
     assert stored.asked == 10.5
+
+
+def test_a_stored_record_from_a_clock_that_was_days_ahead_gives_way(store: Store) -> None:
+    store.put(PAGE, replace(RECORD, asked=3 * 86_400.0, checked=3 * 86_400.0))
+    assert store.put(PAGE, RECORD)
+
+
+def test_one_sentence_for_every_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    store, said = Store(tmp_path / "cache"), set()
+    for url in ("https://index.example/simple/a/", "https://index.example/simple/b/"):
+        with pytest.raises(StoreUnavailable) as caught:
+            store.put(replace(PAGE, url=url), RECORD)
+        said.add(str(caught.value))
+    assert len(said) == 1
 
 
 def test_a_damaged_record_is_a_miss_and_is_healed(store: Store) -> None:
@@ -107,6 +123,30 @@ def test_the_roots_mode_is_the_policy_whatever_the_umask(
     assert stat.S_IMODE(path.parent.stat().st_mode) == folder
 
 
+def test_a_file_that_another_host_replaced_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[bytes | int] = [
+        errno.ESTALE,
+        errno.ESTALE,
+        b"new",
+        errno.ESTALE,
+        errno.ESTALE,
+        errno.ESTALE,
+        errno.EIO,
+    ]
+
+    def read_bytes(_: Path) -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, int):
+            raise OSError(answer, "x")
+        return answer
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert disk.read(tmp_path / "a", tmp_path) == b"new"
+    assert disk.read(tmp_path / "a", tmp_path) is None
+    with pytest.raises(StoreUnavailable):
+        disk.read(tmp_path / "a", tmp_path)
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.publish(tmp_path / "a", b"old", tmp_path)
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("in use")))
@@ -132,9 +172,15 @@ def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Pat
     (tmp_path / "run").mkdir()
     log = HealthLog(tmp_path / "cache", tmp_path / "run")
     log.note("index", Event("failed", 100.0, "a", "one"))
+    assert HealthLog(tmp_path / "cache", tmp_path / "run").recall("index", 101.0).failed == {"a": (100.0, "one")}
+
+
+def test_events_that_no_folder_takes_are_remembered_by_the_process(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    log = HealthLog(tmp_path / "cache", None)
+    log.note("index", Event("failed", 100.0, "a", "one"))
     assert log.recall("index", 101.0).failed == {"a": (100.0, "one")}
-    with pytest.raises(StoreUnavailable):
-        HealthLog(tmp_path / "cache", None).note("index", Event("failed", 100.0, "a"))
+    assert not log.recall("another", 101.0).failed
 
 
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
@@ -147,25 +193,13 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
 OUTCOME = Outcome("stale", "page", "https://index.example/x/", "https://index.example", "gone", 5.0)
 
 
-@pytest.mark.parametrize("usable", [True, False])
-def test_a_run_collects_what_its_processes_say_and_leaves_nothing(tmp_path: Path, usable: bool) -> None:
-    root = tmp_path / "cache"
-    if not usable:
-        root.write_text("in the way")
-    run = Run.begin(root)
-    assert run.folder.is_dir()
-    assert (root in run.folder.parents) is usable
+def test_a_run_collects_what_its_processes_say_and_leaves_nothing() -> None:
+    run = Run.begin()
+    assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is not None
     Run(run.folder).note(OUTCOME)
     assert run.outcomes() == [OUTCOME]
     assert [Run(run.folder).first("x"), run.first("x"), run.first("y")] == [True, False, True]
     run.end()
     assert not run.folder.exists()
-    assert not (root / "runs-v1").exists()
-
-
-def test_a_run_that_ends_leaves_the_others(tmp_path: Path) -> None:
-    one, other = Run.begin(tmp_path), Run.begin(tmp_path)
-    one.end()
-    assert other.folder.is_dir()
-    other.end()
-    assert list(tmp_path.iterdir()) == []
+    assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is None
+    assert Run.handed_down({}) is None

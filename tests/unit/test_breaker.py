@@ -100,6 +100,7 @@ def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
     [
         ([], answered(10), False),
         ([], answered(10, took=4), True),
+        ([answered(0, B, took=1.6), answered(1, B, took=0.1)], answered(10, took=0.3), False),
         ([answered(0, B, took=4)], answered(10, took=4.2), False),
         ([answered(0, B, took=4)], answered(10, took=0.1), True),
         ([failed(0)], answered(1), True),

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
 from cachedindex import deadline
-from cachedindex.deadline import attempt
-from cachedindex.errors import UpstreamFailed
+from cachedindex.deadline import attempt as bounded
+from cachedindex.errors import NotAsked, UpstreamFailed
+
+
+def attempt(work: Any, patience: Any, late: Any = lambda _: None) -> Any:
+    return bounded(work, patience, late)
 
 
 def test_a_result_in_time() -> None:
@@ -26,15 +31,21 @@ def test_an_error_in_time_is_the_same_object() -> None:
 
 def test_work_goes_on_after_the_deadline() -> None:
     let_go, done = threading.Event(), threading.Event()
+    late: list[str] = []
 
-    def work() -> None:
+    def work() -> str:
         let_go.wait()
+        return "result"
+
+    def keep(result: str) -> None:
+        late.append(result)
         done.set()
 
     with pytest.raises(UpstreamFailed, match=r"no answer within 0\.01 s"):
-        attempt(work, lambda: 0.01)
+        attempt(work, lambda: 0.01, keep)
     let_go.set()
     assert done.wait(60)
+    assert late == ["result"]
 
 
 def test_patience_that_grows_meanwhile_is_granted() -> None:
@@ -65,8 +76,8 @@ def test_no_more_threads_than_allowed_hang_about() -> None:
     for _ in range(deadline._MOST_THREADS):
         with pytest.raises(UpstreamFailed, match="no answer within"):
             attempt(work, lambda: 0.001)
-    with pytest.raises(UpstreamFailed, match="8 attempts are still waiting"):
-        attempt(work, lambda: 60.0)
+    with pytest.raises(NotAsked, match="8 attempts were still waiting"):
+        attempt(work, lambda: 0.001)
     let_go.set()
     for _ in range(deadline._MOST_THREADS):
         assert ended.acquire(timeout=60)
@@ -78,5 +89,5 @@ def test_a_machine_without_threads_serves_the_copy(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(threading.Thread, "start", start)
     for _ in range(2 * deadline._MOST_THREADS):
-        with pytest.raises(UpstreamFailed, match="no thread to ask with"):
+        with pytest.raises(NotAsked, match="no thread to ask with"):
             attempt(lambda: 1, lambda: 60.0)

@@ -12,6 +12,7 @@ from cachedindex.settings import Settings
 NOW = 1_000_000.0
 DIGEST = "a" * 64
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
+ZOPE = Request("GET", "https://index.example/simple/zope-interface/", "page", {})
 FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, DIGEST)
 OTHER = Request("GET", "https://files.example/extends.cfg", "other", {})
 RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"")
@@ -57,6 +58,7 @@ def aged(seconds: float, **headers: str) -> Record:
         (PAGE, RECORD, Settings(refresh=("six",)), Ask({}, copy=True)),
         (PAGE, RECORD, Settings(refresh=(":all:",)), Ask({}, copy=True)),
         (PAGE, RECORD, Settings(refresh=("other",)), Serve("fresh")),
+        (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), Ask({}, copy=True)),
         (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Ask({}, copy=True)),
         (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Ask({}, copy=True)),
         # a file is immutable under its hash
@@ -76,9 +78,12 @@ def test_what_to_do(request_: Request, record: Record | None, settings: Settings
     [
         replace(PAGE, method="HEAD"),
         replace(PAGE, method="POST"),
-        replace(PAGE, private=True),
+        replace(PAGE, aside="asked with a body"),
         replace(PAGE, headers={"authorization": "Basic x"}),
         replace(PAGE, headers={"cookie": "x"}),
+        replace(PAGE, headers={"private-token": "x"}),
+        replace(PAGE, headers={"accept": "application/json"}),
+        replace(PAGE, headers={"accept": "text/html, application/json;q=0.9"}),
         replace(PAGE, headers={"range": "bytes=0-9"}),
         replace(PAGE, headers={"if-none-match": '"1"'}),
         replace(PAGE, headers={"cache-control": "no-store"}),

@@ -247,6 +247,110 @@ def test_what_may_be_cut_or_encoded_is_not_stored(world: World, headers: dict[st
     assert world.store.get(other) is None
 
 
+@pytest.mark.parametrize("headers", [{}, {"content_length": "3", "content_encoding": "gzip"}])
+def test_what_has_a_copy_but_cannot_be_stored_any_more_is_given_to_the_client(
+    world: World, headers: dict[str, str]
+) -> None:
+    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    world.reply = lambda: world.answer(b"one", content_length="3")
+    world.get(other)
+    world.reply = lambda: world.answer(b"two", **headers)
+    assert world.get(other) == (b"two", "passed")
+
+
+def test_a_large_download_is_not_held_to_the_deadline_of_a_page(tmp_path: Path) -> None:
+    world = World(tmp_path, Settings(timeout=30.0))
+    other = Request("GET", "https://files.example/image.bin", "other", {})
+    size = (1 << 20) + 1
+    world.reply = lambda: world.answer(b"1" * size, content_length=str(size))
+    world.get(other)
+    began = threading.Event()
+
+    class Slow(BytesIO):
+        def read(self, amount: int | None = -1, /) -> bytes:
+            assert began.is_set(), "read by the attempt"
+            return super().read(amount)
+
+    world.reply = lambda: replace(world.answer(b"", content_length=str(size)), body=Slow(b"2" * size))
+    answer = world.cache.answer(other, world.send)
+    assert answer is not None
+    began.set()
+    assert answer.body.read() == b"2" * size
+    world.reply = world.fail
+    assert world.get(other) == (b"2" * size, "stale")
+
+
+def test_a_small_download_that_breaks_off_leaves_the_copy(world: World) -> None:
+    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    world.reply = lambda: world.answer(b"one", content_length="3")
+    world.get(other)
+
+    class Broken(BytesIO):
+        def read(self, _: int | None = -1, /) -> bytes:
+            raise OSError("reset")
+
+    world.reply = lambda: replace(world.answer(b"", content_length="3"), body=Broken())
+    assert world.get(other) == (b"one", "stale")
+
+
+def test_our_own_condition_is_never_answered_to_the_client(world: World) -> None:
+    world.reply = lambda: world.answer(GOOD, etag='"1"')
+    world.get()
+    world.now += 100
+    world.reply = lambda: world.answer(b"", 304, cache_control="no-store")
+    assert world.get() == (GOOD, "revalidated")
+
+
+def test_a_failing_file_does_not_keep_the_index_from_being_asked(world: World) -> None:
+    world.get()
+    world.reply = lambda: world.answer(b"no", 503)
+    for number in range(3):
+        url = f"https://index.example/files/{number}.cfg"
+        answer = world.cache.answer(Request("GET", url, "other", {}), world.send)
+        assert answer is not None
+    world.now += 100
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get()[1] == "miss"
+
+
+def test_many_threads_take_turns(world: World) -> None:
+    requests = [replace(PAGE, url=f"https://index.example/{number}/simple/six/") for number in range(24)]
+    for request in requests:
+        world.get(request)
+    world.now += 100
+    ended = threading.Barrier(len(requests) + 1)
+
+    def ask(request: Request) -> None:
+        world.cache.answer(request, world.send)
+        ended.wait(60)
+
+    for request in requests:
+        threading.Thread(target=ask, args=(request,), daemon=True).start()
+    ended.wait(60)
+    assert {outcome.ended for outcome in world.report.outcomes[len(requests) :]} == {"miss"}
+
+
+def test_what_the_clients_own_cache_had_kept_is_as_old_as_that(world: World) -> None:
+    world.reply = lambda: replace(world.answer(GOOD), age=50.0)
+    world.get()
+    world.now += 5
+    assert world.get()[1] == "hit"
+    world.now += 10
+    assert world.get()[1] == "miss"
+
+
+def test_no_secret_reaches_a_file(world: World) -> None:
+    world.reply = lambda: replace(
+        world.answer(GOOD, set_cookie="secret", www_authenticate="secret", etag='"1"'),
+        url="https://cdn.example/six/?signature=secret",
+    )
+    world.get()
+    stored = world.store.get(PAGE)
+    assert stored is not None
+    assert stored.final == "https://cdn.example/six/"
+    assert b"secret" not in b"".join(path.read_bytes() for path in world.store.root.rglob("*") if path.is_file())
+
+
 def test_offline_serves_what_there_is_and_refuses_the_rest(world: World) -> None:
     world.get()
     world.now += 1e6

@@ -15,6 +15,7 @@ URL = "https://index.example/simple/six/"
 PAGE = Request("GET", URL, "page", {})
 FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, "a" * 64)
 JSON = {"content-type": "application/vnd.pypi.simple.v1+json"}
+NO_STORE = {**JSON, "cache-control": "no-store"}
 
 
 def listing(*versions: int, name: str = "six") -> bytes:
@@ -61,8 +62,12 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> A
         (COPY, answer(429), b"", "reject", False),
         (COPY, answer(302), b"", "reject", False),
         (None, answer(500), b"", "pass", True),
-        # not to be stored
+        # not to be stored, where it would be sound otherwise
         (COPY, answer(private=True), GOOD, "pass", False),
+        (COPY, answer(503, NO_STORE), b"", "reject", True),
+        (COPY, answer(404, NO_STORE), b"", "doubt", False),
+        (COPY, answer(304, NO_STORE), b"", "renew", False),
+        (COPY, answer(headers={**NO_STORE, "content-type": "text/html"}), b"<form>", "reject", False),
         (COPY, answer(headers={**JSON, "cache-control": "no-store"}), GOOD, "pass", False),
         (COPY, answer(headers={**JSON, "cache-control": "Private"}), GOOD, "pass", False),
     ],

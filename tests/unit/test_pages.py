@@ -7,7 +7,7 @@ import pytest
 
 from cachedindex.model import Record
 from cachedindex.rules import pages
-from cachedindex.rules.pages import Link, Listing, NoIndexPage
+from cachedindex.rules.pages import Link, NoIndexPage
 
 URL = "https://index.example/simple/zope-interface/"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -48,7 +48,7 @@ def test_a_json_page() -> None:
         {"url": "https://files.example/z-1.zip#sha256=x", "filename": "z-1.zip", "hashes": {"md5": "x"}},
         {"url": "z-2.whl", "filename": "z-2.whl", "hashes": {}, "core-metadata": True},
     )
-    assert pages.read(URL, JSON, body).links == (
+    assert pages.links(URL, JSON, body) == (
         Link("https://index.example/f/z-1.whl", "z-1.whl", A, B),
         Link("https://files.example/z-1.zip", "z-1.zip", None, None),
         Link(f"{URL}z-2.whl", "z-2.whl", None, None),
@@ -58,7 +58,7 @@ def test_a_json_page() -> None:
 def test_an_html_page() -> None:
     body = f"""<a href="../../f/z-1.whl#sha256={A}" data-requires-python=">=3.8" data-core-metadata="sha256={B}">z</a>
     <A HREF='https://files.example/z-1.tar.gz?x=1&amp;y=2'>z</A> <a href=z-2.zip>z</a> <a href="/about">about</a>"""
-    assert pages.read(URL, HTML, body.encode()).links == (
+    assert pages.links(URL, HTML, body.encode()) == (
         Link("https://index.example/f/z-1.whl", "z-1.whl", A, B),
         Link("https://files.example/z-1.tar.gz?x=1&y=2", "z-1.tar.gz", None, None),
         Link(f"{URL}z-2.zip", "z-2.zip", None, None),
@@ -66,17 +66,42 @@ def test_an_html_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body", "projects"),
+    ("content_type", "body"),
     [
-        (JSON, as_json(), 0),
-        (JSON, b'{"projects": [{"name": "a"}, {"name": "b"}]}', 2),
-        (HTML, b"<title>Links for zope-interface</title>", 0),
-        (HTML, b'<meta name="pypi:repository-version" content="1.0">', 0),
-        (HTML, b'<a href="a/">a</a><a href="/simple/zope-interface/b/">b</a>', 2),
+        (JSON, as_json()),
+        (JSON, b'{"projects": [{"name": "a"}, {"name": "b"}]}'),
+        (HTML, b"<title>Links for zope-interface</title>"),
+        (HTML, b'<meta name="pypi:repository-version" content="1.0">'),
+        (HTML, b'<a href="a/">a</a><a href="/simple/zope-interface/b/">b</a>'),
     ],
 )
-def test_pages_without_files(content_type: str, body: bytes, projects: int) -> None:
-    assert pages.read(URL, content_type, body) == Listing((), projects)
+def test_pages_without_files(content_type: str, body: bytes) -> None:
+    assert pages.links(URL, content_type, body) == ()
+
+
+def test_a_link_that_leads_nowhere_makes_no_page_unsound() -> None:
+    good = Link(f"{URL}z-1.zip", "z-1.zip", None, None)
+    assert pages.links(URL, HTML, b'<a href="http://[bad/z-0.zip">z</a><a href="z-1.zip">z</a>') == (good,)
+    assert pages.links(URL, JSON, as_json({"url": "http://[bad/"}, {"url": "z-1.zip", "filename": "z-1.zip"})) == (
+        good,
+    )
+
+
+def test_links_start_from_the_base_that_a_page_names() -> None:
+    body = b'<base href="https://files.example/x/"><a href="z-1.zip">z</a>'
+    assert pages.links(URL, HTML, body)[0].url == "https://files.example/x/z-1.zip"
+
+
+def test_attributes_may_hold_bare_brackets() -> None:
+    body = b"""<a data-requires-python='>=3.8, <4' href="z-1.zip">z</a>
+    <a data-requires-python=">3,<a" href="z-2.zip">z</a>"""
+    assert [link.filename for link in pages.links(URL, HTML, body)] == ["z-1.zip", "z-2.zip"]
+
+
+def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
+    # Quadratic, this would take minutes; the suite's time is the assertion.
+    with pytest.raises(NoIndexPage):
+        pages.links(URL, HTML, b'<a "' * 250_000)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +121,7 @@ def test_pages_without_files(content_type: str, body: bytes, projects: int) -> N
 )
 def test_what_is_no_index_page(content_type: str, body: bytes, said: str) -> None:
     with pytest.raises(NoIndexPage, match=said):
-        pages.read(URL, content_type, body)
+        pages.links(URL, content_type, body)
 
 
 def test_what_a_record_promises() -> None:
@@ -137,7 +162,7 @@ def test_which_page_may_list_a_file(page: str, file: str, may: bool) -> None:
     ],
 )
 def test_what_a_page_lost(before: str, after: str, said: str | None) -> None:
-    def listing(names: str) -> Listing:
-        return Listing(tuple(Link(f"https://f.example/{name}", name, None, None) for name in names))
+    def links(names: str) -> list[Link]:
+        return [Link(f"https://f.example/{name}", name, None, None) for name in names]
 
-    assert pages.lost(listing(before), listing(after)) == said
+    assert pages.lost(links(before), links(after)) == said

@@ -53,6 +53,18 @@ def test_what_follows_a_record_makes_it_a_miss(record: Record, more: bytes) -> N
     assert decode(encode(record) + more, record.url) is None
 
 
+def test_a_cut_of_the_last_newline_is_a_miss() -> None:
+    record = Record("url", "url", {}, 0, 0, 0, 5, "a" * 64)
+    assert decode(encode(record)[:-1], "url") is None
+
+
+def test_a_record_of_another_release_is_a_miss() -> None:
+    record = Record("url", "url", {}, 0, 0, 0, 5, "a" * 64)
+    header = encode(record).splitlines()[1].replace(b'"took"', b'"tuck"')
+    first = b"cachedindex-record-1 " + sha256(header).hexdigest().encode()
+    assert decode(b"%s\n%s\n" % (first, header), "url") is None
+
+
 @given(records())
 def test_another_urls_record_is_a_miss(record: Record) -> None:
     assert decode(encode(record), record.url + "x") is None

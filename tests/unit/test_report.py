@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from cachedindex.model import Ended, Kind, Outcome
-from cachedindex.report import Report, ago, summary
+from cachedindex.report import Report, ago, say, summary
 
 
 def outcome(
@@ -41,6 +44,13 @@ def test_how_much_how_old_from_where_and_why(outcomes: list[Outcome], line: str)
 )
 def test_ages(seconds: float, text: str) -> None:
     assert ago(seconds) == text
+
+
+@pytest.mark.parametrize("stderr", [None, io.StringIO()])
+def test_a_line_goes_wherever_there_is_a_stderr(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO | None) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr)
+    say("it is")
+    assert stderr is None or stderr.getvalue() == "cachedindex: it is\n"
 
 
 def test_a_complaint_is_said_once() -> None:

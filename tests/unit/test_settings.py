@@ -36,7 +36,7 @@ def test_what_is_no_duration(text: str) -> None:
         ("offline", "Yes", True),
         ("offline", "off", False),
         ("disable", "1", True),
-        ("refresh", "Zope.Interface six,  :all:", ("zope-interface", "six", ":all:")),
+        ("refresh", "Zope.Interface six,  :all:", ("Zope.Interface", "six", ":all:")),
     ],
 )
 def test_right_values(option: str, text: str, value: object) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from cachedindex.assembly import broken
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
-from cachedindex.clients.library import Library, Raw
+from cachedindex.clients.library import Library, Raw, trust_of
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -37,17 +35,21 @@ class IndexAdapter(BaseAdapter):
         pick: Callable[[str], HTTPAdapter] | None = None,
         *,
         heeds_max_age: bool = True,
+        trust_env: bool = True,
     ) -> None:
-        """Wrap `inner`; without a cache, pass everything.
+        """Wrap `inner`; without a cache, pass everything. CachedIndexError where it is no adapter of requests.
 
         `pick` returns the client's own adapter for a URL that a redirect leads to, by default `inner` again. With
         `heeds_max_age=False` a request's `max-age=0` counts as a habit of the client, not as a person's wish.
+        `trust_env` is the session's: whether redirects may use proxies and credentials of the environment.
         """
         self._inner = inner
         self._cache = cache
         self._pick = pick or (lambda _url: inner)
         self._heeds_max_age = heeds_max_age
-        self._library = Library(inner)
+        self._trust_env = trust_env
+        if cache:
+            self._library = Library(inner)
         self._twins: dict[int, HTTPAdapter] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -56,7 +58,7 @@ class IndexAdapter(BaseAdapter):
 
     def close(self) -> None:
         """Close the wrapped adapter, and the connections of our own attempts."""
-        for twin in self._twins.values():
+        for twin in list(self._twins.values()):
             twin.close()
         self._inner.close()
 
@@ -80,7 +82,7 @@ class IndexAdapter(BaseAdapter):
             except UpstreamFailed as failure:
                 failed = failure.original
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-                broken(self._cache.report, error)
+                self._cache.report.broken(error)
         if failed:
             raise failed  # Here, so that it gains no context that it did not have.
         return self._inner.send(request, **options) if response is None else response
@@ -103,9 +105,9 @@ class IndexAdapter(BaseAdapter):
             request.method or "GET",
             url,
             headers,
-            trust=_trust(self._inner, url, options["verify"]),
+            trust=trust_of(self._inner, url, options["verify"]),
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
-            private=bool(options["cert"]),
+            aside=_aside(request, options),
         )
 
     def _ask(
@@ -119,11 +121,12 @@ class IndexAdapter(BaseAdapter):
     ) -> Answer:
         ours = request.copy()
         ours.headers.update(headers)
-        chain = self._library.chain(self._pick if patient else self._twin)
+        chain = self._library.chain(self._pick if patient else self._twin, trust_env=self._trust_env)
         if not patient:
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         try:
-            return _answer(asked, chain.follow(ours, options), private=chain.private)
+            response = chain.follow(ours, asked.trust, options)
+            return _answer(asked, response, private=chain.private)
         except Exception as error:
             raise UpstreamFailed(cause(error), error) from error
 
@@ -168,8 +171,21 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
         age=_age(response, headers),
         native=response,
     )
-    # tell() counts what came over the wire; urllib3 1.26 does not compare it with the header by itself.
-    return with_page(asked, answer, lambda: (response.content, response.raw.tell()))
+
+    def read() -> tuple[bytes, int]:
+        # urllib3 1.26 does not compare with the header by itself. tell() counts what came over the wire; what
+        # CacheControl answers a 304 with has been read once before (pip 23.2).
+        before = response.raw.tell()
+        page = response.content
+        return page, response.raw.tell() - before
+
+    return with_page(asked, answer, read)
+
+
+def _aside(request: PreparedRequest, options: Mapping[str, Any]) -> str:
+    if request.body:
+        return "asked with a body"
+    return "asked with a client certificate" if options["cert"] else ""
 
 
 def _age(response: Response, headers: Mapping[str, str]) -> float:
@@ -180,17 +196,3 @@ def _age(response: Response, headers: Mapping[str, str]) -> float:
         return max(0.0, time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp())
     except (TypeError, ValueError):  # No date, or none that can be read.
         return 0.0
-
-
-def _trust(adapter: Any, url: str, verify: Any) -> str:
-    """Return how the peer is verified, by asking the adapter itself: pip's for trusted hosts overrides `verify`."""
-    if not url.lower().startswith("https:"):
-        return "http"
-    connection: Any = SimpleNamespace(cert_reqs=None)
-    try:
-        adapter.cert_verify(connection, url, verify, None)
-    except OSError:  # There is no such bundle: the client will say so when it asks.
-        return "unverified"
-    if connection.cert_reqs == "CERT_NONE":
-        return "unverified"
-    return "tls" if verify is True else f"ca {verify}"

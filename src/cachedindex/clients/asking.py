@@ -11,12 +11,12 @@ from io import BytesIO
 from urllib.parse import urlsplit
 
 from cachedindex.model import Answer, Request
-from cachedindex.rules import pages
+from cachedindex.rules import naming, pages
 
 ATTEMPT_TIMEOUT = 60.0
 """Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
 _LONGEST_PAGE = 128 << 20
-"""Bytes beyond which an answer is taken for no page, and not read into memory."""
+"""Bytes beyond which an answer that announces them is taken for no page, and not read into memory."""
 
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name could not be looked up"),
@@ -29,16 +29,20 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def request_of(
-    method: str, url: str, headers: Mapping[str, str], *, trust: str, proxy: str = "", private: bool = False
+    method: str, url: str, headers: Mapping[str, str], *, trust: str, proxy: str = "", aside: str = ""
 ) -> Request:
-    """Return the request without the credentials and the fragment of its URL."""
+    """Return the request without the credentials and the fragment of its URL.
+
+    `aside` says why it is none of our business, where only the client knows.
+    """
     parts = urlsplit(url)
-    user, _, netloc = parts.netloc.rpartition("@")
-    bare = parts._replace(netloc=netloc, fragment="").geturl()
+    bare = naming.bare(url)
     lower = {name.lower(): value for name, value in headers.items()}
     digest = pages.promised(parts.fragment)
     kind = pages.kind(bare, lower, digest)
-    return Request(method, bare, kind, lower, digest, trust, _host(proxy), private or bool(user))
+    if "@" in parts.netloc:
+        aside = "asked with credentials in its URL"
+    return Request(method, bare, kind, lower, digest, trust, _host(proxy), aside)
 
 
 def with_page(asked: Request, answer: Answer, read: Callable[[], tuple[bytes, int]]) -> Answer:
@@ -52,7 +56,15 @@ def with_page(asked: Request, answer: Answer, read: Callable[[], tuple[bytes, in
     page, came = read()
     headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
     headers["content-length"] = str(len(page))
-    return replace(answer, headers=headers, body=BytesIO(page), whole=announced in (None, came), native=None)
+    return replace(
+        answer, headers=headers, body=BytesIO(page), whole=announced in (None, came), native=None, source=answer.native
+    )
+
+
+def trusted_less(trust: str, first: str) -> bool:
+    """Return whether a hop's peer was verified less than the first one's, so that its answer must not stand for it."""
+    order = ("http", "unverified", "ca", "tls")
+    return order.index(trust.partition(" ")[0]) < order.index(first.partition(" ")[0])
 
 
 def cause(error: BaseException) -> str:
@@ -63,7 +75,7 @@ def cause(error: BaseException) -> str:
             return words
     if any("timeout" in type(link).__name__.lower() or "timed out" in str(link) for link in chain):
         return "it did not answer in time"
-    return f"{type(chain[-1]).__name__}: {chain[-1]}"[:200]
+    return type(error).__name__  # No more of it: its text may hold a URL with a signature, or a proxy's password.
 
 
 def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cachedindex import config
-from cachedindex.assembly import Process, assemble, broken, finish
+from cachedindex.assembly import Process, assemble
 from cachedindex.clients import children, opener
 from cachedindex.errors import SettingsError
-from cachedindex.store.runs import VARIABLE, Run
+from cachedindex.report import Report, finish
+from cachedindex.store.runs import Run
 
 _active: list[Process] = []
 """buildout calls every installed extension, so it may come here twice: once is enough."""
@@ -32,7 +33,7 @@ def extension(buildout: Any) -> None:
 
         raise zc.buildout.UserError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-        broken(None, error)
+        Report().broken(error)
 
 
 def _options(buildout: Any) -> dict[str, str]:
@@ -40,14 +41,14 @@ def _options(buildout: Any) -> dict[str, str]:
     options = dict(buildout[config.SECTION]) if config.SECTION in buildout else {}
     if options.get("cache-dir"):
         base = Path(buildout["buildout"]["directory"])
-        options["cache-dir"] = str(base / Path(options["cache-dir"]).expanduser())
+        options["cache-dir"] = str(base / (config.expanded(options["cache-dir"]) or options["cache-dir"]))
     if buildout["buildout"].get("offline") == "true":
         options.setdefault("offline", "true")
     return options
 
 
 def _activate(options: Mapping[str, str], loaded: config.Loaded) -> None:
-    own_run = None if VARIABLE in os.environ or loaded.settings.disable else _begin(loaded)
+    own_run = None if Run.handed_down() or loaded.settings.disable else _begin()
     process = assemble(loaded, run=own_run)
     _active.append(process)
     if process.cache is None:
@@ -57,8 +58,8 @@ def _activate(options: Mapping[str, str], loaded: config.Loaded) -> None:
     _cover_pip(process, {**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
 
 
-def _begin(loaded: config.Loaded) -> Run:
-    run = Run.begin(config.cache_folder(loaded.settings))
+def _begin() -> Run:
+    run = Run.begin()
     atexit.register(finish, run)
     return run
 

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from cachedindex.clients.asking import trusted_less
+from cachedindex.clients.replay import http_response
+from cachedindex.errors import CachedIndexError
 from cachedindex.model import Answer
+from cachedindex.rules.decide import telling
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -20,11 +25,12 @@ class Library:
     """The copy of requests and urllib3 that an adapter comes from."""
 
     def __init__(self, adapter: HTTPAdapter) -> None:
-        self._http_adapter: Any = next(
-            cls
-            for cls in type(adapter).__mro__
-            if cls.__name__ == "HTTPAdapter" and cls.__module__.endswith("requests.adapters")
-        )
+        """Find it; CachedIndexError where the adapter comes from none."""
+        bases = {cls.__module__: cls for cls in type(adapter).__mro__ if cls.__name__ == "HTTPAdapter"}
+        home = next((name for name in bases if name.endswith("requests.adapters")), None)
+        if home is None:
+            raise CachedIndexError(f"{type(adapter).__name__} is no adapter of requests")
+        self._http_adapter: Any = bases[home]
         requests = self._http_adapter.__module__.rpartition(".")[0]
         self.adapters: Any = sys.modules[f"{requests}.adapters"]
         self.select_proxy: Callable[[str, Any], str | None] = self.adapters.select_proxy
@@ -33,16 +39,19 @@ class Library:
         urllib3 = self.adapters.PoolManager.__module__.rpartition(".")[0]
         self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
 
-    def chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
-        """Return what follows redirects with the adapters that `pick` returns."""
-        return self._chain(pick, self._jar())  # type: ignore[no-any-return]
+    def chain(self, pick: Callable[[str], HTTPAdapter], *, trust_env: bool) -> Hops:
+        """Return what follows redirects with the adapters that `pick` returns, as a session with this `trust_env`."""
+        return self._chain(pick, self._jar(), trust_env)  # type: ignore[no-any-return]
 
     def response(self, adapter: HTTPAdapter, request: PreparedRequest, answer: Answer) -> Any:
         """Return an answer as a response of this copy; the keywords are common to urllib3 1.26 and 2."""
         headers = {name: value for name, value in answer.headers.items() if name != "transfer-encoding"}
+        source: Any = answer.source
         raw = self._http_response(
-            body=answer.body,
+            body=http_response(answer),
             headers=headers,
+            # requests takes cookies from there.
+            original_response=getattr(getattr(source, "raw", None), "_original_response", None),
             status=answer.status,
             reason=answer.reason,
             version=11,
@@ -54,6 +63,7 @@ class Library:
         # HTTPAdapter's own: CacheControl's would store it once more.
         response = self._http_adapter.build_response(adapter, request, raw)
         response.url = answer.url
+        response.history = list(getattr(source, "history", ()))
         response.from_cache = "; hit" in headers.get("cache-status", "")
         return response
 
@@ -62,16 +72,18 @@ class Hops:
     """A look-up's way along its redirects, with requests' own rules of what to take along."""
 
     max_redirects = 30
-    trust_env = True
     resolve_redirects: Any
 
-    def __init__(self, pick: Callable[[str], HTTPAdapter], jar: Any) -> None:
+    def __init__(self, pick: Callable[[str], HTTPAdapter], jar: Any, trust_env: bool) -> None:  # noqa: FBT001
         self._pick = pick
         self.cookies = jar
+        self.trust_env = trust_env
         self.private = False
+        self._trust = "http"
 
-    def follow(self, request: PreparedRequest, options: Mapping[str, Any]) -> Response:
-        """Return the response at the end."""
+    def follow(self, request: PreparedRequest, trust: str, options: Mapping[str, Any]) -> Response:
+        """Return the response at the end; `trust` is the first hop's, which no other may fall short of."""
+        self._trust = trust
         response = self.send(request, **options)
         history = []
         for hop in self.resolve_redirects(response, request, **options):
@@ -81,10 +93,15 @@ class Hops:
         return response
 
     def send(self, request: PreparedRequest, *, allow_redirects: bool = False, **options: Any) -> Response:
-        """Send one hop; called by resolve_redirects, which may have found credentials in a netrc."""
+        """Send one hop; called by resolve_redirects, which may have found credentials in a netrc, or a cookie."""
         del allow_redirects
-        self.private = self.private or "authorization" in request.headers
-        return self._pick(request.url or "").send(request, **options)
+        url = request.url or ""
+        adapter = self._pick(url)
+        # The validators are our own.
+        names = {name.lower() for name in request.headers} - {"if-none-match", "if-modified-since"}
+        less = trusted_less(trust_of(adapter, url, options["verify"]), self._trust)
+        self.private = self.private or telling(names) is not None or less
+        return adapter.send(request, **options)
 
 
 class Raw:
@@ -101,3 +118,17 @@ class Raw:
     def close(self) -> None:
         """Close the response."""
         self._response.close()
+
+
+def trust_of(adapter: Any, url: str, verify: Any) -> str:
+    """Return how the peer is verified, by asking the adapter itself: pip's for trusted hosts overrides `verify`."""
+    if not url.lower().startswith("https:"):
+        return "http"
+    connection: Any = SimpleNamespace(cert_reqs=None)
+    try:
+        adapter.cert_verify(connection, url, verify, None)
+    except OSError:  # There is no such bundle: the client will say so when it asks.
+        return "unverified"
+    if connection.cert_reqs == "CERT_NONE":
+        return "unverified"
+    return "tls" if verify is True else f"ca {verify}"

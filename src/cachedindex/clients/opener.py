@@ -1,6 +1,6 @@
 """The urllib twin of the adapter: a handler in the global opener, ahead of all others; `send` is the rest of the chain.
 
-So proxies, certificates and whatever other extensions add stay in force. Only public parts of urllib.request are used.
+So proxies, certificates and whatever other extensions add stay in force.
 """
 
 from __future__ import annotations
@@ -10,29 +10,27 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.message import Message
-from typing import IO, TYPE_CHECKING, Any, cast
-from urllib.response import addinfourl
+from typing import Any, cast
 
-from cachedindex.assembly import broken
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
+from cachedindex.clients.replay import http_response
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
+from cachedindex.rules.decide import telling
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_HOP_BY_HOP = ("transfer-encoding", "connection")
+_OUR_HEADERS = {"if-none-match", "if-modified-since", "proxy-authorization"}
+"""Our own validators, and what tells a proxy who asks, but not the index."""
 
 
 class _Thread(threading.local):
     """What a thread is doing: while it asks for us, our handler stays out of the way."""
 
     asking = False
-    saw_credentials = False
+    plain = False
+    saw_private = False
 
 
 _thread = _Thread()
@@ -58,7 +56,7 @@ class CacheHandler(urllib.request.BaseHandler):
         except UpstreamFailed as failure:
             failed = failure.original
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-            broken(self._cache.report, error)
+            self._cache.report.broken(error)
         if failed:
             raise failed
         return None
@@ -81,40 +79,45 @@ class CacheHandler(urllib.request.BaseHandler):
         url = req.full_url
         proxy = urllib.request.getproxies().get(req.type, "") if not urllib.request.proxy_bypass(req.host) else ""
         headers = dict(req.header_items())
-        return request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy)
+        aside = "asked with a body" if req.data is not None else ""
+        if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client means to.
+            aside = "asked for in an encoding"
+        return request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy, aside=aside)
 
     def _trust(self, url: str) -> str:
         if not url.lower().startswith("https:"):
             return "http"
         handlers: list[Any] = vars(self.parent)["handlers"]
-        contexts = (getattr(handler, "_context", None) for handler in handlers)
-        unverified = any(context and context.verify_mode == ssl.CERT_NONE for context in contexts)
+        contexts = [context for handler in handlers if (context := getattr(handler, "_context", None))]
+        # Up to Python 3.11 a handler without a context has http.client make one, by a function that people replace.
+        replaced = getattr(ssl, "_create_default_https_context", None) is not ssl.create_default_context
+        unverified = any(context.verify_mode == ssl.CERT_NONE for context in contexts) or (replaced and not contexts)
         return "unverified" if unverified else "tls"
 
     def _ask(self, asked: Request, req: urllib.request.Request, timeout: float | None) -> Answer:
-        with _asking():
+        with _asking(plain=asked.trust == "http"):
             try:
                 native = self.parent.open(req, timeout=timeout)
             except urllib.error.HTTPError as error:  # An answer all the same.
                 native = cast("Any", error)
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
-            private = _thread.saw_credentials
             try:
-                return _read(asked, native, private=private)
+                return _read(asked, native, private=_thread.saw_private)
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
 
 
-class CredentialsWitness(urllib.request.BaseHandler):
-    """Sees each request as it leaves, redirected ones too, after every handler that may add an Authorization."""
+class PrivacyWitness(urllib.request.BaseHandler):
+    """Sees each request as it leaves, redirected ones too, after every handler that may add a credential."""
 
     handler_order = 10_000
 
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
-        """Remember whether there was one."""
-        if any(name.lower() in ("authorization", "cookie") for name, _ in req.header_items()):
-            _thread.saw_credentials = True
+        """Remember whether there was one, or a hop over plain http after one over TLS."""
+        names = {name.lower() for name, _ in req.header_items()} - _OUR_HEADERS
+        if telling(names) or (req.type == "http" and not _thread.plain):
+            _thread.saw_private = True
         return req
 
     https_request = http_request
@@ -122,31 +125,29 @@ class CredentialsWitness(urllib.request.BaseHandler):
 
 def install(cache: Cache) -> None:
     """Put the handlers into the global opener, and into every one that is installed later."""
-    add = _adder(cache)
     original = urllib.request.install_opener
 
     def install_opener(opener: urllib.request.OpenerDirector | None) -> None:
-        original(add(opener) if opener is not None else opener)
+        original(opener)
+        _add(cache, opener)
 
     urllib.request.install_opener = install_opener
-    current = getattr(urllib.request, "_opener", None)
-    install_opener(current or urllib.request.build_opener())
+    install_opener(getattr(urllib.request, "_opener", None) or urllib.request.build_opener())
 
 
-def _adder(cache: Cache) -> Callable[[urllib.request.OpenerDirector], urllib.request.OpenerDirector]:
-    def add(opener: urllib.request.OpenerDirector) -> urllib.request.OpenerDirector:
-        if not any(isinstance(handler, CacheHandler) for handler in opener.handlers):  # type: ignore[attr-defined]
-            opener.add_handler(CacheHandler(cache))
-            opener.add_handler(CredentialsWitness())
-        return opener
-
-    return add
+def _add(cache: Cache, opener: object) -> None:
+    # None, or something that merely looks like an opener, is none of ours.
+    if not isinstance(opener, urllib.request.OpenerDirector):
+        return
+    if not any(isinstance(handler, CacheHandler) for handler in vars(opener)["handlers"]):
+        opener.add_handler(CacheHandler(cache))
+        opener.add_handler(PrivacyWitness())
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
+def _asking(*, plain: bool) -> Iterator[None]:
     """Keep our handler out of what this thread asks. A redirect makes a new request, so a mark on one would be lost."""
-    _thread.asking, _thread.saw_credentials = True, False
+    _thread.asking, _thread.saw_private, _thread.plain = True, False, plain
     try:
         yield
     finally:
@@ -166,23 +167,22 @@ def _read(asked: Request, native: Any, *, private: bool) -> Answer:
     headers = {name.lower(): value for name, value in native.headers.items()}
     reason = native.msg if isinstance(native.msg, str) else native.reason
     answer = Answer(native.status, str(reason), native.url, headers, native, private=private, native=native)
-    if "content-encoding" in headers:  # urllib's clients decode it themselves, if they do.
+    if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
         return answer
 
     def read() -> tuple[bytes, int]:
         page = native.read()
+        native.close()
         return page, len(page)
 
     return with_page(asked, answer, read)
 
 
 def _response(answer: Answer) -> Any:
-    message = Message()
-    for name, value in answer.headers.items():
-        if name not in _HOP_BY_HOP:
-            message[name] = value
-    response: Any = addinfourl(cast("IO[bytes]", answer.body), message, answer.url, answer.status)
-    response.msg = answer.reason  # HTTPErrorProcessor reads it.
+    response: Any = http_response(answer)
+    # As AbstractHTTPHandler.do_open leaves it.
+    response.url = answer.url
+    response.msg = response.reason
     return response
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from cachedindex import config
-from cachedindex.assembly import assemble, broken
+from cachedindex.assembly import assemble
 from cachedindex.clients.adapter import IndexAdapter
 from cachedindex.engine import Cache
 
@@ -41,9 +41,10 @@ def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, s
         if id(inner) not in wrapped:
             try:
                 pick = partial(ready, session)
-                wrapped[id(inner)] = IndexAdapter(inner, cache, pick, heeds_max_age=heeds_max_age)
+                trust_env = getattr(session, "trust_env", True)
+                wrapped[id(inner)] = IndexAdapter(inner, cache, pick, heeds_max_age=heeds_max_age, trust_env=trust_env)
             except Exception as error:  # noqa: BLE001 - an adapter that is built in another way than those we know
-                broken(cache.report, error)
+                cache.report.broken(error)
                 return inner
         return wrapped[id(inner)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cachedindex import config
 from cachedindex.assembly import assemble
 from cachedindex.clients.adapter import IndexAdapter
+from cachedindex.errors import CachedIndexError
 from cachedindex.report import summary
 
 if TYPE_CHECKING:
@@ -20,14 +21,19 @@ _logger = logging.getLogger("cachedindex")
 class CachedIndexAdapter(IndexAdapter):
     """`session.mount("https://index.example/", CachedIndexAdapter(index_ttl="10 min"))`."""
 
-    def __init__(self, inner: HTTPAdapter | None = None, **options: object) -> None:
+    def __init__(self, inner: HTTPAdapter | None = None, *, trust_env: bool = True, **options: object) -> None:
         """Take the adapter to wrap, by default a new HTTPAdapter, and options as the reference names them.
 
-        Raises SettingsError for an option that is wrong.
+        `trust_env` is what the session has. Raises SettingsError for an option that is wrong.
         """
-        own = {name.replace("_", "-"): str(value) for name, value in options.items()}
+        own = {name.replace("_", "-"): _text(value) for name, value in options.items() if value is not None}
         process = assemble(config.load(own, "CachedIndexAdapter"), _logger.warning)
-        super().__init__(inner or _plain(), process.cache)
+        ready = inner or _plain()
+        try:
+            super().__init__(ready, process.cache, trust_env=trust_env)
+        except CachedIndexError as error:
+            process.report.broken(error)
+            super().__init__(ready, None)
         self._report = None if process.run else process.report
         """None in a run: whoever began it says it for all its processes."""
         atexit.register(self._say_summary)
@@ -43,6 +49,10 @@ class CachedIndexAdapter(IndexAdapter):
         self._report = None
         if line:
             _logger.warning(line)
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
 
 
 def _plain() -> HTTPAdapter:

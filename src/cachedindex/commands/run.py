@@ -13,14 +13,17 @@ from pathlib import Path
 from types import FrameType
 
 from cachedindex import config
-from cachedindex.assembly import assemble, broken, finish
+from cachedindex.assembly import assemble
 from cachedindex.clients import children
+from cachedindex.report import Report, finish
 from cachedindex.settings import OPTIONS
-from cachedindex.store.runs import VARIABLE, Run
+from cachedindex.store.runs import Run
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
-_FORWARDED = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT")
+_FROM_TERMINAL = ("SIGINT", "SIGQUIT")
+"""What a terminal sends to the whole foreground group, the command included."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,20 +44,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code; SettingsError for an option that is wrong."""
     options = {name: text for name in OPTIONS if (text := getattr(arguments, name.replace("-", "_"))) is not None}
     if "cache-dir" in options:
-        options["cache-dir"] = str(Path(options["cache-dir"]).expanduser().absolute())
+        options["cache-dir"] = str((config.expanded(options["cache-dir"]) or Path(options["cache-dir"])).absolute())
     environ = {**os.environ, **{config.variable(name): text for name, text in options.items()}}
     loaded = config.load(options, "cachedindex run", environ)
-    if loaded.settings.disable:
-        return _spawn(arguments.command, environ)
-    try:
-        # A run within a run is a part of it.
-        own = None if environ.get(VARIABLE) else Run.begin(config.cache_folder(loaded.settings, environ))
-        process = assemble(loaded, run=own)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-        broken(None, error)
-        return _spawn(arguments.command, environ)
-    if process.cache:
-        environ = {**environ, **children.environment(environ, own, {})}
+    own = None
+    if not loaded.settings.disable:
+        try:
+            # A run within a run is a part of it.
+            own = None if Run.handed_down(environ) else Run.begin()
+            if assemble(loaded, run=own).cache:
+                environ = {**environ, **children.environment(environ, own, {})}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+            Report().broken(error)
     try:
         return _spawn(arguments.command, environ)
     finally:
@@ -77,15 +78,28 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 @contextmanager
 def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let the child decide what a signal means; a terminal's ^C reaches it by itself."""
+    """Let the child decide what a signal means."""
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
+        if signal.Signals(number).name not in _FROM_TERMINAL or not _in_foreground():
+            child.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
+    before = {number: signal.signal(number, forward) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _in_foreground() -> bool:
+    """Return whether a terminal has us in its foreground: then its ^C reached the command as well."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:  # There is none: in a CI job nobody but a program sends signals.
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)

@@ -15,8 +15,8 @@ _OLDEST_PYTHON = (3, 10)
 
 
 def activate():
-    """Begin to wait; once in a process."""
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    """Begin to wait; once in a process. Python 2 looks for modules in another way, and is left alone."""
+    if sys.version_info >= (3, 4) and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
@@ -100,7 +100,10 @@ def _redirect(module):
 
 
 def _say(line):
-    sys.stderr.write("cachedindex: %s\n" % line)
+    try:
+        os.write(sys.stderr.fileno(), ("cachedindex: %s\n" % line).encode())
+    except Exception:  # It is closed, or full.
+        pass
 
 
 _AFTER = {

@@ -22,7 +22,11 @@ def _load_hook():
             spec.loader.exec_module(module)
         sys.modules["_cachedindex_hook"].activate()
     except Exception as error:  # pip must run all the same.
-        sys.stderr.write("cachedindex: pip works on without the cache: %s\n" % error)
+        try:
+            line = "cachedindex: pip works on without the cache: %s\n" % error
+            os.write(sys.stderr.fileno(), line.encode())
+        except Exception:  # It is closed, or full.
+            pass
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ def _load_hook():
 def _run_hidden():
     """Run the next sitecustomize on the path, as site would have; without importlib.util, which costs 6 ms."""
     paths = [path for path in sys.path if os.path.abspath(path) != _here]
+    if sys.version_info < (3, 4):
+        _run_hidden_in_python_2(paths)
+        return
     for finder in sys.meta_path:
         find_spec = getattr(finder, "find_spec", None)
         spec = find_spec("sitecustomize", paths) if find_spec else None
@@ -29,6 +32,16 @@ def _run_hidden():
             sys.modules["sitecustomize"] = module
             spec.loader.exec_module(module)
             return
+
+
+def _run_hidden_in_python_2(paths):
+    import imp
+
+    try:
+        found = imp.find_module("sitecustomize", paths)
+    except ImportError:
+        return
+    imp.load_module("sitecustomize", *found)
 
 
 _load_hook()

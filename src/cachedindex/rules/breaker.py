@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Literal
 
 from cachedindex.model import Event, Health
-from cachedindex.settings import CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
+from cachedindex.settings import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
 
-_SKEW = 60.0
 _MEMORY = 86400.0
 _SLOW = 1.5
 """Seconds from which on it is worth knowing how long an origin takes: half of the default timeout."""
@@ -24,7 +23,7 @@ def recall(events: Iterable[Event], now: float) -> Health:
     """Return the state that the events amount to; what lies in the future or a day back counts for nothing."""
     health = Health()
     for event in events:
-        if -_SKEW <= now - event.at <= _MEMORY:
+        if -CLOCK_SKEW <= now - event.at <= _MEMORY:
             health = learn(health, event)
     return health
 
@@ -70,6 +69,8 @@ def worth_noting(health: Health, event: Event) -> bool:
     if health.doubted:
         # Once per confirmation period is enough to tell an origin that is sound for others.
         return health.answered is None or event.at - health.answered >= CONFIRM_AFTER
+    if max(health.took, event.took) < _SLOW:
+        return False
     if health.took:
         return not 0.5 * health.took <= event.took <= 1.5 * health.took
     return event.took >= _SLOW

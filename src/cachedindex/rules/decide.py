@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cachedindex.model import Health, Record, Request
 from cachedindex.rules import naming
-from cachedindex.settings import PATIENCE_LIMIT, Settings
+from cachedindex.settings import CLOCK_SKEW, PATIENCE_LIMIT, Settings
 
 _LONGEST_LIFETIME = 600.0
 """Upstream's max-age counts up to here, as a page that is wrong for longer is noticed by people."""
 _UNSAID_LIFETIME = 60.0
-_SKEW = 60.0
-"""Seconds by which the clock of another host may be ahead before its records count as expired."""
-_PASSED_HEADERS = ("range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "if-range")
+_NEUTRAL_HEADERS = {
+    "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "dnt", "host",
+    "keep-alive", "pragma", "user-agent",
+}  # fmt: skip
+"""What a request may say without saying who asks, or for which part: every other header may be a credential."""
+_FORMS = re.compile(r"\*/\*|text/\*|text/html|application/xhtml\+xml|application/vnd\.pypi\.simple\..*")
 
 
 @dataclass(frozen=True)
@@ -86,30 +89,37 @@ def patience(record: Record, health: Health, settings: Settings) -> float:
     return max(settings.timeout, adapted)
 
 
+def telling(headers: Iterable[str]) -> str | None:
+    """Return the first header, of lower-case names, that may be a credential or ask for a part; None for none."""
+    return next((name for name in headers if name not in _NEUTRAL_HEADERS), None)
+
+
 def _not_ours(request: Request) -> str | None:
-    if request.method != "GET":
-        return f"{request.method} is not cached"
-    if request.private or "authorization" in request.headers or "cookie" in request.headers:
-        return "asked with credentials"
-    if "?" in request.url:
-        return "a query may be a secret, or a signature that expires"
-    if any(name in request.headers for name in _PASSED_HEADERS):
-        return "a part, or a condition of the client's own"
-    if "no-store" in request.headers.get("cache-control", ""):
-        return "the client wants it unstored"
-    return None
+    told = telling(request.headers)
+    accepted = [form.partition(";")[0].strip().lower() for form in request.headers.get("accept", "*/*").split(",")]
+    reasons = {
+        f"{request.method} is not cached": request.method != "GET",
+        request.aside: bool(request.aside),
+        f"{told} may be a credential, or ask for a part": told is not None,
+        "a query may be a secret, or a signature that expires": "?" in request.url,
+        "the client wants it unstored": "no-store" in request.headers.get("cache-control", ""),
+        "it asks for a form that is no index page's": request.kind == "page"
+        and not all(map(_FORMS.fullmatch, accepted)),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def _fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
     age = now - record.checked
-    return request.kind == "page" and -_SKEW <= age < lifetime(record, settings)
+    return request.kind == "page" and -CLOCK_SKEW <= age < lifetime(record, settings)
 
 
 def _insists(request: Request, settings: Settings) -> bool:
     wish = request.headers.get("cache-control", "")
     if "max-age=0" in wish or "no-cache" in wish:
         return True
-    return ":all:" in settings.refresh or naming.project(request.url) in settings.refresh
+    wanted = {naming.normalized(name) for name in settings.refresh}
+    return ":all:" in wanted or naming.project(request.url) in wanted
 
 
 def _may_stand_in(record: Record, settings: Settings, now: float) -> bool:

@@ -35,11 +35,11 @@ def judge(
     request: Request, record: Record | None, answer: Answer, page: bytes, health: Health, now: float
 ) -> Judgement:
     """Return what an answer means; `page` is its body when the request is for a page."""
-    control = answer.headers.get("cache-control", "").lower()
-    if answer.private or "no-store" in control or "private" in control:
-        return Judgement("pass", "it is not to be stored")
     if answer.status == HTTPStatus.OK:
-        return _judge_page(request, record, answer, page, health, now) if request.kind == "page" else _whole(answer)
+        judged = _judge_page(request, record, answer, page, health, now) if request.kind == "page" else _whole(answer)
+        return (
+            Judgement("pass", "it is not to be stored") if judged.verdict == "replace" and _unstored(answer) else judged
+        )
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Judgement("renew")
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT
@@ -49,6 +49,11 @@ def judge(
     if answer.status in _GONE:
         return _doubt(record, why, str(answer.status), health, now)
     return Judgement("reject", why, fault)
+
+
+def _unstored(answer: Answer) -> bool:
+    control = answer.headers.get("cache-control", "").lower()
+    return answer.private or "no-store" in control or "private" in control
 
 
 def _whole(answer: Answer) -> Judgement:
@@ -61,20 +66,20 @@ def _judge_page(
     if not answer.whole:
         return Judgement("reject", "the answer was cut short")
     try:
-        new = pages.read(request.url, answer.headers.get("content-type", ""), page)
+        new = pages.links(request.url, answer.headers.get("content-type", ""), page)
     except pages.NoIndexPage as error:
         return Judgement("reject", f"it answered with {error}")
-    lost = pages.lost(_listing(record), new) if record else None
+    lost = pages.lost(_links(record), new) if record else None
     if record and lost:
         return _doubt(record, lost, sha256(page).hexdigest(), health, now)
     return Judgement("replace")
 
 
-def _listing(record: Record) -> pages.Listing:
+def _links(record: Record) -> tuple[pages.Link, ...]:
     try:
-        return pages.read(record.url, record.headers.get("content-type", ""), record.page or b"")
+        return pages.links(record.url, record.headers.get("content-type", ""), record.page or b"")
     except pages.NoIndexPage:  # Stored under other rules: there is nothing to lose.
-        return pages.Listing(())
+        return ()
 
 
 def _doubt(record: Record, why: str, digest: str, health: Health, now: float) -> Judgement:

@@ -13,10 +13,15 @@ _LONGEST_SEGMENT = 80
 _DEEPEST = 8
 
 
-def public(url: str) -> str:
-    """Return the URL without user, password, query and fragment: what may be stored and shown."""
+def bare(url: str) -> str:
+    """Return the URL without user, password and fragment: what is asked for."""
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def public(url: str) -> str:
+    """Return the URL without its query as well, which may be a secret: what may be stored and shown."""
+    return urlsplit(bare(url))._replace(query="").geturl()
 
 
 def origin(url: str) -> str:

@@ -17,8 +17,11 @@ _DISTRIBUTION = re.compile(
     r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.IGNORECASE
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# An anchor whose attributes may hold a bare ">", as in data-requires-python=">=3.8".
-_ANCHOR = re.compile(r"""<a\b((?:[^>"']|"[^"]*"|'[^']*')*)>""", re.IGNORECASE)
+# A tag whose attributes may hold a bare ">" or "<", as in data-requires-python=">=3.8, <4". It never reaches beyond the
+# next anchor, so that a broken page takes no longer than a good one.
+_VALUES = r"""((?:[^<>"']|"(?:[^"<]|<(?!a\s))*"|'(?:[^'<]|<(?!a\s))*')*)>"""
+_ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
+_BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
 
@@ -32,14 +35,6 @@ class Link:
     sha256: str | None
     metadata_sha256: str | None
     """Of the `.metadata` file beside it (PEP 658, PEP 714)."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a sound page lists: the files of a project or of a find-links page, or the projects of an index."""
-
-    links: tuple[Link, ...]
-    projects: int = 0
 
 
 class NoIndexPage(ValueError):
@@ -62,8 +57,11 @@ def kind(url: str, headers: Mapping[str, str], sha256: str | None) -> Kind:
     return "page" if path.endswith(("/", ".html", ".htm")) else "other"
 
 
-def read(url: str, content_type: str, body: bytes) -> Listing:
-    """Return what the page lists, with links relative to `url`; NoIndexPage says why it lists nothing sound."""
+def links(url: str, content_type: str, body: bytes) -> tuple[Link, ...]:
+    """Return the files that a page lists, none for a project list; NoIndexPage says why it is not sound.
+
+    Links are relative to `url`.
+    """
     media = content_type.partition(";")[0].strip().lower()
     if media == "application/json" or media.endswith("+json"):
         return _read_json(url, body)
@@ -76,10 +74,10 @@ def promises(record: Record) -> dict[str, str]:
     """Return the sha256 for each file, and each `.metadata`, that a stored page vouches for, by absolute URL."""
     vouched: dict[str, str] = {}
     try:
-        links = read(record.final, record.headers.get("content-type", ""), record.page or b"").links
+        listed = links(record.final, record.headers.get("content-type", ""), record.page or b"")
     except NoIndexPage:  # Stored by an older release with other rules: it vouches for nothing.
-        links = ()
-    for link in links:
+        listed = ()
+    for link in listed:
         if link.sha256:
             vouched[link.url] = link.sha256
         if link.metadata_sha256:
@@ -93,16 +91,16 @@ def may_list(page_url: str, file_url: str) -> bool:
     return filename.startswith(f"{naming.project(page_url)}-") or page_url.endswith((".html", ".htm"))
 
 
-def lost(old: Listing, new: Listing) -> str | None:
+def lost(old: Iterable[Link], new: Iterable[Link]) -> str | None:
     """Return what a page lost, when that is all or over half of its files: a removal, or an outage."""
-    before = {link.filename for link in old.links}
-    gone = len(before - {link.filename for link in new.links})
+    before = {link.filename for link in old}
+    gone = len(before - {link.filename for link in new})
     if before and gone == len(before):
         return "it lists none of the files that it had"
     return f"it lost {gone} of its {len(before)} files" if gone * 2 > len(before) else None
 
 
-def _read_json(url: str, body: bytes) -> Listing:
+def _read_json(url: str, body: bytes) -> tuple[Link, ...]:
     try:
         page = json.loads(body)
     except ValueError:
@@ -110,9 +108,9 @@ def _read_json(url: str, body: bytes) -> Listing:
     if isinstance(page, dict) and isinstance(page.get("files"), list):
         if naming.normalized(str(page.get("name", ""))) != naming.project(url):
             raise NoIndexPage("another project's page")
-        return Listing(tuple(_json_links(url, page["files"])))
+        return tuple(_json_links(url, page["files"]))
     if isinstance(page, dict) and isinstance(page.get("projects"), list):
-        return Listing((), len(page["projects"]))
+        return ()
     raise NoIndexPage("JSON, but no index page")
 
 
@@ -120,9 +118,11 @@ def _json_links(url: str, files: Iterable[Any]) -> Iterable[Link]:
     for file in files:
         if not isinstance(file, dict) or not isinstance(file.get("url"), str):
             raise NoIndexPage("JSON with a file that has no URL")
-        target, filename = urljoin(url, file["url"]), str(file.get("filename", ""))
+        target = _joined(url, file["url"])
         metadata = file.get("core-metadata") or file.get("dist-info-metadata")
-        yield Link(target.partition("#")[0], filename, _json_sha256(file.get("hashes")), _json_sha256(metadata))
+        if target:
+            digest = _json_sha256(file.get("hashes"))
+            yield Link(target.partition("#")[0], str(file.get("filename", "")), digest, _json_sha256(metadata))
 
 
 def _json_sha256(hashes: object) -> str | None:
@@ -130,14 +130,24 @@ def _json_sha256(hashes: object) -> str | None:
     return value if isinstance(value, str) and _SHA256.fullmatch(value) else None
 
 
-def _read_html(url: str, text: str) -> Listing:
+def _read_html(url: str, text: str) -> tuple[Link, ...]:
+    base = _BASE.search(text)
+    start = (_joined(url, _attributes(base[1]).get("href", "")) if base else None) or url
     anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
-    links = tuple(link for anchor in anchors if (link := _html_link(url, anchor)))
-    if links:
-        return Listing(links)
-    if _PEP_503.search(text) or _all_projects(url, anchors):
-        return Listing((), len(anchors))
-    raise NoIndexPage("HTML, but no index page")
+    found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
+    if not found and not _PEP_503.search(text) and not _all_projects(start, anchors):
+        raise NoIndexPage("HTML, but no index page")
+    return found
+
+
+def _joined(url: str, target: str) -> str | None:
+    """Return an absolute URL, or None for a link that leads nowhere; one such makes no page unsound."""
+    try:
+        joined = urljoin(url, target)
+        urlsplit(joined)
+    except ValueError:
+        return None
+    return joined
 
 
 def _attributes(anchor: str) -> dict[str, str]:
@@ -148,7 +158,7 @@ def _attributes(anchor: str) -> dict[str, str]:
 
 
 def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
-    target, _, fragment = urljoin(url, anchor.get("href", "")).partition("#")
+    target, _, fragment = (_joined(url, anchor.get("href", "")) or "").partition("#")
     filename = unquote(urlsplit(target).path.rpartition("/")[2])
     if not _DISTRIBUTION.search(filename):
         return None
@@ -158,5 +168,5 @@ def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
 
 def _all_projects(url: str, anchors: Iterable[Mapping[str, str]]) -> bool:
     """Return whether every anchor leads one level down, as in a project list without the PEP 629 mark."""
-    targets = [urljoin(url, anchor.get("href", "")).rstrip("/") for anchor in anchors]
+    targets = [(_joined(url, anchor.get("href", "")) or "").rstrip("/") for anchor in anchors]
     return bool(targets) and all(target.rpartition("/")[0] == url.rstrip("/") for target in targets)

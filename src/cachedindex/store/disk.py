@@ -17,17 +17,17 @@ _ESTALE_TRIES = 3
 
 
 @contextmanager
-def failing_as_unavailable(doing: str, path: Path) -> Iterator[None]:
-    """Turn an OSError into StoreUnavailable, with a sentence that names the path."""
+def failing_as_unavailable(doing: str, root: Path) -> Iterator[None]:
+    """Turn an OSError into StoreUnavailable, with a sentence that is the same for every file below the root."""
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"cannot {doing} {path}: {error.strerror or error}") from error
+        raise StoreUnavailable(f"cannot {doing} {root}: {error.strerror or error}") from error
 
 
-def read(path: Path) -> bytes | None:
+def read(path: Path, root: Path) -> bytes | None:
     """Return a file's bytes, or None where there is none; StoreUnavailable for anything else."""
-    with failing_as_unavailable("read", path):
+    with failing_as_unavailable("read", root):
         for _ in range(_ESTALE_TRIES):
             try:
                 return path.read_bytes()
@@ -50,7 +50,7 @@ class NewFile:
         self._path = path
         self._root = root
         self._temporary = path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-        with failing_as_unavailable("write to", path.parent):
+        with failing_as_unavailable("write to", root):
             mode = root.stat().st_mode
             _make_folders(path.parent, root, mode)
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
@@ -61,7 +61,7 @@ class NewFile:
 
     def write(self, data: bytes) -> None:
         """Append; StoreUnavailable where the disk does not take it."""
-        with failing_as_unavailable("write to", self._path.parent):
+        with failing_as_unavailable("write to", self._root):
             self._file.write(data)
 
     def commit(self, path: Path | None = None) -> None:
@@ -69,7 +69,7 @@ class NewFile:
         final = path or self._path
         try:
             # close, too, tells of a full disk, and on a network file system of everything else.
-            with failing_as_unavailable("write to", final.parent):
+            with failing_as_unavailable("write to", self._root):
                 self._file.close()
                 _make_folders(final.parent, self._root, self._root.stat().st_mode)
                 self._temporary.replace(final)
@@ -99,7 +99,7 @@ def publish(path: Path, data: bytes, root: Path) -> None:
 
 def append(path: Path, line: bytes, root: Path) -> None:
     """Add one short line, in one write, which a local file system does not mix with another process's."""
-    with failing_as_unavailable("write to", path):
+    with failing_as_unavailable("write to", root):
         mode = root.stat().st_mode
         _make_folders(path.parent, root, mode)
         descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -22,41 +23,41 @@ _LONGEST = 1 << 16
 
 
 class HealthLog:
-    """The events of every origin, in the cache folder, or in the run's own where that cannot be written."""
+    """The events of every origin: in the cache folder, else in the run's own, else in this process alone."""
 
     def __init__(self, root: Path, run: Path | None) -> None:
         """Take the cache folder and, where there is a run, its folder."""
-        homes = [(root, root / "health-v1" / (socket.gethostname() or "localhost"))]
+        self._homes = [(root, root / "health-v1" / (socket.gethostname() or "localhost"))]
         if run:
-            homes.append((run, run / "health"))
-        self._homes = homes
+            self._homes.append((run, run / "health"))
+        self._own: defaultdict[str, list[Event]] = defaultdict(list)
 
     def recall(self, name: str, now: float) -> Health:
         """Return what is remembered of an origin by its name; a file that cannot be read tells nothing."""
-        events: list[Event] = []
-        for _, home in self._homes:
+        events = [*self._own[name]]
+        for root, home in self._homes:
             with suppress(StoreUnavailable):
-                events.extend(_events(disk.read(home / name)))
+                lines = (disk.read(home / name, root) or b"").splitlines()
+                events.extend(event for line in lines for event in _event(line))
         return breaker.recall(sorted(events, key=lambda event: event.at), now)
 
     def note(self, name: str, event: Event) -> None:
-        """Tell the other processes; StoreUnavailable where there is no place to write to."""
+        """Tell the other processes; where no folder takes it, this one remembers it all the same."""
         line = json.dumps(asdict(event)).encode() + b"\n"
-        for number, (root, home) in enumerate(self._homes, 1):
-            try:
-                root.mkdir(parents=True, exist_ok=True)
-                if len(disk.read(home / name) or b"") > _LONGEST:
-                    (home / name).unlink(missing_ok=True)
-                disk.append(home / name, line, root)
-            except (StoreUnavailable, OSError) as error:
-                if number == len(self._homes):
-                    raise StoreUnavailable(str(error)) from error
-            else:
-                return
+        if not any(_append(root, home / name, line) for root, home in self._homes):
+            self._own[name].append(event)
 
 
-def _events(raw: bytes | None) -> Iterable[Event]:
-    return [event for line in (raw or b"").splitlines() for event in _event(line)]
+def _append(root: Path, path: Path, line: bytes) -> bool:
+    try:
+        with disk.failing_as_unavailable("write to", root):
+            root.mkdir(parents=True, exist_ok=True)
+            if len(disk.read(path, root) or b"") > _LONGEST:
+                path.unlink(missing_ok=True)
+        disk.append(path, line, root)
+    except StoreUnavailable:  # Whoever tries to store a page there says so.
+        return False
+    return True
 
 
 def _event(line: bytes) -> Iterator[Event]:

@@ -1,5 +1,6 @@
 """A run's folder: where its processes leave their outcomes, and agree on who says what.
 
+It is in the temporary folder, not in the cache, which may be full or not to be written: then there is most to say.
 Whoever began the run removes it at the end.
 """
 
@@ -7,16 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
-from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.store import disk
 
@@ -32,25 +30,22 @@ class Run:
         self.folder = folder
 
     @classmethod
-    def begin(cls, root: Path | None) -> Run:
-        """Make a new run's folder, in the cache folder where that can be written, else in the temporary one."""
-        if root:
-            day = root / "runs-v1" / time.strftime("%Y-%m-%d")
-            folder = day / f"{os.getpid()}-{secrets.token_hex(4)}"
-            try:
-                root.mkdir(parents=True, exist_ok=True)
-                disk.append(folder / "begun", b"", root)
-            except (StoreUnavailable, OSError):  # Said when something cannot be stored; a run needs only some folder.
-                return cls(Path(tempfile.mkdtemp(prefix="cachedindex-run-")))
-            return cls(folder)
+    def begin(cls) -> Run:
+        """Make a new run's folder; OSError where even the temporary folder cannot be written."""
         return cls(Path(tempfile.mkdtemp(prefix="cachedindex-run-")))
+
+    @classmethod
+    def handed_down(cls, environ: Mapping[str, str] = os.environ) -> Run | None:
+        """Return the run that a parent process handed down, unless it has ended meanwhile."""
+        folder = environ.get(VARIABLE)
+        return cls(Path(folder)) if folder and Path(folder).is_dir() else None
 
     def note(self, outcome: Outcome) -> None:
         """Leave an outcome for whoever ends the run; StoreUnavailable where that cannot be written."""
         disk.append(self.folder / f"{os.getpid()}.jsonl", json.dumps(asdict(outcome)).encode() + b"\n", self.folder)
 
     def outcomes(self) -> Iterable[Outcome]:
-        """Return what all processes left."""
+        """Return what all processes left; OSError, ValueError or TypeError for what somebody damaged."""
         lines = (line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines())
         return [Outcome(**json.loads(line)) for line in lines]
 
@@ -66,15 +61,5 @@ class Run:
         return True
 
     def end(self) -> None:
-        """Remove the folder, and its day where it was the last one."""
+        """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        for parent in list(self.folder.parents)[:2]:
-            if parent.name == "runs-v1" or parent.parent.name == "runs-v1":
-                _remove_if_empty(parent)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # Another run of today is still under way.
-        return

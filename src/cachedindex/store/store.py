@@ -12,6 +12,8 @@ from cachedindex.rules import naming
 from cachedindex.store import disk, record
 
 _CHUNK = 1 << 20
+_LATEST = 600.0
+"""Seconds by which an answer may come late. A stored record that is further ahead is from a clock that was wrong."""
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
 _README = b"""Package index pages and files, kept by cachedindex so that builds survive an index that does not answer.
 `ls records-v1` finds a project's pages; every file verifies itself when it is read.
@@ -31,14 +33,14 @@ class Store:
 
     def get(self, request: Request) -> Record | None:
         """Return the verified record of a request; one that is damaged is none, and the next answer heals it."""
-        raw = disk.read(self._path(request))
+        raw = disk.read(self._path(request), self.root)
         return None if raw is None else record.decode(raw, request.url)
 
     def put(self, request: Request, new: Record) -> bool:
         """Publish a record, unless what is stored was asked for later; return whether it was published."""
         self._make()
         stored = self.get(request)
-        if stored and stored.asked > new.asked:
+        if stored and new.asked < stored.asked < new.asked + _LATEST:
             return False
         disk.publish(self._path(request), record.encode(new), self.root)
         return True
@@ -46,7 +48,7 @@ class Store:
     def open_blob(self, digest: str, size: int) -> BinaryIO | None:
         """Return an open blob of which every byte has been verified, or None where there is none such."""
         path = self._blob(digest)
-        with disk.failing_as_unavailable("read", path):
+        with disk.failing_as_unavailable("read", self.root):
             try:
                 blob = path.open("rb")
             except FileNotFoundError:
@@ -73,7 +75,7 @@ class Store:
         with disk.failing_as_unavailable("make", self.root):
             self.root.mkdir(parents=True, exist_ok=True)
         for name, text in (("CACHEDIR.TAG", _TAG), ("README", _README)):
-            if disk.read(self.root / name) is None:
+            if disk.read(self.root / name, self.root) is None:
                 disk.publish(self.root / name, text, self.root)
         self._made = True
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from cachedindex.clients.asking import cause, request_of, trusted_less, with_page
+from cachedindex.model import Answer
+
+PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
+UNREAD = Answer(200, "OK", PAGE.url, {"content-length": "4", "content-encoding": "x"}, BytesIO(), native=object())
+
+
+def test_credentials_and_fragments_stay_out_of_a_request() -> None:
+    digest = "a" * 64
+    url = f"https://user:secret@index.example/six.whl#sha256={digest}"
+    request = request_of("GET", url, {"Accept": "x"}, trust="tls", proxy="http://user:secret@proxy.example:3128")
+    assert request.url == "https://index.example/six.whl"
+    assert (request.kind, request.sha256, request.proxy) == ("file", digest, "proxy.example:3128")
+    assert request.aside == "asked with credentials in its URL"
+    assert "secret" not in repr(request)
+
+
+def test_a_page_is_read_whole() -> None:
+    answer = with_page(PAGE, UNREAD, lambda: (b"decoded", 4))
+    assert (answer.body.read(), answer.headers, answer.whole, answer.native) == (
+        b"decoded", {"content-length": "7"}, True, None,
+    )  # fmt: skip
+    assert answer.source is UNREAD.native
+
+
+def test_a_page_that_was_announced_longer_is_not_whole() -> None:
+    assert not with_page(PAGE, UNREAD, lambda: (b"abc", 3)).whole
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [replace(UNREAD, status=404), replace(UNREAD, headers={"content-length": str(1 << 40)})],
+    ids=["no 200", "too long"],
+)
+def test_what_is_no_page_stays_unread(answer: Answer) -> None:
+    def read() -> Any:
+        raise AssertionError("read all the same")
+
+    assert with_page(PAGE, answer, read) is answer
+
+
+@pytest.mark.parametrize(
+    ("trust", "first", "less"),
+    [("tls", "tls", False), ("unverified", "tls", True), ("http", "tls", True), ("ca /x", "tls", True),
+     ("tls", "http", False), ("tls", "ca /x", False), ("http", "unverified", True)],
+)  # fmt: skip
+def test_how_much_a_peer_is_trusted(trust: str, first: str, less: bool) -> None:
+    assert trusted_less(trust, first) is less
+
+
+class Wrapped(Exception):
+    def __init__(self, reason: object) -> None:
+        super().__init__("https://index.example/?signature=secret")
+        self.reason = reason
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror("x"), "its name could not be looked up"),
+        (Wrapped(ConnectionRefusedError("x")), "it refused the connection"),
+        (Wrapped(Wrapped(ssl.SSLCertVerificationError("x"))), "its certificate could not be verified"),
+        (Exception(ConnectionResetError("x")), "it reset the connection"),
+        (TimeoutError("timed out"), "it did not answer in time"),
+        (Wrapped("x"), "Wrapped"),
+    ],
+)
+def test_causes_in_a_few_words_and_without_a_secret(error: Exception, words: str) -> None:
+    assert cause(error) == words
+
+
+def test_a_chain_of_exceptions_that_bites_its_tail() -> None:
+    one, other = Wrapped(None), Wrapped(None)
+    one.reason, other.reason = other, one
+    assert cause(one) == "Wrapped"

@@ -54,7 +54,9 @@ class IndexAdapter(BaseAdapter):
 
     def __getattr__(self, name: str) -> Any:
         """Have what the wrapped adapter has."""
-        return getattr(self.__dict__["_inner"], name)
+        if "_inner" not in self.__dict__:  # copy and pickle look before there is one.
+            raise AttributeError(name)
+        return getattr(self._inner, name)
 
     def close(self) -> None:
         """Close the wrapped adapter, and the connections of our own attempts."""

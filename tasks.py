@@ -38,6 +38,7 @@ def set_up() -> None:
     """Make the environment, or bring it up to date."""
     python = TOOLS / "python"
     if not python.exists():
+        print("Setting up .venv, which takes half a minute", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
     done = ENVIRONMENT / "set-up"
     wanted = (HERE / "setup.py").read_text("utf-8")
@@ -68,7 +69,7 @@ def demo(_: list[str]) -> int:
             said = [*pip_twice(folder, online, offline), *buildout_twice(folder, online, offline)]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    print("\nBoth builds came out the same without an index. What it was replaced by:")
+    print("\nBoth builds came out the same without an index. What stood in for it:")
     print("\n".join(said))
     return 0
 

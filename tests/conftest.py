@@ -105,7 +105,7 @@ def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("home")
 
     def fetch(*requirements: str) -> Path:
-        name = "-".join(requirements).replace("=", "")
+        name = "-".join((*requirements, sys.implementation.cache_tag)).replace("=", "")
         folder = Path(pytestconfig.cache.mkdir("wheelhouse")) / name  # type: ignore[union-attr]
         if not folder.exists():
             command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder) + ".part", *requirements]

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cachedindex import __version__
+from cachedindex import __version__, settings
 from cachedindex.commands import run
-from cachedindex.errors import CachedIndexError
+from cachedindex.errors import CachedIndexError, SettingsError
 
 _USAGE_ERROR = 2
 _SIGNALLED = 128
@@ -23,13 +23,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run.add_to(commands)
-    chosen = parser.parse_args(arguments)
+    chosen, unknown = parser.parse_known_args(arguments)
     try:
+        _refuse(unknown)
         code: int = chosen.run(chosen)
     except CachedIndexError as error:
         print(f"cachedindex: {error}", file=sys.stderr)
         return _USAGE_ERROR
     return code
+
+
+def _refuse(unknown: Sequence[str]) -> None:
+    """Raise SettingsError for options that are none, with the nearest that is one."""
+    names = [argument.removeprefix("--").partition("=")[0] for argument in unknown]
+    _, problems = settings.read(dict.fromkeys(names, ""), "command line", "--{}".format)
+    if problems:
+        raise SettingsError("\n".join(map(str, problems)))
 
 
 def command_line() -> None:

@@ -40,8 +40,9 @@ def load(own: Mapping[str, str] | None = None, place: str = "", environ: Mapping
         raise SettingsError("\n".join(str(problem) for problem in wrong))
     values, warnings = _from_environment(environ)
     places = [values, own_values]
+    named = expanded(environ.get(FILE_VARIABLE, ""))
     for file in _files(environ):
-        values, found = _from_file(file)
+        values, found = _from_file(file, named=file == named)
         places.append(values)
         warnings.extend(found)
     return Loaded(settings.merge(*places), tuple(warnings))
@@ -76,7 +77,7 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[
         for name, text in environ.items()
         if name.startswith(PREFIX) and name not in (FILE_VARIABLE, RUN_VARIABLE) and text
     }
-    values, problems = settings.read(options, "environment")
+    values, problems = settings.read(options, "environment", variable)
     return values, [str(problem) for problem in problems]
 
 
@@ -87,23 +88,27 @@ def _files(environ: Mapping[str, str]) -> list[Path]:
     return [path for path in paths if path]
 
 
-def _from_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
     try:
         text = path.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return {}, []
+        return {}, [f"{path}: there is no such file, but {FILE_VARIABLE} names it"] if named else []
     except (OSError, UnicodeError) as error:
-        return {}, [f"{path}: cannot be read: {error}"]
+        return {}, [f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]
     import configparser  # noqa: PLC0415 - nodes without a file need not pay for it
 
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(text)
+        parser.read_string(text, str(path))
     except configparser.Error as error:
-        return {}, [f"{path}: {error.message.splitlines()[0]}"]
+        return {}, [f"{path}: {' '.join(error.message.split())}"]
+    if not parser.sections():
+        return {}, []
     if not parser.has_section(SECTION):
         return {}, [f"{path}: there is no section [{SECTION}]"]
     values, problems = settings.read(dict(parser.items(SECTION)), str(path))
+    if "cache_dir" in values:  # Not relative to wherever a job happens to be.
+        values["cache_dir"] = str(path.parent / (expanded(values["cache_dir"]) or values["cache_dir"]))
     return values, [str(problem) for problem in problems]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -146,15 +147,11 @@ class Cache:
         if body is None:
             return None
         now = self._clock()
-        left = lifetime(record, self._settings) - (now - record.checked)
-        headers = {
-            **record.headers,
-            "content-length": str(record.size),
-            # RFC 9211; what it calls stale is what this project calls expired.
-            "cache-status": f"cachedindex; hit; ttl={left:.0f}"
-            if ended in ("hit", "stale")
-            else "cachedindex; fwd=stale",
-        }
+        left = math.floor(lifetime(record, self._settings) - (now - record.checked))
+        # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
+        status = "hit" if request.kind == "file" else f"hit; ttl={left}"
+        status = status if ended in ("hit", "stale") else "fwd=stale"
+        headers = {**record.headers, "content-length": str(record.size), "cache-status": f"cachedindex; {status}"}
         self._served_page(request)
         self._end(request, ended, why, now - record.checked)
         return Answer(200, "OK", record.final, headers, body)

@@ -41,7 +41,7 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome; one that somebody will be told of is shared at once, as the process may be killed."""
         self.outcomes.append(outcome)
-        if self._run and outcome.ended == "stale":
+        if self._run and outcome.ended in ("stale", "refused"):
             try:
                 self._run.note(outcome)
             except StoreUnavailable as error:
@@ -74,16 +74,17 @@ def finish(run: Run, say: Callable[[str], None] = say) -> None:
 
 
 def summary(outcomes: Iterable[Outcome]) -> str | None:
-    """Return the one line for a run's end: how much was served stale, how old, from where and why; None for nothing."""
-    stale = [outcome for outcome in outcomes if outcome.ended == "stale"]
-    if not stale:
-        return None
-    oldest = max(outcome.age or 0.0 for outcome in stale)
-    origins = [
-        f"{origin}: {_reason(outcome for outcome in stale if outcome.origin == origin)}"
-        for origin in dict.fromkeys(outcome.origin for outcome in stale)
-    ]
-    return f"served {_amount(stale)} stale, up to {ago(oldest)} old ({'; '.join(origins)})"
+    """Return the one line for a run's end: what was served stale or refused, from where and why; None for nothing."""
+    told = list(outcomes)
+    stale = [outcome for outcome in told if outcome.ended == "stale"]
+    refused = [outcome for outcome in told if outcome.ended == "refused"]
+    parts = []
+    if stale:
+        oldest = max(outcome.age or 0.0 for outcome in stale)
+        parts.append(f"served {_amount(stale)} stale, up to {ago(oldest)} old ({_reasons(stale)})")
+    if refused:
+        parts.append(f"refused {_amount(refused)} ({_reasons(refused)})")
+    return ", ".join(parts) or None
 
 
 def ago(seconds: float) -> str:
@@ -104,6 +105,9 @@ def _amount(outcomes: Iterable[Outcome]) -> str:
     return " and ".join(f"{count} {_NOUNS[kind][count != 1]}" for kind, count in counts.items())
 
 
-def _reason(outcomes: Iterable[Outcome]) -> str:
-    """Return the cause that most look-ups gave."""
-    return Counter(outcome.why for outcome in outcomes).most_common(1)[0][0]
+def _reasons(outcomes: Iterable[Outcome]) -> str:
+    """Return each origin with the cause that most of its look-ups gave."""
+    causes: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        causes.setdefault(outcome.origin, Counter())[outcome.why] += 1
+    return "; ".join(f"{origin}: {counts.most_common(1)[0][0]}" for origin, counts in causes.items())

@@ -67,7 +67,10 @@ def truth(text: str) -> bool:
 
 def names(text: str) -> tuple[str, ...]:
     """Return the project names in `text`."""
-    return tuple(word for word in re.split(r"[\s,]+", text) if word)
+    words = tuple(word for word in re.split(r"[\s,]+", text) if word)
+    if not all(word == ":all:" or re.fullmatch(r"[A-Za-z0-9._-]+", word) for word in words):
+        raise ValueError("write names of projects, or :all:")
+    return words
 
 
 def folder(text: str) -> str:
@@ -127,19 +130,24 @@ class Problem:
         return f"{self.place}: {self.option}{value}: {self.advice}"
 
 
-def read(options: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[Problem]]:
-    """Turn one place's options into values by field name; what is wrong is left out and described."""
+def read(
+    options: Mapping[str, str], place: str, spell: Callable[[str], str] = str
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Turn one place's options into values by field name; what is wrong is left out and described.
+
+    `spell` returns an option's name as one writes it in that place.
+    """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, text in options.items():
         option = OPTIONS.get(name)
         if option is None:
-            problems.append(Problem(place, name, f"there is no such option{_nearest(name)}"))
+            problems.append(Problem(place, spell(name), f"there is no such option{_nearest(name, spell)}"))
             continue
         try:
             values[name.replace("-", "_")] = option.parse(text)
         except ValueError as error:
-            problems.append(Problem(place, name, str(error), text))
+            problems.append(Problem(place, spell(name), str(error), text))
     return values, problems
 
 
@@ -152,6 +160,6 @@ def merge(*places: Mapping[str, Any]) -> Settings:
     return replace(Settings(), **merged)
 
 
-def _nearest(name: str) -> str:
+def _nearest(name: str, spell: Callable[[str], str]) -> str:
     near = difflib.get_close_matches(name.replace("_", "-"), OPTIONS, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(OPTIONS)}"
+    return f"; did you mean {spell(near[0])}?" if near else f"; there are {', '.join(map(spell, OPTIONS))}"

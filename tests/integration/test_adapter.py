@@ -286,6 +286,17 @@ def test_an_adapter_that_is_none_of_requests_is_left_alone(
     assert "the build goes on without it" in caplog.text
 
 
+def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, index: Index) -> None:
+    """Pages and files often come from two hosts, and each gets an adapter."""
+    pages, files = open_session(), open_session()
+    for _ in range(2):
+        pages.get(f"{index.url}alpha/")
+        files.get(f"{index.origin}/files/alpha-1.0-py3-none-any.whl")
+    assert len(index.seen) == 2
+    again = files.get(f"{index.origin}/files/alpha-1.0-py3-none-any.whl")
+    assert again.headers["Cache-Status"] == "cachedindex; hit"
+
+
 def test_options_may_be_lists_and_none(open_session: Open, index: Index) -> None:
     session = open_session(refresh=["alpha"], timeout=None)
     for _ in range(2):
@@ -313,7 +324,7 @@ def test_a_bug_of_ours_is_said_once_and_breaks_nothing(
         assert session.get(f"{index.url}alpha/").ok
         assert session.get(f"{index.url}beta/").ok
     assert [record.message for record in caplog.records] == [
-        "internal error, ZeroDivisionError: a bug; the build goes on without it"
+        "cachedindex: internal error, ZeroDivisionError: a bug; the build goes on without it"
     ]
 
 
@@ -345,7 +356,7 @@ for ttl in ("60", "0"):
     session.get("{index.url}alpha/")
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stderr.strip() == f"served 1 page stale, up to 0 s old ({index.origin}: offline = true)"
+    assert ran.stderr.strip() == f"cachedindex: served 1 page stale, up to 0 s old ({index.origin}: offline = true)"
 
 
 def test_importing_the_package_imports_no_requests() -> None:

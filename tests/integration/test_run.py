@@ -134,7 +134,34 @@ def test_a_command_that_cannot_be_run(run: Run, command: str, code: int) -> None
 def test_a_wrong_option_of_the_commands_own_is_an_error(run: Run) -> None:
     ran = run(*CACHEDINDEX, "run", "--timeout", "soon", "--", "true")
     assert ran.code == 2
-    assert ran.ours[0].startswith("cachedindex: cachedindex run: timeout = soon: write a number of seconds")
+    assert ran.ours[0].startswith("cachedindex: command line: timeout = soon: write a number of seconds")
+
+
+def test_a_name_that_is_no_option_is_an_error_with_the_nearest(run: Run) -> None:
+    ran = run(*CACHEDINDEX, "run", "--tiemout", "3", "--", "true")
+    assert ran.code == 2
+    assert ran.ours == ["cachedindex: command line: --tiemout: there is no such option; did you mean --timeout?"]
+
+
+@pytest.mark.parametrize("words", [("--offline",), ("--offline", "yes"), ("--offline=true",)])
+def test_what_is_true_or_false_needs_no_value(run: Run, words: tuple[str, ...]) -> None:
+    code = "from cachedindex import config; print(config.load().settings.offline)"
+    ran = run(*CACHEDINDEX, "run", *words, "--", sys.executable, "-c", code)
+    assert (ran.code, ran.out) == (0, "True\n")
+
+
+def test_an_empty_folder_is_an_error(run: Run, tmp_path: Path) -> None:
+    ran = run(*CACHEDINDEX, "run", "--cache-dir", "", "--", "true")
+    assert ran.code == 2
+    assert "command line: cache-dir = : write the path of a folder" in ran.err
+
+
+def test_all_processes_share_a_relative_folder(run: Run, tmp_path: Path) -> None:
+    code = "from cachedindex import config; print(config.load().settings.cache_dir)"
+    (tmp_path / "below").mkdir()
+    line = f"cd below && {sys.executable} -c '{code}'"
+    ran = run(*CACHEDINDEX, "run", "--", "sh", "-c", line, CACHEDINDEX_CACHE_DIR="kept")
+    assert ran.out.strip() == str(tmp_path / "kept")
 
 
 def test_a_wrong_option_in_the_environment_is_one_warning_for_all_processes(run: Run) -> None:
@@ -142,7 +169,12 @@ def test_a_wrong_option_in_the_environment_is_one_warning_for_all_processes(run:
     command = (sys.executable, "-c", code)
     ran = run(*CACHEDINDEX, "run", "--", *CACHEDINDEX, "run", "--", *command, CACHEDINDEX_TTL="3")
     assert ran.code == 0
-    assert ran.ours == ["cachedindex: environment: ttl: there is no such option; did you mean index-ttl? (ignored)"]
+    assert ran.ours == [
+        (
+            "cachedindex: environment: CACHEDINDEX_TTL: there is no such option; "
+            "did you mean CACHEDINDEX_INDEX_TTL? (ignored)"
+        )
+    ]
 
 
 def test_nothing_is_left_behind(run: Run, tmp_path: Path) -> None:

@@ -80,7 +80,25 @@ def test_an_environments_mistakes_are_warnings_and_our_own_variables_none(enviro
     environ |= {"CACHEDINDEX_RUN": "/x", "CACHEDINDEX_TTL": "3", "CACHEDINDEX_OFFLINE": "", "CACHEDINDEX_TIMEOUT": "2"}
     loaded = config.load(environ=environ)
     assert loaded.settings.timeout == 2
-    assert loaded.warnings == ("environment: ttl: there is no such option; did you mean index-ttl?",)
+    assert loaded.warnings == (
+        "environment: CACHEDINDEX_TTL: there is no such option; did you mean CACHEDINDEX_INDEX_TTL?",
+    )
+
+
+def test_a_file_that_was_named_and_is_not_there_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
+    environ["CACHEDINDEX_CONFIG"] = str(tmp_path / "gone.cfg")
+    (warning,) = config.load(environ=environ).warnings
+    assert "gone.cfg: there is no such file, but CACHEDINDEX_CONFIG names it" in warning
+
+
+def test_an_empty_file_says_nothing(tmp_path: Path, environ: dict[str, str]) -> None:
+    write(tmp_path / "etc/cachedindex.cfg", "# nothing yet\n")
+    assert config.load(environ=environ).warnings == ()
+
+
+def test_a_files_folder_is_relative_to_the_file(tmp_path: Path, environ: dict[str, str]) -> None:
+    write(tmp_path / "etc/cachedindex.cfg", "[cachedindex]\ncache-dir = kept\n")
+    assert config.cache_folder(config.load(environ=environ).settings, environ) == tmp_path / "etc/kept"
 
 
 def test_an_unreadable_file_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ def aged(seconds: float, **headers: str) -> Record:
     [
         # cold
         (PAGE, None, Settings(), Ask({})),
-        (PAGE, None, OFFLINE, Refuse(504, "offline = true, and nothing is stored for it")),
+        (PAGE, None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
         (FILE, None, Settings(), Ask({})),
         # fresh
         (PAGE, RECORD, Settings(), Serve("fresh")),

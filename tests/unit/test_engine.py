@@ -360,7 +360,7 @@ def test_offline_serves_what_there_is_and_refuses_the_rest(world: World) -> None
     assert world.get() == (GOOD, "stale")
     answer = world.cache.answer(OTHER_PAGE, world.send)
     assert answer is not None
-    assert (answer.status, answer.reason) == (504, "cachedindex: offline = true, and nothing is stored for it")
+    assert (answer.status, answer.reason) == (504, "cachedindex: offline = true, and nothing is stored")
     assert world.asked == []
 
 

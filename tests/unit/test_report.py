@@ -32,6 +32,14 @@ def test_nothing_stale_says_nothing() -> None:
             [outcome(why="once"), outcome(why="mostly"), outcome(why="mostly"), outcome(origin="mirror", why="gone")],
             "served 4 pages stale, up to 1 min old (https://index.example: mostly; https://mirror.example: gone)",
         ),
+        ([outcome("refused", why="offline")], "refused 1 page (https://index.example: offline)"),
+        (
+            [outcome(), outcome("refused", why="offline")],
+            (
+                "served 1 page stale, up to 1 min old (https://index.example: no answer within 3 s), "
+                "refused 1 page (https://index.example: offline)"
+            ),
+        ),
     ],
 )
 def test_how_much_how_old_from_where_and_why(outcomes: list[Outcome], line: str) -> None:

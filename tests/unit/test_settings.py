@@ -51,6 +51,7 @@ def test_right_values(option: str, text: str, value: object) -> None:
         ("stale-if-error", "always", "or never, or unlimited"),
         ("offline", "maybe", "write true or false"),
         ("cache-dir", " ", "write the path of a folder"),
+        ("refresh", "six ../etc", "write names of projects"),
         ("time-out", "3", "here: time-out: there is no such option; did you mean timeout?"),
         ("index_ttl", "3", "did you mean index-ttl?"),
         ("zzz", "3", "there are cache-dir, index-ttl"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import atexit
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cachedindex import config
-from cachedindex.assembly import assemble
+from cachedindex.assembly import Process, assemble
 from cachedindex.clients.adapter import IndexAdapter
 from cachedindex.errors import CachedIndexError
 from cachedindex.report import summary
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
 _logger = logging.getLogger("cachedindex")
+_processes: dict[tuple[tuple[str, str], ...], Process] = {}
+"""By their options. Adapters with the same ones share what pages promise, and what was said."""
 
 
 class CachedIndexAdapter(IndexAdapter):
@@ -27,28 +30,38 @@ class CachedIndexAdapter(IndexAdapter):
         `trust_env` is what the session has. Raises SettingsError for an option that is wrong.
         """
         own = {name.replace("_", "-"): _text(value) for name, value in options.items() if value is not None}
-        process = assemble(config.load(own, "CachedIndexAdapter"), _logger.warning)
+        self._process = _process(own)
         ready = inner or _plain()
         try:
-            super().__init__(ready, process.cache, trust_env=trust_env)
+            super().__init__(ready, self._process.cache, trust_env=trust_env)
         except CachedIndexError as error:
-            process.report.broken(error)
+            self._process.report.broken(error)
             super().__init__(ready, None)
-        self._report = None if process.run else process.report
-        """None in a run: whoever began it says it for all its processes."""
-        atexit.register(self._say_summary)
 
     def close(self) -> None:
         """Close as the wrapped adapter does, and say what was served stale."""
         super().close()
-        atexit.unregister(self._say_summary)
-        self._say_summary()
+        _say_summary(self._process)
 
-    def _say_summary(self) -> None:
-        line = summary(self._report.outcomes) if self._report else None
-        self._report = None
-        if line:
-            _logger.warning(line)
+
+def _process(own: Mapping[str, str]) -> Process:
+    key = tuple(sorted(own.items()))
+    if key not in _processes:
+        _processes[key] = assemble(config.load(own, "CachedIndexAdapter"), _say)
+        atexit.register(_say_summary, _processes[key])
+    return _processes[key]
+
+
+def _say(line: str) -> None:
+    _logger.warning("cachedindex: %s", line)  # Where logging is not set up, nothing else tells who says it.
+
+
+def _say_summary(process: Process) -> None:
+    """Say what was served stale since the last time; in a run whoever began it says it for all its processes."""
+    line = None if process.run else summary(process.report.outcomes)
+    process.report.outcomes.clear()
+    if line:
+        _say(line)
 
 
 def _text(value: object) -> str:

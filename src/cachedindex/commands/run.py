@@ -9,14 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from cachedindex import config
 from cachedindex.assembly import assemble
 from cachedindex.clients import children
 from cachedindex.report import Report, finish
-from cachedindex.settings import OPTIONS
+from cachedindex.settings import OPTIONS, truth
 from cachedindex.store.runs import Run
 
 _NOT_FOUND = 127
@@ -33,9 +32,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="run a command whose pips survive an index that does not answer",
         usage="cachedindex run [options] -- COMMAND [ARGUMENT ...]",
         description="Run a command. Every pip that it starts, at any depth, looks things up through the cache.",
+        allow_abbrev=False,
     )
     for name, option in OPTIONS.items():
-        parser.add_argument(f"--{name}", metavar="VALUE", help=option.says.replace("%", "%%"))
+        says = option.says.replace("%", "%%")
+        if option.parse is truth:
+            parser.add_argument(f"--{name}", metavar="VALUE", nargs="?", const="true", help=says)
+        else:
+            parser.add_argument(f"--{name}", metavar="VALUE", help=says)
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
     parser.set_defaults(run=run)
 
@@ -43,17 +47,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code; SettingsError for an option that is wrong."""
     options = {name: text for name in OPTIONS if (text := getattr(arguments, name.replace("-", "_"))) is not None}
-    if "cache-dir" in options:
-        options["cache-dir"] = str((config.expanded(options["cache-dir"]) or Path(options["cache-dir"])).absolute())
     environ = {**os.environ, **{config.variable(name): text for name, text in options.items()}}
-    loaded = config.load(options, "cachedindex run", environ)
+    loaded = config.load(options, "command line", environ)
     own = None
     if not loaded.settings.disable:
         try:
             # A run within a run is a part of it.
             own = None if Run.handed_down(environ) else Run.begin()
+            folder = config.cache_folder(loaded.settings, environ)
             if assemble(loaded, run=own).cache:
-                environ = {**environ, **children.environment(environ, own, {})}
+                # Whatever folder it is, the processes below share it, wherever they change to.
+                environ = {**environ, **children.environment(environ, own, {"cache-dir": str(folder)})}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
     try:

@@ -61,7 +61,7 @@ def decide(request: Request, record: Record | None, settings: Settings, now: flo
     if why:
         return Pass(why)
     if record is None or (request.sha256 and record.sha256 != request.sha256):
-        return Refuse(504, "offline = true, and nothing is stored for it") if settings.offline else Ask({})
+        return Refuse(504, "offline = true, and nothing is stored") if settings.offline else Ask({})
     if request.kind == "file":
         return Serve("immutable")
     if _fresh(request, record, settings, now) and not _insists(request, settings):

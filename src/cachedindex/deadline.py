@@ -16,14 +16,13 @@ _free = threading.BoundedSemaphore(_MOST_THREADS)
 
 
 def attempt(work: Callable[[], T], patience: Callable[[], float], late: Callable[[T], object]) -> T:
-    """Return what `work` returns, or raise what it raises, or UpstreamFailed after `patience()` seconds in all.
+    """Return what `work` returns, or raise what it raises, or UpstreamFailed after it had `patience()` seconds in all.
 
     Only a thread bounds name look-up, connection, TLS and a body that drips alike. It is a daemon, so that a hanging
     one never delays the exit. The patience is asked for again when it has run out: an answer that another attempt got
     late may have taught meanwhile that this upstream is slow, but not dead. A result that comes when the caller has
     gone on is given to `late`, in the thread. Raises NotAsked where this machine has no thread to spare.
     """
-    started = time.monotonic()
     if not _free.acquire(timeout=patience()):
         raise NotAsked(f"{_MOST_THREADS} attempts were still waiting for an answer")
     job = _Job(work, late)
@@ -32,6 +31,7 @@ def attempt(work: Callable[[], T], patience: Callable[[], float], late: Callable
     except RuntimeError as error:  # No more threads on this machine, or the interpreter is on its way out.
         _free.release()
         raise NotAsked(f"there was no thread to ask with: {error}") from error
+    started = time.monotonic()
     while not job.done.wait(max(0.0, (allowed := patience()) - (time.monotonic() - started))):
         if time.monotonic() - started >= patience() and job.give_up():
             raise UpstreamFailed(f"no answer within {allowed:g} s")

@@ -23,8 +23,9 @@ from cachedindex.upstream import Fresh, Upstream
 _SMALL = 1 << 20
 """Bytes up to which a download that no page vouches for is read under the deadline; a larger one is streamed, since
 a healthy upstream may need longer for it than anybody would wait for a page."""
-_PROBE_PATIENCE = 1.0
-"""Seconds that a probe may hold up its look-up; an answer that comes later closes the breaker all the same."""
+_PROBE_SHARE = 1 / 30
+"""Of the pause, that a probe may hold up its look-up: 1 s after the first one, more when that was not enough. An answer
+that comes later closes the breaker all the same."""
 
 
 class Cache:
@@ -78,9 +79,12 @@ class Cache:
         if admission == "hold":
             return self._serve(request, record, "stale", breaker.why(self._upstream.health(request), request.url))
 
+        health = self._upstream.health(request)
+        most = health.pause * _PROBE_SHARE if admission == "probe" else math.inf
+
         def allowed() -> float:
-            seconds = patience(record, self._upstream.health(request), self._settings)
-            return min(seconds, _PROBE_PATIENCE) if admission == "probe" else seconds
+            took = max(health.took, self._upstream.health(request).took)
+            return min(most, patience(record, replace(health, took=took), self._settings))
 
         def work() -> Fresh:
             fresh = self._upstream.ask(request, record, lambda: send(ask.validators, patient=False))
@@ -211,4 +215,6 @@ def _drained(fresh: Fresh) -> Fresh:
         body.drain()
     except Exception as error:
         raise UpstreamFailed("its answer broke off", error) from error
+    if body.record is None and body.problem is None:
+        raise UpstreamFailed("its answer was cut short")
     return replace(fresh, record=body.record, problem=body.problem)

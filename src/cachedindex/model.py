@@ -62,7 +62,7 @@ class Answer:
     native: object | None = None
     """The client's own response, as long as nobody has read its body: then it is what the client gets back."""
     source: object | None = None
-    """The client's own response that a page was read from: what it tells beside the page is not lost."""
+    """The client's own response that the body comes from: what it tells beside the body is not lost."""
 
     @property
     def announced(self) -> int | None:

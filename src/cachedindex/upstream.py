@@ -80,9 +80,6 @@ class Upstream:
         new = self._page(request, record, answer, page, asked, judgement)
         if new is None or new is record:
             return Fresh(answer, judgement, new)
-        if judgement.verdict == "replace":
-            # An index's cookies are its network's; given to the client, they would make every later request private.
-            answer = replace(answer, source=None)
         return Fresh(answer, judgement, new, self._put(request, new))
 
     def _learn(self, request: Request, judgement: Judgement, took: float) -> None:
@@ -128,7 +125,8 @@ class Upstream:
             blob = self._store.new_blob()
         except StoreUnavailable as error:
             return Fresh(answer, judgement, problem=str(error))
-        return Fresh(replace(answer, body=Tee(answer.body, blob, answer.announced, keep), native=None), judgement)
+        tee = Tee(answer.body, blob, answer.announced, keep)
+        return Fresh(replace(answer, body=tee, native=None, source=answer.native), judgement)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None

@@ -138,6 +138,7 @@ def test_a_redirected_page_is_one_look_up_with_the_links_of_its_end(
     url = f"{index.origin}/old/alpha/"
     first = open_session().get(url)
     assert first.url == f"{index.url}alpha/"
+    assert [hop.status_code for hop in first.history] == [302]
     index.close()
     again = open_session(index_ttl=0).get(url)
     assert (again.url, again.content) == (first.url, first.content)
@@ -259,13 +260,29 @@ def test_a_login_keeps_its_cookies_and_its_history(open_session: Open, index: In
     assert session.cookies.get_dict() == {"session": "1"}
 
 
-def test_an_indexs_cookies_do_not_make_the_next_page_private(open_session: Open, index: Index) -> None:
+def test_a_cookie_that_anybody_gets_does_not_make_the_next_page_private(open_session: Open, index: Index) -> None:
     index.headers["Set-Cookie"] = "network=1"
+    index.fault(faults.redirect("/simple/gamma/"), "/old/")
     session = open_session()
     for _ in range(2):
+        assert session.get(f"{index.url}nothing/").status_code == 404
         session.get(f"{index.url}alpha/")
         session.get(f"{index.url}beta/")
-    assert len(index.seen) == 2
+        session.get(f"{index.origin}/old/gamma/")
+    assert session.cookies.get_dict() == {"network": "1"}
+    asked = [seen.path for seen in index.seen]
+    assert asked.count("/simple/nothing/") == 2
+    assert len(asked) == 6
+
+
+def test_a_cookie_of_somebody_who_was_told_makes_every_page_private(open_session: Open, index: Index) -> None:
+    index.headers["Set-Cookie"] = "session=1"
+    session = open_session()
+    session.get(f"{index.url}alpha/")
+    session.get(f"{index.url}beta/", auth=("user", "secret"))
+    for _ in range(2):
+        session.get(f"{index.url}gamma/")
+    assert index.pages_seen().count("/simple/gamma/") == 2
 
 
 def test_an_adapter_that_is_none_of_requests_is_left_alone(

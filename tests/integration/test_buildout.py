@@ -166,7 +166,7 @@ def test_a_wrong_option_elsewhere_is_one_warning(buildout: Buildout) -> None:
     ran = buildout("A", CACHEDINDEX_TIMEOUT="soon")
     assert ran.code == 0, ran.err
     (line,) = ran.ours
-    assert line.startswith("cachedindex: environment: timeout = soon: write a number of seconds")
+    assert line.startswith("cachedindex: environment: CACHEDINDEX_TIMEOUT = soon: write a number of seconds")
 
 
 def test_disabled_it_leaves_no_trace(buildout: Buildout, tmp_path: Path) -> None:

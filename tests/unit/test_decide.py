@@ -122,3 +122,8 @@ def test_for_how_long_a_page_is_fresh(headers: dict[str, str], settings: Setting
 def test_how_long_upstream_may_take(record_took: float, health_took: float, timeout: float, seconds: float) -> None:
     record, health = replace(RECORD, took=record_took), Health(took=health_took)
     assert patience(record, health, Settings(timeout=timeout)) == seconds
+
+
+def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> None:
+    assert patience(RECORD, Health(failed={RECORD.url: (NOW, "")}), Settings()) == 6
+    assert patience(RECORD, Health(failed={"another": (NOW, "")}), Settings()) == 3

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cachedindex import engine
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -140,6 +141,24 @@ def test_the_first_look_up_after_the_pause_probes_and_the_next_ones_ask(world: W
     assert world.get()[1] == "miss"
     world.reply = lambda: world.answer(page(name="flask"))
     assert world.get(OTHER_PAGE)[1] == "miss"
+
+
+def test_a_probe_holds_its_look_up_up_for_a_part_of_the_pause_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_a_failure_serves_the_copy_and_two_keep_the_origin_from_being_asked(world)
+    world.now += 31
+    monkeypatch.setattr(engine, "_PROBE_SHARE", 0.001)
+    let_go = threading.Event()
+
+    def hang() -> Answer:
+        let_go.wait()
+        return world.answer(GOOD)
+
+    world.reply = hang
+    assert world.get()[1] == "stale"
+    assert world.report.outcomes[-1].why == "no answer within 0.03 s"
+    let_go.set()
 
 
 def test_a_late_answer_is_stored_and_takes_its_failure_back(world: World) -> None:
@@ -291,6 +310,16 @@ def test_a_small_download_that_breaks_off_leaves_the_copy(world: World) -> None:
 
     world.reply = lambda: replace(world.answer(b"", content_length="3"), body=Broken())
     assert world.get(other) == (b"one", "stale")
+
+
+def test_a_small_download_that_is_cut_short_leaves_the_copy(world: World) -> None:
+    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    world.reply = lambda: world.answer(b"one", content_length="3")
+    world.get(other)
+    world.asked.clear()
+    world.reply = lambda: world.answer(b"tw", content_length="3")
+    assert world.get(other) == (b"one", "stale")
+    assert len(world.asked) == 1
 
 
 def test_our_own_condition_is_never_answered_to_the_client(world: World) -> None:

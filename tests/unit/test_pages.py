@@ -102,6 +102,8 @@ def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
     # Quadratic, this would take minutes; the suite's time is the assertion.
     with pytest.raises(NoIndexPage):
         pages.links(URL, HTML, b'<a "' * 250_000)
+    with pytest.raises(NoIndexPage):
+        pages.links(URL, HTML, b"<a " + b"x" * 2_000_000 + b">")
 
 
 @pytest.mark.parametrize(

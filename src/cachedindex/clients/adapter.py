@@ -12,10 +12,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
+from cachedindex.clients.cookies import Cookies
 from cachedindex.clients.library import Library, Raw, trust_of
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
+from cachedindex.rules import naming
+from cachedindex.rules.decide import telling
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -48,6 +51,7 @@ class IndexAdapter(BaseAdapter):
         self._pick = pick or (lambda _url: inner)
         self._heeds_max_age = heeds_max_age
         self._trust_env = trust_env
+        self._cookies = Cookies()
         if cache:
             self._library = Library(inner)
         self._twins: dict[int, HTTPAdapter] = {}
@@ -101,9 +105,11 @@ class IndexAdapter(BaseAdapter):
     def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:
         url = request.url or ""
         headers = {name: str(value) for name, value in request.headers.items()}
-        if not self._heeds_max_age:
-            headers = {name: value for name, value in headers.items() if name.lower() != "cache-control"}
-        return request_of(
+        dropped = () if self._heeds_max_age else ("cache-control",)
+        if self._cookies.are_anybodys(naming.origin(url), headers.get("Cookie", "")):
+            dropped = (*dropped, "cookie")
+        headers = {name: value for name, value in headers.items() if name.lower() not in dropped}
+        asked = request_of(
             request.method or "GET",
             url,
             headers,
@@ -111,6 +117,9 @@ class IndexAdapter(BaseAdapter):
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
             aside=_aside(request, options),
         )
+        if asked.aside or telling(asked.headers) or asked.method not in ("GET", "HEAD"):
+            self._cookies.tell(naming.origin(url))
+        return asked
 
     def _ask(
         self,
@@ -123,7 +132,8 @@ class IndexAdapter(BaseAdapter):
     ) -> Answer:
         ours = request.copy()
         ours.headers.update(headers)
-        chain = self._library.chain(self._pick if patient else self._twin, trust_env=self._trust_env)
+        pick = self._pick if patient else self._twin
+        chain = self._library.chain(pick, self._cookies, trust_env=self._trust_env)
         if not patient:
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         try:

@@ -15,6 +15,8 @@ from cachedindex.rules import naming, pages
 
 ATTEMPT_TIMEOUT = 60.0
 """Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
+OUR_HEADERS = {"if-none-match", "if-modified-since", "proxy-authorization"}
+"""What a request may have gained on its way: our own validators, and what tells a proxy who asks, but not the index."""
 _LONGEST_PAGE = 128 << 20
 """Bytes beyond which an answer that announces them is taken for no page, and not read into memory."""
 

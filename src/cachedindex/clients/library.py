@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from cachedindex.clients.asking import trusted_less
+from cachedindex.clients.asking import OUR_HEADERS, trusted_less
+from cachedindex.clients.cookies import Cookies
 from cachedindex.clients.replay import http_response
 from cachedindex.errors import CachedIndexError
 from cachedindex.model import Answer
+from cachedindex.rules import naming
 from cachedindex.rules.decide import telling
 
 if TYPE_CHECKING:
@@ -39,9 +41,9 @@ class Library:
         urllib3 = self.adapters.PoolManager.__module__.rpartition(".")[0]
         self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
 
-    def chain(self, pick: Callable[[str], HTTPAdapter], *, trust_env: bool) -> Hops:
+    def chain(self, pick: Callable[[str], HTTPAdapter], cookies: Cookies, *, trust_env: bool) -> Hops:
         """Return what follows redirects with the adapters that `pick` returns, as a session with this `trust_env`."""
-        return self._chain(pick, self._jar(), trust_env)  # type: ignore[no-any-return]
+        return self._chain(pick, cookies, self._jar(), trust_env)  # type: ignore[no-any-return]
 
     def response(self, adapter: HTTPAdapter, request: PreparedRequest, answer: Answer) -> Any:
         """Return an answer as a response of this copy; the keywords are common to urllib3 1.26 and 2."""
@@ -59,6 +61,7 @@ class Library:
             decode_content=False,
             enforce_content_length=False,
             request_method=request.method,
+            request_url=request.path_url,
         )
         # HTTPAdapter's own: CacheControl's would store it once more.
         response = self._http_adapter.build_response(adapter, request, raw)
@@ -74,8 +77,15 @@ class Hops:
     max_redirects = 30
     resolve_redirects: Any
 
-    def __init__(self, pick: Callable[[str], HTTPAdapter], jar: Any, trust_env: bool) -> None:  # noqa: FBT001
+    def __init__(
+        self,
+        pick: Callable[[str], HTTPAdapter],
+        cookies: Cookies,
+        jar: Any,
+        trust_env: bool,  # noqa: FBT001 - the mixin reads it by this name
+    ) -> None:
         self._pick = pick
+        self._cookies = cookies
         self.cookies = jar
         self.trust_env = trust_env
         self.private = False
@@ -97,11 +107,17 @@ class Hops:
         del allow_redirects
         url = request.url or ""
         adapter = self._pick(url)
-        # The validators are our own.
-        names = {name.lower() for name in request.headers} - {"if-none-match", "if-modified-since"}
+        start = naming.origin(url)
+        names = {name.lower() for name in request.headers} - OUR_HEADERS
+        if self._cookies.are_anybodys(start, str(request.headers.get("cookie", ""))):
+            names.discard("cookie")
         less = trusted_less(trust_of(adapter, url, options["verify"]), self._trust)
+        if telling(names):
+            self._cookies.tell(start)
         self.private = self.private or telling(names) is not None or less
-        return adapter.send(request, **options)
+        response = adapter.send(request, **options)
+        self._cookies.given(start, response.cookies.items())
+        return response
 
 
 class Raw:

@@ -14,15 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
+from cachedindex.clients.asking import ATTEMPT_TIMEOUT, OUR_HEADERS, cause, request_of, with_page
 from cachedindex.clients.replay import http_response
 from cachedindex.engine import Cache
 from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Answer, Request
 from cachedindex.rules.decide import telling
-
-_OUR_HEADERS = {"if-none-match", "if-modified-since", "proxy-authorization"}
-"""Our own validators, and what tells a proxy who asks, but not the index."""
 
 
 class _Thread(threading.local):
@@ -115,7 +112,7 @@ class PrivacyWitness(urllib.request.BaseHandler):
 
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
         """Remember whether there was one, or a hop over plain http after one over TLS."""
-        names = {name.lower() for name, _ in req.header_items()} - _OUR_HEADERS
+        names = {name.lower() for name, _ in req.header_items()} - OUR_HEADERS
         if telling(names) or (req.type == "http" and not _thread.plain):
             _thread.saw_private = True
         return req

@@ -14,8 +14,8 @@ _LONGEST_LIFETIME = 600.0
 """Upstream's max-age counts up to here, as a page that is wrong for longer is noticed by people."""
 _UNSAID_LIFETIME = 60.0
 _NEUTRAL_HEADERS = {
-    "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "dnt", "host",
-    "keep-alive", "pragma", "user-agent",
+    "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type",
+    "dnt", "host", "keep-alive", "pragma", "te", "upgrade-insecure-requests", "user-agent", "x-requested-with",
 }  # fmt: skip
 """What a request may say without saying who asks, or for which part: every other header may be a credential."""
 _FORMS = re.compile(r"\*/\*|text/\*|text/html|application/xhtml\+xml|application/vnd\.pypi\.simple\..*")
@@ -84,8 +84,13 @@ def lifetime(record: Record, settings: Settings) -> float:
 
 
 def patience(record: Record, health: Health, settings: Settings) -> float:
-    """Return the seconds in all that an attempt may take while a copy could stand in."""
-    adapted = min(2 * max(record.took, health.took), PATIENCE_LIMIT)
+    """Return the seconds in all that an attempt may take while a copy could stand in.
+
+    One that has failed before took at least the whole timeout: a slow upstream gets its chance, even from processes
+    that are too short to see a late answer.
+    """
+    before = settings.timeout if record.url in health.failed else 0.0
+    adapted = min(2 * max(record.took, health.took, before), PATIENCE_LIMIT)
     return max(settings.timeout, adapted)
 
 

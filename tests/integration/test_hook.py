@@ -77,7 +77,7 @@ def test_the_hook_is_not_on_pips_list(run: Run) -> None:
 
 
 def test_python_2_is_left_alone(run: Run, tmp_path: Path) -> None:
-    pyenv = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv")) / "versions"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     python = next(iter(pyenv.glob("2.7.*/bin/python2.7")), shutil.which("python2.7"))
     if not python:
         pytest.skip("SKIPPED FOR WANT OF A PYTHON 2.7")
@@ -89,7 +89,7 @@ def test_python_2_is_left_alone(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_older_python_steps_aside_with_one_line(run: Run) -> None:
-    pyenv = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv")) / "versions"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     old = sorted(pyenv.glob("3.[6789].*/bin/python")) if pyenv.is_dir() else []
     if not old:
         pytest.skip("SKIPPED FOR WANT OF A PYTHON below 3.10")

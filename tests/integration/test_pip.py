@@ -136,6 +136,17 @@ def test_an_unsound_page_is_neither_served_nor_stored(
     assert third.code == 0, third.err
 
 
+@pytest.mark.parametrize(("wish", "looks"), [(None, False), ("0", True)])
+def test_a_pip_looks_for_a_newer_one_only_where_somebody_wants_it(
+    install: Callable[..., Ran], environment: dict[str, str], index: Index, wish: str | None, looks: bool
+) -> None:
+    del environment["PIP_DISABLE_PIP_VERSION_CHECK"]
+    if wish is not None:
+        environment["PIP_DISABLE_PIP_VERSION_CHECK"] = wish
+    assert install("A", "epsilon").code == 0
+    assert ("/simple/pip/" in index.pages_seen()) is looks
+
+
 def test_a_cold_failure_is_the_bare_clients(
     install: Callable[..., Ran], run: Run, pip: list[object], index: Index, tmp_path: Path
 ) -> None:

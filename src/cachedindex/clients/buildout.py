@@ -54,8 +54,7 @@ def _activate(options: Mapping[str, str], loaded: config.Loaded) -> None:
     if process.cache is None:
         return
     opener.install(process.cache)
-    environment = children.environment(os.environ, own_run, {**options, **children.given(os.environ)})
-    _cover_pip(process, {**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    _cover_pip(process, children.environment(os.environ, own_run, {**options, **children.given(os.environ)}))
 
 
 def _begin() -> Run:

@@ -20,6 +20,8 @@ def environment(base: Mapping[str, str], run: Run | None, options: Mapping[str, 
     if run:
         found[VARIABLE] = str(run.folder)
     # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
+    # pip's look for a newer pip has no copy on most hosts, so each pip would wait 5 s for it in an outage (pip 26.3).
+    found["PIP_DISABLE_PIP_VERSION_CHECK"] = base.get("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     rest = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(HOOK)]
     return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
 

@@ -143,6 +143,13 @@ def test_a_name_that_is_no_option_is_an_error_with_the_nearest(run: Run) -> None
     assert ran.ours == ["cachedindex: command line: --tiemout: there is no such option; did you mean --timeout?"]
 
 
+def test_a_command_without_the_dashes_that_its_options_need(run: Run) -> None:
+    assert run(*CACHEDINDEX, "run", "echo", "built").out == "built\n"
+    ran = run(*CACHEDINDEX, "run", "pip", "install", "-q", "six")
+    assert ran.code == 2
+    assert ran.ours == ["cachedindex: command line: -q: put -- before the command: cachedindex run -- COMMAND"]
+
+
 @pytest.mark.parametrize("words", [("--offline",), ("--offline", "yes"), ("--offline=true",)])
 def test_what_is_true_or_false_needs_no_value(run: Run, words: tuple[str, ...]) -> None:
     code = "from cachedindex import config; print(config.load().settings.offline)"

@@ -35,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse(unknown: Sequence[str]) -> None:
     """Raise SettingsError for options that are none, with the nearest that is one."""
-    if any(not argument.startswith("--") for argument in unknown):
-        raise SettingsError(f"command line: {' '.join(unknown)}: put -- before the command: cachedindex run -- COMMAND")
+    short = next((argument for argument in unknown if not argument.startswith("--")), None)
+    if short:
+        raise SettingsError(f"command line: {short}: put -- before the command: cachedindex run -- COMMAND")
     names = [argument.removeprefix("--").partition("=")[0] for argument in unknown]
     _, problems = settings.read(dict.fromkeys(names, ""), "command line", "--{}".format)
     if problems:

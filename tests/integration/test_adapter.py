@@ -314,6 +314,18 @@ def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, ind
     assert again.headers["Cache-Status"] == "cachedindex; hit"
 
 
+def test_a_machine_that_forbids_everything_is_no_error_of_the_scripts(
+    open_session: Open, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Not by modes: they do not bind root, as whom CI runs.
+    def forbidden(*_: object) -> None:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr("cachedindex.config.cache_folder", forbidden)
+    assert open_session(timeout=7).get(f"{index.url}alpha/").ok
+    assert "Permission denied; the build goes on without it" in caplog.text
+
+
 def test_options_may_be_lists_and_none(open_session: Open, index: Index) -> None:
     session = open_session(refresh=["alpha"], timeout=None)
     for _ in range(2):

@@ -102,7 +102,7 @@ def test_a_fresh_cache_asks_nothing(install: Callable[..., Ran], index: Index) -
 
 
 def test_a_slow_index_is_used(install: Callable[..., Ran], index: Index) -> None:
-    index.fault(faults.slow(0.5), "/simple/")
+    index.fault(faults.slow(1), "/simple/")
     assert install("A", "epsilon").code == 0
     index.seen.clear()
 

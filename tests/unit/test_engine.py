@@ -79,6 +79,29 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path, Settings(timeout=30.0))
 
 
+def begin_outage(world: World) -> Request:
+    """Fill the cache with three pages, let two of them fail, and return the third."""
+    third = replace(PAGE, url="https://index.example/simple/docopt/")
+    for request, body in ((PAGE, GOOD), (OTHER_PAGE, page(name="flask")), (third, page(name="docopt"))):
+        world.reply = lambda body=body: world.answer(body)  # type: ignore[misc]
+        world.get(request)
+    world.now += 100
+    world.reply = world.fail
+    world.asked.clear()
+    assert [world.get(request)[1] for request in (PAGE, PAGE, OTHER_PAGE)] == ["stale"] * 3
+    assert len(world.asked) == 2
+    return third
+
+
+def store_file(world: World) -> Request:
+    """Have a page promise a file and store it; return its request."""
+    world.get()
+    world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
+    file = Request("GET", FILE_URL, "other", {})
+    assert world.get(file) == (WHEEL, "miss")
+    return file
+
+
 def test_a_page_is_asked_once_and_then_served(world: World) -> None:
     assert world.get() == (GOOD, "miss")
     assert world.get() == (GOOD, "hit")
@@ -115,19 +138,9 @@ def test_no_sound_answer_serves_the_copy(world: World, status: int) -> None:
     assert world.report.outcomes[-1].age == 100
 
 
-def test_a_failure_serves_the_copy_and_two_keep_the_origin_from_being_asked(world: World) -> None:
-    world.get()
-    world.reply = lambda: world.answer(page(name="flask"))
-    world.get(OTHER_PAGE)
-    third = replace(PAGE, url="https://index.example/simple/docopt/")
-    world.reply = lambda: world.answer(page(name="docopt"))
-    world.get(third)
-    world.now += 100
-    world.reply = world.fail
-    world.asked.clear()
-    assert [world.get(request)[1] for request in (PAGE, PAGE, OTHER_PAGE, third, third)] == ["stale"] * 5
-    assert len(world.asked) == 2
-
+def test_two_failures_keep_every_process_from_asking(world: World) -> None:
+    third = begin_outage(world)
+    assert world.get(third)[1] == "stale"
     world.cache = world.another_process()
     assert world.get(third)[1] == "stale"
     assert world.report.outcomes[-1].why == "it is gone"
@@ -135,7 +148,7 @@ def test_a_failure_serves_the_copy_and_two_keep_the_origin_from_being_asked(worl
 
 
 def test_the_first_look_up_after_the_pause_probes_and_the_next_ones_ask(world: World) -> None:
-    test_a_failure_serves_the_copy_and_two_keep_the_origin_from_being_asked(world)
+    begin_outage(world)
     world.now += 31
     world.reply = lambda: world.answer(GOOD)
     assert world.get()[1] == "miss"
@@ -146,7 +159,7 @@ def test_the_first_look_up_after_the_pause_probes_and_the_next_ones_ask(world: W
 def test_a_probe_holds_its_look_up_up_for_a_part_of_the_pause_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test_a_failure_serves_the_copy_and_two_keep_the_origin_from_being_asked(world)
+    begin_outage(world)
     world.now += 31
     monkeypatch.setattr(engine, "_PROBE_SHARE", 0.001)
     let_go = threading.Event()
@@ -222,21 +235,18 @@ def test_a_refusal_of_upstreams_is_final(world: World, status: int) -> None:
 
 
 def test_a_file_that_a_page_promised_is_stored_as_it_passes_and_never_asked_again(world: World) -> None:
-    file = Request("GET", FILE_URL, "other", {})
-    world.get()
-    world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
-    assert world.get(file) == (WHEEL, "miss")
+    file = store_file(world)
     world.now += 1e6
     world.reply = world.fail
     assert world.get(file) == (WHEEL, "hit")
 
 
 def test_another_process_that_was_served_the_page_knows_the_file_too(world: World) -> None:
-    test_a_file_that_a_page_promised_is_stored_as_it_passes_and_never_asked_again(world)
-    world.now -= 1e6
+    file = store_file(world)
+    world.reply = world.fail
     world.cache = world.another_process()
     assert world.get()[1] == "hit"
-    assert world.get(Request("GET", FILE_URL, "other", {})) == (WHEEL, "hit")
+    assert world.get(file) == (WHEEL, "hit")
 
 
 def test_a_file_of_another_hash_goes_to_the_client_and_not_into_the_store(world: World) -> None:

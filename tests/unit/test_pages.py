@@ -110,6 +110,7 @@ def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
     ("content_type", "body", "said"),
     [
         (JSON, b'{"files": [', "broken JSON"),
+        (JSON, b"[" * 1_000_000, "broken JSON"),
         (JSON, b"[]", "JSON, but no index page"),
         (JSON, b'{"error": "down"}', "JSON, but no index page"),
         (JSON, as_json(name="six"), "another project's page"),
@@ -135,6 +136,13 @@ def test_what_a_record_promises() -> None:
         "https://index.example/z-1.whl": A,
         "https://index.example/z-1.whl.metadata": B,
     }
+
+
+def test_a_page_that_was_redirected_promises_what_its_end_lists() -> None:
+    body = as_json({"url": "z-1.whl", "hashes": {"sha256": A}})
+    end = "https://cdn.example/pages/index.v1.json"
+    record = Record(URL, end, {"content-type": JSON}, 0, 0, 0, len(body), sha256(body).hexdigest(), body)
+    assert pages.promises(record) == {"https://cdn.example/pages/z-1.whl": A}
 
 
 @pytest.mark.parametrize(

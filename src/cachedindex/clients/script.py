@@ -11,7 +11,7 @@ from cachedindex import config
 from cachedindex.assembly import Process, assemble
 from cachedindex.clients.adapter import IndexAdapter
 from cachedindex.errors import CachedIndexError
-from cachedindex.report import summary
+from cachedindex.report import Report, summary
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -47,9 +47,18 @@ class CachedIndexAdapter(IndexAdapter):
 def _process(own: Mapping[str, str]) -> Process:
     key = tuple(sorted(own.items()))
     if key not in _processes:
-        _processes[key] = assemble(config.load(own, "CachedIndexAdapter"), _say)
+        _processes[key] = _assembled(config.load(own, "CachedIndexAdapter"))
         atexit.register(_say_summary, _processes[key])
     return _processes[key]
+
+
+def _assembled(loaded: config.Loaded) -> Process:
+    try:
+        return assemble(loaded, _say)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        report = Report(_say)
+        report.broken(error)
+        return Process(None, report, None)
 
 
 def _say(line: str) -> None:

@@ -37,9 +37,8 @@ def judge(
     """Return what an answer means; `page` is its body when the request is for a page."""
     if answer.status == HTTPStatus.OK:
         judged = _judge_page(request, record, answer, page, health, now) if request.kind == "page" else _whole(answer)
-        return (
-            Judgement("pass", "it is not to be stored") if judged.verdict == "replace" and _unstored(answer) else judged
-        )
+        unstored = judged.verdict == "replace" and _unstored(answer)
+        return Judgement("pass", "it is not to be stored") if unstored else judged
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Judgement("renew")
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT

@@ -57,16 +57,16 @@ def kind(url: str, headers: Mapping[str, str], sha256: str | None) -> Kind:
     return "page" if path.endswith(("/", ".html", ".htm")) else "other"
 
 
-def links(url: str, content_type: str, body: bytes) -> tuple[Link, ...]:
+def links(url: str, content_type: str, body: bytes, base: str = "") -> tuple[Link, ...]:
     """Return the files that a page lists, none for a project list; NoIndexPage says why it is not sound.
 
-    Links are relative to `url`.
+    `url` is what was asked for and names the project; links are relative to `base`, where the redirects ended.
     """
     media = content_type.partition(";")[0].strip().lower()
     if media == "application/json" or media.endswith("+json"):
-        return _read_json(url, body)
+        return _read_json(url, body, base or url)
     if "html" in media:
-        return _read_html(url, body.decode("utf-8", "replace"))
+        return _read_html(base or url, body.decode("utf-8", "replace"))
     raise NoIndexPage(f"no index page, but {media or 'of no type'}")
 
 
@@ -74,7 +74,7 @@ def promises(record: Record) -> dict[str, str]:
     """Return the sha256 for each file, and each `.metadata`, that a stored page vouches for, by absolute URL."""
     vouched: dict[str, str] = {}
     try:
-        listed = links(record.final, record.headers.get("content-type", ""), record.page or b"")
+        listed = links(record.url, record.headers.get("content-type", ""), record.page or b"", record.final)
     except NoIndexPage:  # Stored by an older release with other rules: it vouches for nothing.
         listed = ()
     for link in listed:
@@ -100,15 +100,15 @@ def lost(old: Iterable[Link], new: Iterable[Link]) -> str | None:
     return f"it lost {gone} of its {len(before)} files" if gone * 2 > len(before) else None
 
 
-def _read_json(url: str, body: bytes) -> tuple[Link, ...]:
+def _read_json(url: str, body: bytes, base: str) -> tuple[Link, ...]:
     try:
         page = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NoIndexPage("broken JSON") from None
     if isinstance(page, dict) and isinstance(page.get("files"), list):
         if naming.normalized(str(page.get("name", ""))) != naming.project(url):
             raise NoIndexPage("another project's page")
-        return tuple(_json_links(url, page["files"]))
+        return tuple(_json_links(base, page["files"]))
     if isinstance(page, dict) and isinstance(page.get("projects"), list):
         return ()
     raise NoIndexPage("JSON, but no index page")

@@ -38,7 +38,8 @@ class Run:
     def handed_down(cls, environ: Mapping[str, str] = os.environ) -> Run | None:
         """Return the run that a parent process handed down, unless it has ended meanwhile."""
         folder = environ.get(VARIABLE)
-        return cls(Path(folder)) if folder and Path(folder).is_dir() else None
+        # Not Path.is_dir, which raises where another user's temporary folder may not be looked into.
+        return cls(Path(folder)) if folder and os.path.isdir(folder) else None  # noqa: PTH112
 
     def note(self, outcome: Outcome) -> None:
         """Leave an outcome for whoever ends the run; StoreUnavailable where that cannot be written."""

@@ -37,6 +37,7 @@ setup(
     entry_points={
         "console_scripts": ["cachedindex = cachedindex.__main__:command_line"],
         "zc.buildout.extension": ["default = cachedindex.clients.buildout:extension"],
+        "zc.buildout.unloadextension": ["default = cachedindex.clients.buildout:unload"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

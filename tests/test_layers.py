@@ -18,7 +18,7 @@ LAYERS = [
     ["clients"],
     ["assembly"],
     ["engine", "config"],
-    ["upstream", "deadline"],
+    ["upstream", "deadline", "promises", "gaps"],
     ["tee", "report"],
     ["store"],
     ["rules"],

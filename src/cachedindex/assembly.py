@@ -9,7 +9,7 @@ from cachedindex import config
 from cachedindex.engine import Cache
 from cachedindex.report import Report, say
 from cachedindex.settings import Settings
-from cachedindex.store.health import HealthLog
+from cachedindex.store import events
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
 from cachedindex.upstream import Upstream
@@ -22,6 +22,7 @@ class Process:
     cache: Cache | None
     report: Report
     run: Run | None
+    store: Store | None = None
 
 
 def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run | None = None) -> Process:
@@ -30,15 +31,18 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     report = Report(say, joined)
     for warning in loaded.warnings:
         report.complain(f"{warning} (ignored)")
-    return Process(_cache(loaded.settings, report, joined), report, joined)
+    store = _store(loaded.settings, report)
+    if store is None:
+        return Process(None, report, joined)
+    folder = joined.folder if joined else None
+    upstream = Upstream(store, events.of_host(store.root, folder), events.of_run(folder))
+    return Process(Cache(store, upstream, loaded.settings, report), report, joined, store)
 
 
-def _cache(settings: Settings, report: Report, run: Run | None) -> Cache | None:
+def _store(settings: Settings, report: Report) -> Store | None:
     if settings.disable:
         return None
     root = config.cache_folder(settings)
     if root is None:
         report.complain("there is no folder to keep anything in; set cache-dir. The build goes on without it")
-        return None
-    store = Store(root)
-    return Cache(store, Upstream(store, HealthLog(root, run.folder if run else None)), settings, report)
+    return Store(root) if root else None

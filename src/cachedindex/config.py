@@ -33,19 +33,35 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def load(own: Mapping[str, str] | None = None, place: str = "", environ: Mapping[str, str] = os.environ) -> Loaded:
-    """Return the settings of every place together; SettingsError for what is wrong in the client's `own` options."""
-    own_values, wrong = settings.read(own or {}, place)
+def load(
+    own: Mapping[str, str] | None = None,
+    place: str = "",
+    environ: Mapping[str, str] = os.environ,
+    sections: Mapping[str, Mapping[str, str]] | None = None,
+) -> Loaded:
+    """Return the settings of every place together; SettingsError for what is wrong in the client's `own` options.
+
+    `sections` are the client's own for single indexes, by the name that they have there.
+    """
+    own_values, wrong = _from_sections(own or {}, place, sections or {})
     if wrong:
         raise SettingsError("\n".join(str(problem) for problem in wrong))
     values, warnings = _from_environment(environ)
     places = [values, own_values]
-    named = expanded(environ.get(FILE_VARIABLE, ""))
-    for file in _files(environ):
-        values, found = _from_file(file, named=file == named)
+    named = _named(environ)
+    for file in [*named, *_usual_files(environ)]:
+        values, found = _from_file(file, named=file in named)
         places.append(values)
         warnings.extend(found)
     return Loaded(settings.merge(*places), tuple(warnings))
+
+
+def is_index_section(name: str) -> bool:
+    """Return whether a section is about one index: [cachedindex:NAME], or [cachedindex.NAME].
+
+    The second spelling is for buildout, where what follows a colon is a condition (zc.buildout 6.0.1, configparser.py).
+    """
+    return name.startswith((f"{SECTION}:", f"{SECTION}."))
 
 
 def variable(option: str) -> str:
@@ -81,11 +97,26 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[
     return values, [str(problem) for problem in problems]
 
 
-def _files(environ: Mapping[str, str]) -> list[Path]:
-    named = environ.get(FILE_VARIABLE)
+def _from_sections(
+    general: Mapping[str, str], place: str, sections: Mapping[str, Mapping[str, str]], file: str = ""
+) -> tuple[dict[str, Any], list[settings.Problem]]:
+    values, problems = settings.read(general, place)
+    for name, options in sections.items():
+        index, wrong = settings.read_index(options, f"{file}[{name}]")
+        values["indexes"] = (*values.get("indexes", ()), *index.get("indexes", ()))
+        problems.extend(wrong)
+    return values, problems
+
+
+def _named(environ: Mapping[str, str]) -> list[Path]:
+    names = environ.get(FILE_VARIABLE, "").split(os.pathsep)
+    return [path for name in names if name and (path := expanded(name))]
+
+
+def _usual_files(environ: Mapping[str, str]) -> list[Path]:
     home = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    paths = [expanded(named) if named else None, expanded(f"{home}/cachedindex.cfg"), _HOST_FILE]
-    return [path for path in paths if path]
+    user = expanded(f"{home}/cachedindex.cfg")
+    return [user, _HOST_FILE] if user else [_HOST_FILE]
 
 
 def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
@@ -104,9 +135,11 @@ def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path}: {' '.join(error.message.split())}"]
     if not parser.sections():
         return {}, []
-    if not parser.has_section(SECTION):
+    sections = {name: dict(parser.items(name)) for name in parser.sections() if is_index_section(name)}
+    if not sections and not parser.has_section(SECTION):
         return {}, [f"{path}: there is no section [{SECTION}]"]
-    values, problems = settings.read(dict(parser.items(SECTION)), str(path))
+    general = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
+    values, problems = _from_sections(general, str(path), sections, f"{path}: ")
     if "cache_dir" in values:  # Not relative to wherever a job happens to be.
         values["cache_dir"] = str(path.parent / (expanded(values["cache_dir"]) or values["cache_dir"]))
     return values, [str(problem) for problem in problems]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from io import BytesIO
-from urllib.parse import unquote
 
 from cachedindex.deadline import attempt
-from cachedindex.errors import NotAsked, StoreUnavailable, UpstreamFailed
+from cachedindex.errors import IndexMissing, NotAsked, StoreUnavailable, UpstreamFailed
+from cachedindex.gaps import Gaps
 from cachedindex.model import Answer, Body, Ended, Outcome, Record, Request, Send
+from cachedindex.promises import Promises
 from cachedindex.report import Report
-from cachedindex.rules import breaker, naming, pages
-from cachedindex.rules.decide import Ask, Pass, Refuse, Serve, decide, lifetime, patience
+from cachedindex.rules import breaker, naming
+from cachedindex.rules.decide import Ask, Decision, Pass, Refuse, Serve, decide, lifetime, patience
 from cachedindex.settings import Settings
 from cachedindex.store.store import Store
 from cachedindex.tee import Tee
@@ -45,54 +48,67 @@ class Cache:
         self._settings = settings
         self._clock = clock
         self.report = report
-        self._pages: dict[str, Request] = {}
-        """Pages that this process was served, and that have not been read for what they promise."""
-        self._promises: dict[str, str] = {}
+        self._promises = Promises(self._stored)
+        self._gaps = Gaps()
+        self._unasked: set[str] = set()
+        """Projects whose pages the client was given without asking upstream."""
+        self._refreshed: tuple[str, ...] = ()
 
     def answer(self, request: Request, send: Send) -> Answer | None:
         """Return the answer to a request, or None where the client should do it alone.
 
-        Raises UpstreamFailed where `send` does and no copy can stand in.
+        Raises UpstreamFailed where `send` does and no copy can stand in; IndexMissing where that ends the build.
         """
-        request = self._vouched_for(request)
+        request = self._promises.kept(request)
         record = self._stored(request)
-        decision = decide(request, record, self._settings, self._clock())
+        decision = self._decide(request, record)
         if isinstance(decision, Serve) and record:
             served = self._serve(request, record, "stale" if decision.stale else "hit", decision.why)
             if served:
                 return served
             # Its blob is gone or damaged: a miss.
-            record, decision = None, decide(request, None, self._settings, self._clock())
+            record, decision = None, self._decide(request, None)
         if isinstance(decision, Ask) and record and decision.copy:
             return self._ask_with_copy(request, record, decision, send) or self._ask_alone(request, None, Ask({}), send)
         if isinstance(decision, Ask):
-            return self._ask_alone(request, record, decision, send)
+            briefly = self._ask_briefly if decision.failed else self._ask_alone
+            return briefly(request, record, decision, send)
         if isinstance(decision, Refuse):
             return self._refuse(request, decision)
         if isinstance(decision, Pass):
             self._end(request, "passed", decision.why)
         return None
 
+    @contextmanager
+    def refreshing(self, project: str) -> Iterator[None]:
+        """Have upstream asked for a project's pages even where they are fresh."""
+        self._refreshed = (project,)
+        try:
+            yield
+        finally:
+            self._refreshed = ()
+
+    def was_not_asked(self, project: str) -> bool:
+        """Return whether upstream may know more of a project than this process was given; true once for each."""
+        name = naming.normalized(project)
+        known = name in self._unasked
+        self._unasked.discard(name)
+        return known
+
+    def _decide(self, request: Request, record: Record | None) -> Decision:
+        settings = self._settings.for_url(request.url)
+        if self._refreshed:
+            settings = replace(settings, refresh=(*settings.refresh, *self._refreshed))
+        return decide(request, record, settings, self._clock(), lambda: self._upstream.cold(request))
+
     def _ask_with_copy(self, request: Request, record: Record, ask: Ask, send: Send) -> Answer | None:
         """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
         admission = self._upstream.admit(request)
         if admission == "hold":
             return self._serve(request, record, "stale", breaker.why(self._upstream.health(request), request.url))
-
-        health = self._upstream.health(request)
-        most = health.pause * _PROBE_SHARE if admission == "probe" else math.inf
-
-        def allowed() -> float:
-            took = max(health.took, self._upstream.health(request).took)
-            return min(most, patience(record, replace(health, took=took), self._settings))
-
-        def work() -> Fresh:
-            fresh = self._upstream.ask(request, record, lambda: send(ask.validators, patient=False))
-            announced = fresh.answer.announced
-            return _drained(fresh) if announced is not None and announced <= _SMALL else fresh
-
+        most = self._upstream.health(request).pause * _PROBE_SHARE if admission == "probe" else math.inf
         try:
-            fresh = attempt(work, allowed, _drained)
+            fresh = self._attempt(request, record, ask, send, most)
         except NotAsked as reason:
             return self._serve(request, record, "stale", str(reason))
         except UpstreamFailed as failure:
@@ -100,11 +116,32 @@ class Cache:
             return self._serve(request, record, "stale", failure.cause)
         return self._serve_fresh(request, record, fresh)
 
+    def _attempt(self, request: Request, record: Record | None, ask: Ask, send: Send, most: float = math.inf) -> Fresh:
+        """Return what one try brings before the deadline, at most `most` seconds; what comes later is stored."""
+        settings = self._settings.for_url(request.url)
+        health = self._upstream.health(request)
+        began = self._clock()
+
+        def allowed() -> float:
+            took = max(health.took, self._upstream.health(request).took)
+            return min(most, patience(request, record, replace(health, took=took), settings))
+
+        def work() -> Fresh:
+            fresh = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=False))
+            announced = fresh.answer.announced
+            return _drained(fresh) if announced is not None and announced <= _SMALL else fresh
+
+        def late(fresh: Fresh) -> None:
+            if _drained(fresh).record:
+                self._end(request, "late", f"answers in {self._clock() - began:.1f} s")
+
+        return attempt(work, allowed, late)
+
     def _serve_fresh(self, request: Request, record: Record, fresh: Fresh) -> Answer | None:
         """Return what the client gets from an answer that came in time."""
         judgement, body = fresh.judgement, fresh.answer.body
         unread = not (isinstance(body, Tee) and body.closed)
-        if judgement.verdict == "pass" or (judgement.verdict == "replace" and not fresh.record and unread):
+        if judgement.verdict in ("pass", "remove") or (judgement.verdict == "replace" and not fresh.record and unread):
             return self._deliver(request, fresh)
         self._complain(fresh.problem)
         if judgement.verdict == "replace" and not fresh.record:
@@ -119,16 +156,27 @@ class Cache:
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
         try:
-            fresh = self._upstream.ask(request, record, lambda: send(ask.validators, patient=True))
+            fresh = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=True))
         except UpstreamFailed as failure:
-            self._upstream.failed(request, failure.cause)
+            self._upstream.failed(request, failure.cause, with_copy=False)
             self._end(request, "failed", failure.cause)
+            self._down(request, failure.cause)
             raise
         if fresh.judgement.verdict == "renew" and fresh.record:
             self._complain(fresh.problem)
             served = self._serve(request, fresh.record, "revalidated", "expired")
             return served or self._ask_alone(request, None, Ask({}), send)
         return self._deliver(request, fresh)
+
+    def _ask_briefly(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
+        """Ask once and under the deadline, though there is no copy: this run has lost its patience there already."""
+        try:
+            return self._deliver(request, self._attempt(request, record, ask, send))
+        except NotAsked:
+            return self._refuse(request, Refuse(504, ask.failed))
+        except UpstreamFailed as failure:
+            self._upstream.failed(request, failure.cause, with_copy=False)
+            return self._refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
 
     def _deliver(self, request: Request, fresh: Fresh) -> Answer:
         """Return upstream's own answer, as it would have come without us."""
@@ -137,9 +185,13 @@ class Cache:
         if isinstance(body, Tee):
             body.ended = lambda tee: self._streamed(request, tee)
             return fresh.answer
-        stored = fresh.record is not None and fresh.judgement.verdict == "replace"
-        self._served_page(request)
-        self._end(request, "miss" if stored else "passed", fresh.judgement.why)
+        judgement = fresh.judgement
+        stored = fresh.record is not None and judgement.verdict == "replace"
+        self._end(request, "miss" if stored else "passed", judgement.why)
+        if request.kind == "page" and fresh.answer.status == HTTPStatus.OK and judgement.verdict in ("replace", "pass"):
+            self._served_page(request)
+        elif judgement.fault or judgement.verdict == "reject":
+            self._down(request, judgement.why)
         return fresh.answer
 
     def _streamed(self, request: Request, tee: Tee) -> None:
@@ -151,12 +203,16 @@ class Cache:
         if body is None:
             return None
         now = self._clock()
-        left = math.floor(lifetime(record, self._settings) - (now - record.checked))
+        left = math.floor(lifetime(record, self._settings.for_url(request.url)) - (now - record.checked))
         # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
         status = "hit" if request.kind == "file" else f"hit; ttl={left}"
         status = status if ended in ("hit", "stale") else "fwd=stale"
         headers = {**record.headers, "content-length": str(record.size), "cache-status": f"cachedindex; {status}"}
-        self._served_page(request)
+        if request.kind == "page":
+            self._served_page(request)
+        if request.kind == "page" and ended == "hit":
+            self._unasked.add(naming.project(request.url))
+            self.report.served(self._store.name(request, record))
         self._end(request, ended, why, now - record.checked)
         return Answer(200, "OK", record.final, headers, body)
 
@@ -170,9 +226,17 @@ class Cache:
             return None
 
     def _refuse(self, request: Request, refusal: Refuse) -> Answer:
-        self._end(request, "refused", refusal.why)
+        """Answer with an error made here; its reason is repeated at the end, as clients hide it."""
+        if refusal.status == HTTPStatus.NOT_FOUND:
+            self._unasked.add(naming.project(request.url))
+            self._end(request, "negative", refusal.why)
+        else:
+            self._end(request, "refused", refusal.why)
+            if not self._settings.for_url(request.url).offline:
+                self._down(request, refusal.why)
         headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
-        return Answer(refusal.status, f"cachedindex: {refusal.why}", request.url, headers, BytesIO())
+        reason = f"cachedindex: {naming.origin(request.url)}: {refusal.why}"
+        return Answer(refusal.status, reason, request.url, headers, BytesIO())
 
     def _stored(self, request: Request) -> Record | None:
         try:
@@ -182,20 +246,21 @@ class Cache:
             return None
 
     def _served_page(self, request: Request) -> None:
-        if request.kind == "page":
-            self._pages[request.url] = request
+        """Note that the client was given a sound page."""
+        self._promises.served(request)
+        self._say_gap(self._gaps.found(request))
 
-    def _vouched_for(self, request: Request) -> Request:
-        """Return the request as one for a file, where a page that this process was served promises its hash."""
-        if request.kind != "other":
-            return request
-        for url in [url for url in list(self._pages) if pages.may_list(url, request.url)]:
-            page = self._pages.pop(url, None)
-            record = page and self._stored(page)
-            if record:
-                self._promises.update((unquote(file), digest) for file, digest in pages.promises(record).items())
-        digest = self._promises.get(unquote(request.url))
-        return replace(request, kind="file", sha256=digest) if digest else request
+    def _down(self, request: Request, why: str) -> None:
+        """Note that an index which may have a page could not be asked, and has no copy; or raise IndexMissing."""
+        if request.kind != "page":
+            return
+        if self._settings.for_url(request.url).missing_index == "fail":
+            raise IndexMissing(f"{naming.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
+        self._say_gap(self._gaps.down(request, why))
+
+    def _say_gap(self, gap: str | None) -> None:
+        if gap:
+            self.report.complain(gap)
 
     def _complain(self, problem: str | None) -> None:
         if problem:
@@ -204,6 +269,18 @@ class Cache:
     def _end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
         url = naming.public(request.url)
         self.report.add(Outcome(ended, request.kind, url, naming.origin(url), why, age))
+
+
+def _ask(ask: Ask, send: Send, *, patient: bool) -> Answer:
+    """Send once; once more where upstream says that nothing has changed since an answer that nobody asked about."""
+    answer = send(ask.validators, patient=patient)
+    ours = ask.validators.get("if-none-match", "")
+    theirs = answer.headers.get("etag", ours) if ours else ""
+    agreed = ask.validators and theirs.removeprefix("W/") == ours.removeprefix("W/")
+    if answer.status != HTTPStatus.NOT_MODIFIED or agreed:
+        return answer
+    answer.body.close()
+    return send({"cache-control": "no-cache"}, patient=patient)
 
 
 def _drained(fresh: Fresh) -> Fresh:

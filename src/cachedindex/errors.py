@@ -29,3 +29,7 @@ class UpstreamFailed(CachedIndexError):
         super().__init__(cause)
         self.cause = cause
         self.original = original
+
+
+class IndexMissing(CachedIndexError):
+    """An index that is down may have what is needed, nothing of it is stored, and missing-index = fail."""

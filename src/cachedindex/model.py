@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Kind = Literal["page", "file", "other"]
-Ended = Literal["hit", "revalidated", "miss", "stale", "passed", "refused", "failed"]
+Ended = Literal["hit", "revalidated", "miss", "stale", "late", "negative", "passed", "refused", "failed"]
 
 
 class Body(Protocol):
@@ -57,6 +57,8 @@ class Answer:
     """False where the body is known to be shorter than was announced."""
     private: bool = False
     """Credentials went out along the redirects, or a hop was trusted less than the first: not to be stored."""
+    ends: bool = True
+    """False where nothing on the wire tells its end from a break: no length, no last chunk, no encoding's own end."""
     age: float = 0.0
     """Seconds that a cache of the client's own had kept it."""
     native: object | None = None
@@ -101,15 +103,20 @@ class Record:
     sha256: str
     page: bytes | None = None
     """The body, decoded; None where the bytes are the blob that `sha256` names."""
-    doubt: tuple[str, float] | None = None
-    """Digest of a doubtful later answer, and when it was first seen."""
+    form: str = ""
+    """Which representation of a page was asked for: "json" or "html"; nothing for what is no page."""
+    expired: bool = False
+    """Whether it is to be asked for again before its time, as a run that it was served to has failed."""
+
+
+EventKind = Literal["failed", "answered", "probing", "doubted", "removed"]
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that an origin did, as the processes of one host tell each other."""
 
-    what: Literal["failed", "answered", "probing", "doubted"]
+    what: EventKind
     at: float
     url: str
     cause: str = ""
@@ -130,10 +137,20 @@ class Health:
     """When somebody began to probe, and the token that tells whether it was this process."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
-    doubted: Mapping[str, float] = field(default_factory=dict)
-    """URLs whose latest answer may be a removal or an outage, and since when."""
+    doubted: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    """URLs whose latest answer may be a removal or an outage: since when, and that answer's digest."""
     answered: float | None = None
     """When a URL that is not in doubt last gave a sound answer, noted while another one was."""
+
+
+@dataclass(frozen=True)
+class Cold:
+    """What a run remembers of an origin's look-ups that had no copy; the fold of their events."""
+
+    failed: tuple[float, str] | None = None
+    """When one failed after all the client's patience, and of what; None where a later one was answered."""
+    missing: Mapping[str, float] = field(default_factory=dict)
+    """URLs that the origin said it does not have, and when."""
 
 
 @dataclass(frozen=True)

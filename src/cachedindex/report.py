@@ -6,12 +6,14 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from cachedindex.errors import CachedIndexError, StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.store.runs import Run
+from cachedindex.store.store import Store
 
+_TOLD = ("stale", "late", "refused", "failed")
 _NOUNS = {"page": ("page", "pages"), "file": ("file", "files"), "other": ("download", "downloads")}
 
 
@@ -41,11 +43,19 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome; one that somebody will be told of is shared at once, as the process may be killed."""
         self.outcomes.append(outcome)
-        if self._run and outcome.ended in ("stale", "refused"):
+        if self._run and outcome.ended in _TOLD:
             try:
                 self._run.note(outcome)
             except StoreUnavailable as error:
                 self.complain(f"{error}; what is served stale will not be told at the end")
+
+    def served(self, name: str) -> None:
+        """Keep the name of a page's record that was served unasked, for the case that the run fails."""
+        if self._run:
+            try:
+                self._run.note_page(name)
+            except StoreUnavailable as error:
+                self.complain(f"{error}; should this run fail, the next one will not ask anew for its pages")
 
     def complain(self, message: str) -> None:
         """Say what went wrong with us, once in a run."""
@@ -62,28 +72,41 @@ class Report:
         self.complain(f"{text}; the build goes on without it")
 
 
-def finish(run: Run, say: Callable[[str], None] = say) -> None:
-    """End a run that this process began, with its one line where something was served stale."""
+def finish(run: Run, store: Store | None, say: Callable[[str], None] = say, *, failed: bool = False) -> None:
+    """End a run that this process began, with its one line where something was served stale.
+
+    The pages that a failed run was served are asked for again next time: perhaps they were what it failed of.
+    """
     try:
         line = summary(run.outcomes())
     except (OSError, ValueError, TypeError) as error:  # Cut by a full disk, or swept away while the run went on.
         line = f"what was served stale cannot be told: {error}"
-    run.end()
     if line:
         say(line)
+    try:
+        if failed and store:
+            for name in run.pages():
+                store.expire(name)
+    except (StoreUnavailable, OSError) as error:
+        say(f"{error}; the next build will not ask anew for the pages of this one")
+    run.end()
 
 
 def summary(outcomes: Iterable[Outcome]) -> str | None:
-    """Return the one line for a run's end: what was served stale or refused, from where and why; None for nothing."""
+    """Return the one line for a run's end: what was served stale, refused or not to be had; None for nothing."""
     told = list(outcomes)
-    stale = [outcome for outcome in told if outcome.ended == "stale"]
-    refused = [outcome for outcome in told if outcome.ended == "refused"]
+    by_end = {ended: [outcome for outcome in told if outcome.ended == ended] for ended in _TOLD}
+    late = {outcome.origin: outcome.why for outcome in by_end["late"]}
     parts = []
-    if stale:
-        oldest = max(outcome.age or 0.0 for outcome in stale)
-        parts.append(f"served {_amount(stale)} stale, up to {ago(oldest)} old ({_reasons(stale)})")
-    if refused:
-        parts.append(f"refused {_amount(refused)} ({_reasons(refused)})")
+    if by_end["stale"]:
+        oldest = max(outcome.age or 0.0 for outcome in by_end["stale"])
+        reasons = _reasons(by_end["stale"], late)
+        parts.append(f"served {_amount(by_end['stale'])} stale, up to {ago(oldest)} old ({reasons})")
+    if by_end["refused"]:
+        parts.append(f"refused {_amount(by_end['refused'])} ({_reasons(by_end['refused'], late)})")
+    pages = [outcome for outcome in by_end["failed"] if outcome.kind == "page"]
+    if pages:
+        parts.append(f"could not get {_amount(pages)}, of which nothing is stored ({_reasons(pages, late)})")
     return ", ".join(parts) or None
 
 
@@ -105,9 +128,12 @@ def _amount(outcomes: Iterable[Outcome]) -> str:
     return " and ".join(f"{count} {_NOUNS[kind][count != 1]}" for kind, count in counts.items())
 
 
-def _reasons(outcomes: Iterable[Outcome]) -> str:
-    """Return each origin with the cause that most of its look-ups gave."""
+def _reasons(outcomes: Iterable[Outcome], late: Mapping[str, str]) -> str:
+    """Return each origin with the cause that most of its look-ups gave, and how late it was where it did answer."""
     causes: dict[str, Counter[str]] = {}
     for outcome in outcomes:
         causes.setdefault(outcome.origin, Counter())[outcome.why] += 1
-    return "; ".join(f"{origin}: {counts.most_common(1)[0][0]}" for origin, counts in causes.items())
+    main = {origin: counts.most_common(1)[0][0] for origin, counts in causes.items()}
+    return "; ".join(
+        f"{origin}: {why}" + (f"; it {late[origin]}" if origin in late else "") for origin, why in main.items()
+    )

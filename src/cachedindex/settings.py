@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 MAX_FAILS = 2
 FAIL_WINDOW = 60.0
@@ -73,6 +73,23 @@ def names(text: str) -> tuple[str, ...]:
     return words
 
 
+def missing(text: str) -> str:
+    """Return what is to happen where an index is down and holds what nobody has a copy of."""
+    word = text.strip().lower()
+    if word not in ("warn", "fail"):
+        raise ValueError("write warn or fail")
+    return word
+
+
+def prefix(text: str) -> str:
+    """Return the beginning of an index's addresses, without credentials, to its last slash."""
+    url = text.strip()
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ValueError("write where an index begins, as https://index.example/simple/")
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/"
+
+
 def folder(text: str) -> str:
     """Return the folder's path as it was written."""
     if not text.strip():
@@ -92,9 +109,20 @@ class Settings:
     """Total seconds that an attempt may take when a copy could be served instead."""
     stale_if_error: float = 30 * 86400.0
     """Seconds beyond its time to live for which a copy may still stand in (RFC 5861)."""
+    negative: float = 60.0
+    """Seconds for which a run remembers that an index lacks a page, or did not answer a look-up without a copy."""
+    missing_index: Literal["warn", "fail"] = "warn"
+    """What to do where an index is down, holds no copy of a project, and another index has that project."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
     disable: bool = False
+    indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    """What differs for one index: the beginning of its URLs, and values by field name."""
+
+    def for_url(self, url: str) -> Settings:
+        """Return the settings that hold for a URL: those of the index whose beginning is the longest."""
+        mine = [(start, values) for start, values in self.indexes if f"{url}/".startswith(start)]
+        return replace(self, **dict(max(mine, key=lambda index: len(index[0]))[1])) if mine else self
 
 
 @dataclass(frozen=True)
@@ -110,10 +138,18 @@ OPTIONS: Mapping[str, Option] = {
     "index-ttl": Option(duration, "how long a page is fresh (left out: what the index says, at most 10 min)"),
     "timeout": Option(positive, "how long upstream may take when a copy could be served instead (3 s)"),
     "stale-if-error": Option(staleness, "how long after its time to live a copy may stand in (30 d, never, unlimited)"),
+    "negative": Option(duration, "how long a run remembers that an index has no such page, or is down (60 s)"),
+    "missing-index": Option(missing, "warn or fail where an index that is down may have what is needed (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(names, "ask again for these projects, or :all:, even where a page is fresh"),
     "disable": Option(truth, "do nothing at all (false)"),
 }
+_OF_THE_HOST = ("cache-dir",)
+INDEX_OPTIONS: Mapping[str, Option] = {
+    "url": Option(prefix, "where the addresses of the index begin"),
+    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_HOST},
+}
+"""What may be said of one index alone."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +167,10 @@ class Problem:
 
 
 def read(
-    options: Mapping[str, str], place: str, spell: Callable[[str], str] = str
+    options: Mapping[str, str],
+    place: str,
+    spell: Callable[[str], str] = str,
+    known: Mapping[str, Option] = OPTIONS,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Turn one place's options into values by field name; what is wrong is left out and described.
 
@@ -140,9 +179,9 @@ def read(
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, text in options.items():
-        option = OPTIONS.get(name)
+        option = known.get(name)
         if option is None:
-            problems.append(Problem(place, spell(name), f"there is no such option{_nearest(name, spell)}"))
+            problems.append(Problem(place, spell(name), f"there is no such option{_nearest(name, spell, known)}"))
             continue
         try:
             values[name.replace("-", "_")] = option.parse(text)
@@ -151,15 +190,36 @@ def read(
     return values, problems
 
 
+def read_index(options: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Turn the section of one index into the value of `indexes`, where it says which index it is for."""
+    values, problems = read(options, place, known=INDEX_OPTIONS)
+    url = values.pop("url", None)
+    if url is None:
+        if "url" not in options:
+            problems.append(Problem(place, "url", "is missing: write where the addresses of the index begin"))
+        return {}, problems
+    return {"indexes": ((url, values),)}, problems
+
+
 def merge(*places: Mapping[str, Any]) -> Settings:
-    """Return the settings that several places' values make together; an earlier place wins."""
+    """Return the settings that several places' values make together; an earlier place wins.
+
+    What a place says of one index wins over what it says of all, and over later places; not over earlier ones.
+    """
     known = {field.name for field in fields(Settings)}
     merged: dict[str, Any] = {}
+    indexes: dict[str, dict[str, Any]] = {}
     for values in reversed(places):
-        merged.update({name: value for name, value in values.items() if name in known})
-    return replace(Settings(), **merged)
+        general = {name: value for name, value in values.items() if name in known and name != "indexes"}
+        for own in indexes.values():
+            for name in general:
+                own.pop(name, None)
+        merged.update(general)
+        for url, own in values.get("indexes", ()):
+            indexes.setdefault(url, {}).update(own)
+    return replace(Settings(), **merged, indexes=tuple(indexes.items()))
 
 
-def _nearest(name: str, spell: Callable[[str], str]) -> str:
-    near = difflib.get_close_matches(name.replace("_", "-"), OPTIONS, n=1, cutoff=0.5)
-    return f"; did you mean {spell(near[0])}?" if near else f"; there are {', '.join(map(spell, OPTIONS))}"
+def _nearest(name: str, spell: Callable[[str], str], known: Mapping[str, Option]) -> str:
+    near = difflib.get_close_matches(name.replace("_", "-"), known, n=1, cutoff=0.5)
+    return f"; did you mean {spell(near[0])}?" if near else f"; there are {', '.join(map(spell, known))}"

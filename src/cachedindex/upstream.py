@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from http import HTTPStatus
 from io import BytesIO
-from typing import Literal
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Answer, Event, Health, Record, Request
-from cachedindex.rules import breaker, naming
-from cachedindex.rules.judge import Judgement, judge
-from cachedindex.store.health import HealthLog
+from cachedindex.model import Answer, Cold, Event, EventKind, Health, Record, Request
+from cachedindex.rules import breaker, cold, naming, pages
+from cachedindex.rules.judge import GONE, Judgement, judge
+from cachedindex.store.events import EventLog
 from cachedindex.store.store import NewBlob, Store
 from cachedindex.tee import Tee
 
@@ -37,17 +37,22 @@ class Fresh:
 
 
 class Upstream:
-    """The origins beyond the store, as the processes of this host see them together."""
+    """The origins beyond the store, as the processes of this host, and of this run, see them together."""
 
-    def __init__(self, store: Store, log: HealthLog, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, host: EventLog, run: EventLog, clock: Callable[[], float] = time.time) -> None:
         """Take where answers and events are kept; `clock` tells seconds since the epoch."""
         self._store = store
-        self._log = log
+        self._host = host
+        self._run = run
         self._clock = clock
 
     def health(self, request: Request) -> Health:
         """Return what this host remembers of the request's origin."""
-        return self._log.recall(naming.health_name(request), self._clock())
+        return breaker.recall(self._host.events(naming.health_name(request)), self._clock())
+
+    def cold(self, request: Request) -> Cold:
+        """Return what this run remembers of look-ups without a copy at the request's origin."""
+        return cold.recall(self._run.events(naming.health_name(request)))
 
     def admit(self, request: Request) -> breaker.Admission:
         """Return whether a look-up that has a copy may ask now; a probe is claimed for this process."""
@@ -58,9 +63,11 @@ class Upstream:
         self._note(request, "probing", cause=token)
         return "probe" if breaker.is_prober(self.health(request), token) else "hold"
 
-    def failed(self, request: Request, cause: str) -> None:
-        """Tell the host that the origin did."""
+    def failed(self, request: Request, cause: str, *, with_copy: bool = True) -> None:
+        """Tell the host, and the run where there was no copy, that the origin did."""
         self._note(request, "failed", cause=cause)
+        if not with_copy:
+            self._remember(request, "failed", cause)
 
     def ask(self, request: Request, record: Record | None, send: Callable[[], Answer]) -> Fresh:
         """Send the request, judge the answer, store what it is worth. Raises UpstreamFailed as `send` does.
@@ -69,41 +76,43 @@ class Upstream:
         """
         asked = self._clock()
         answer = send()
-        page = b""
-        if request.kind == "page" and answer.native is None:
-            page = answer.body.read()
-            answer = replace(answer, body=BytesIO(page))
-        judgement = judge(request, record, answer, page, self.health(request), self._clock())
+        body = b""
+        if pages.is_read_whole(request) and answer.native is None:
+            body = answer.body.read()
+            answer = replace(answer, body=BytesIO(body))
+        judgement = judge(request, record, answer, body, self.health(request), self._clock())
         self._learn(request, judgement, self._clock() - asked)
+        if record is None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._remember(request, "removed" if answer.status in GONE else "answered")
         if judgement.verdict == "replace" and request.kind != "page":
             return self._teed(request, answer, asked, judgement)
-        new = self._page(request, record, answer, page, asked, judgement)
-        if new is None or new is record:
-            return Fresh(answer, judgement, new)
-        return Fresh(answer, judgement, new, self._put(request, new))
+        return self._kept(request, record, answer, body, asked, judgement)
 
     def _learn(self, request: Request, judgement: Judgement, took: float) -> None:
         if judgement.verdict in ("replace", "renew"):
             self._note(request, "answered", took=took)
         elif judgement.verdict == "doubt":
-            self._note(request, "doubted")
+            self._note(request, "doubted", cause=judgement.digest)
+        elif judgement.verdict == "remove":
+            self._note(request, "removed")
         elif judgement.fault and request.kind == "page":  # A failing file is no failing index.
             self.failed(request, judgement.why)
 
-    def _page(
-        self, request: Request, record: Record | None, answer: Answer, page: bytes, asked: float, judgement: Judgement
-    ) -> Record | None:
-        """Return the record that a judgement leads to; None where it leads to none."""
+    def _kept(
+        self, request: Request, record: Record | None, answer: Answer, body: bytes, asked: float, judgement: Judgement
+    ) -> Fresh:
+        """Return what asking for a page brought, once the store has taken it."""
         now = self._clock()
         if judgement.verdict == "replace":
-            return self._record(answer, request, asked, len(page), sha256(page).hexdigest(), page)
-        if judgement.verdict == "renew" and record:
+            new = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
+        elif judgement.verdict == "renew" and record:
             headers = {**record.headers, **_storable(answer)}
-            return replace(record, headers=headers, asked=asked, checked=now, took=now - asked, doubt=None)
-        if judgement.verdict == "doubt" and record:
-            known = record.doubt is not None and record.doubt[0] == judgement.digest
-            return record if known else replace(record, doubt=(judgement.digest, now))
-        return None
+            new = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, expired=False)
+        elif judgement.verdict == "remove":
+            return Fresh(answer, judgement, problem=self._stored(lambda: self._store.remove(request)))
+        else:
+            return Fresh(answer, judgement)
+        return Fresh(answer, judgement, new, self._stored(lambda: self._store.put(request, new)))
 
     def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Fresh:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
@@ -136,26 +145,27 @@ class Upstream:
         headers = _storable(answer)
         # What the client's own cache had kept is as old as that says.
         age, took = answer.age, now - asked
-        return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page)
+        form = naming.forms(request)[0]
+        return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page, form)
 
-    def _put(self, request: Request, record: Record) -> str | None:
+    def _note(self, request: Request, what: EventKind, cause: str = "", took: float = 0.0) -> None:
+        event = Event(what, self._clock(), request.url, cause, took)
+        if breaker.worth_noting(self.health(request), event):
+            self._host.note(naming.health_name(request), event)
+
+    def _remember(self, request: Request, what: EventKind, cause: str = "") -> None:
+        event = Event(what, self._clock(), request.url, cause)
+        if request.kind == "page" and cold.worth_noting(self.cold(request), event):
+            self._run.note(naming.health_name(request), event)
+
+    @staticmethod
+    def _stored(change: Callable[[], object]) -> str | None:
+        """Return why a change of the store was not taken, or None."""
         try:
-            self._store.put(request, record)
+            change()
         except StoreUnavailable as error:
             return str(error)
         return None
-
-    def _note(
-        self,
-        request: Request,
-        what: Literal["failed", "answered", "probing", "doubted"],
-        cause: str = "",
-        took: float = 0.0,
-    ) -> None:
-        event = Event(what, self._clock(), request.url, cause, took)
-        if what == "answered" and not breaker.worth_noting(self.health(request), event):
-            return
-        self._log.note(naming.health_name(request), event)
 
 
 def _storable(answer: Answer) -> dict[str, str]:

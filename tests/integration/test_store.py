@@ -13,14 +13,13 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
-from cachedindex.store import disk
-from cachedindex.store.health import HealthLog
+from cachedindex.store import disk, events
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
 
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 BODY = b"<a href=six-1.0.whl>six</a>"
-RECORD = Record(PAGE.url, PAGE.url, {}, 10.0, 11.0, 1.0, len(BODY), sha256(BODY).hexdigest(), BODY)
+RECORD = Record(PAGE.url, PAGE.url, {}, 10.0, 11.0, 1.0, len(BODY), sha256(BODY).hexdigest(), BODY, "html")
 
 
 @pytest.fixture
@@ -156,35 +155,37 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
+FAILED = Event("failed", 100.0, "a", "one")
+
+
 def test_events_are_shared_and_cut_lines_ignored(tmp_path: Path) -> None:
-    log = HealthLog(tmp_path / "cache", None)
-    log.note("index", Event("failed", 100.0, "a", "one"))
+    log = events.of_host(tmp_path / "cache", None)
+    log.note("index", FAILED)
     file = only_file(tmp_path / "cache")
     file.write_bytes(file.read_bytes() + b'{"what": "fai\n{"from": "a later release"}\n')
-    HealthLog(tmp_path / "cache", None).note("index", Event("failed", 101.0, "b", "two"))
-    health = log.recall("index", 102.0)
-    assert health.opened == 101.0
-    assert log.recall("another", 102.0).opened is None
+    events.of_host(tmp_path / "cache", None).note("index", Event("failed", 101.0, "b", "two"))
+    assert [event.at for event in log.events("index")] == [100.0, 101.0]
+    assert log.events("another") == []
 
 
 def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     (tmp_path / "run").mkdir()
-    log = HealthLog(tmp_path / "cache", tmp_path / "run")
-    log.note("index", Event("failed", 100.0, "a", "one"))
-    assert HealthLog(tmp_path / "cache", tmp_path / "run").recall("index", 101.0).failed == {"a": (100.0, "one")}
+    log = events.of_host(tmp_path / "cache", tmp_path / "run")
+    log.note("index", FAILED)
+    assert events.of_host(tmp_path / "cache", tmp_path / "run").events("index") == [FAILED]
 
 
 def test_events_that_no_folder_takes_are_remembered_by_the_process(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
-    log = HealthLog(tmp_path / "cache", None)
-    log.note("index", Event("failed", 100.0, "a", "one"))
-    assert log.recall("index", 101.0).failed == {"a": (100.0, "one")}
-    assert not log.recall("another", 101.0).failed
+    log = events.of_host(tmp_path / "cache", None)
+    log.note("index", FAILED)
+    assert log.events("index") == [FAILED]
+    assert log.events("another") == []
 
 
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
-    log = HealthLog(tmp_path, None)
+    log = events.of_host(tmp_path, None)
     for number in range(3):
         log.note("index", Event("failed", float(number), "x" * 40_000))
     assert only_file(tmp_path).stat().st_size < 100_000
@@ -198,6 +199,8 @@ def test_a_run_collects_what_its_processes_say_and_leaves_nothing() -> None:
     assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is not None
     Run(run.folder).note(OUTCOME)
     assert run.outcomes() == [OUTCOME]
+    Run(run.folder).note_page("index.example/simple/x/page.html.1")
+    assert run.pages() == {"index.example/simple/x/page.html.1"}
     assert [Run(run.folder).first("x"), run.first("x"), run.first("y")] == [True, False, True]
     run.end()
     assert not run.folder.exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cachedindex.clients.asking import cause, request_of, trusted_less, with_page
+from cachedindex.clients.asking import Whole, cause, request_of, trusted_less, unzipped, with_page
 from cachedindex.model import Answer
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
@@ -26,7 +27,7 @@ def test_credentials_and_fragments_stay_out_of_a_request() -> None:
 
 
 def test_a_page_is_read_whole() -> None:
-    answer = with_page(PAGE, UNREAD, lambda: (b"decoded", 4))
+    answer = with_page(PAGE, UNREAD, lambda: Whole(b"decoded", 4))
     assert (answer.body.read(), answer.headers, answer.whole, answer.native) == (
         b"decoded", {"content-length": "7"}, True, None,
     )  # fmt: skip
@@ -34,7 +35,46 @@ def test_a_page_is_read_whole() -> None:
 
 
 def test_a_page_that_was_announced_longer_is_not_whole() -> None:
-    assert not with_page(PAGE, UNREAD, lambda: (b"abc", 3)).whole
+    assert not with_page(PAGE, UNREAD, lambda: Whole(b"abc", 3)).whole
+
+
+@pytest.mark.parametrize(
+    ("headers", "whole", "sound", "ends"),
+    [
+        ({}, Whole(b"x", 1), True, False),
+        ({"content-length": "1"}, Whole(b"x", 1), True, True),
+        ({"transfer-encoding": "chunked"}, Whole(b"x", 1), True, True),
+        ({"content-encoding": "gzip"}, Whole(b"x", 9, ended=True), True, True),
+        ({"content-encoding": "gzip"}, Whole(b"x", 9, cut=True), False, False),
+    ],
+)
+def test_what_tells_the_end_of_a_page(headers: dict[str, str], whole: Whole, sound: bool, ends: bool) -> None:
+    answer = with_page(PAGE, replace(UNREAD, headers=headers), lambda: whole)
+    assert (answer.whole, answer.ends) == (sound, ends)
+
+
+def test_what_cannot_be_decoded_is_left_to_the_client() -> None:
+    answer = with_page(PAGE, UNREAD, lambda: Whole(b"\x00", 4, cut=True, encoded=True))
+    assert (answer.headers["content-encoding"], answer.body.read(), answer.whole) == ("x", b"\x00", False)
+
+
+ZIPPED = gzip.compress(b"one")
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (ZIPPED, Whole(b"one", len(ZIPPED), ended=True)),
+        (ZIPPED + gzip.compress(b"two"), Whole(b"onetwo", len(ZIPPED) * 2, ended=True)),
+        (ZIPPED + b"\0\0", Whole(b"one", len(ZIPPED) + 2, ended=True)),
+        (ZIPPED[:-1], Whole(b"one", len(ZIPPED) - 1, cut=True)),
+        (ZIPPED[:10], Whole(b"", 10, cut=True)),
+        (b"", Whole(b"", 0)),
+        (b"plain", Whole(b"plain", 5, cut=True, encoded=True)),
+    ],
+)
+def test_gzip_and_its_end(data: bytes, whole: Whole) -> None:
+    assert unzipped(data) == whole
 
 
 @pytest.mark.parametrize(

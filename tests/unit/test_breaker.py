@@ -23,8 +23,8 @@ def probing(at: float, token: str = "me") -> Event:
     return Event("probing", T + at, A, token)
 
 
-def doubted(at: float, url: str = A) -> Event:
-    return Event("doubted", T + at, url)
+def doubted(at: float, url: str = A, digest: str = "404") -> Event:
+    return Event("doubted", T + at, url, digest)
 
 
 OPEN = [failed(0, A), failed(1, B)]
@@ -110,6 +110,12 @@ def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
         ([doubted(0)], answered(1, B), True),
         ([doubted(0), answered(1, B)], answered(2, C), False),
         ([doubted(0), answered(1, B)], answered(62, C), True),
+        ([], doubted(0), True),
+        ([doubted(0)], doubted(5), False),
+        ([doubted(0)], doubted(5, digest="other"), True),
+        ([], Event("removed", T, A), False),
+        ([doubted(0)], Event("removed", T, A), True),
+        ([failed(0)], failed(1), True),
     ],
 )
 def test_a_healthy_build_has_nothing_to_note(events: list[Event], event: Event, worth: bool) -> None:
@@ -118,10 +124,21 @@ def test_a_healthy_build_has_nothing_to_note(events: list[Event], event: Event, 
 
 def test_doubt_is_remembered_until_a_sound_answer() -> None:
     health = breaker.recall([doubted(0), doubted(5), doubted(6, B)], T + 7)
-    assert health.doubted == {A: T, B: T + 6}
+    assert health.doubted == {A: (T, "404"), B: (T + 6, "404")}
     health = breaker.learn(health, answered(8, A))
-    assert health.doubted == {B: T + 6}
+    assert health.doubted == {B: (T + 6, "404")}
     assert health.answered == T + 8
+
+
+def test_another_doubtful_answer_begins_anew() -> None:
+    health = breaker.recall([doubted(0), doubted(5, digest="other"), doubted(6, digest="other")], T + 7)
+    assert health.doubted == {A: (T + 5, "other")}
+
+
+def test_a_removal_that_is_believed_is_no_sound_answer_for_others() -> None:
+    health = breaker.recall([doubted(0), doubted(1, B), Event("removed", T + 2, A)], T + 7)
+    assert health.doubted == {B: (T + 1, "404")}
+    assert health.answered is None
 
 
 @pytest.mark.parametrize("health", [Health(), breaker.recall(OPEN, T)])

@@ -41,6 +41,34 @@ def test_the_precedence_of_places(tmp_path: Path, environ: dict[str, str]) -> No
     assert config.load({"timeout": "4"}, "own", environ).settings.timeout == 5
 
 
+def test_sections_of_single_indexes(tmp_path: Path, environ: dict[str, str]) -> None:
+    text = "[cachedindex:one]\nurl = https://one.example/\ntimeout = 1\n"
+    write(
+        tmp_path / "etc/cachedindex.cfg", text + "[cachedindex.two]\nurl = https://two.example/\ntimeout = 2\n[other]\n"
+    )
+    own = {"cachedindex.three": {"url": "https://three.example/", "timeout": "3"}}
+    loaded = config.load({}, "[cachedindex]", environ, own)
+    urls = (f"https://{name}.example/x/" for name in ("one", "two", "three", "four"))
+    assert [loaded.settings.for_url(url).timeout for url in urls] == [1, 2, 3, 3]
+    assert loaded.warnings == ()
+
+
+def test_what_is_wrong_in_a_section_of_one_index(tmp_path: Path, environ: dict[str, str]) -> None:
+    path = write(tmp_path / "etc/cachedindex.cfg", "[cachedindex:one]\nurl = https://one.example/\nttl = 1\n")
+    (warning,) = config.load(environ=environ).warnings
+    assert warning.startswith(f"{path}: [cachedindex:one]: ttl: there is no such option; did you mean index-ttl?")
+    with pytest.raises(SettingsError, match=r"\[cachedindex\.two\]: url: is missing"):
+        config.load({}, "[cachedindex]", environ, {"cachedindex.two": {}})
+
+
+def test_several_files_may_be_named(tmp_path: Path, environ: dict[str, str]) -> None:
+    one = write(tmp_path / "one.cfg", "[cachedindex]\ntimeout = 1\n")
+    two = write(tmp_path / "two.cfg", "[cachedindex]\ntimeout = 2\nindex-ttl = 2\n")
+    environ["CACHEDINDEX_CONFIG"] = f"{one}{os.pathsep}{two}"
+    loaded = config.load(environ=environ)
+    assert (loaded.settings.timeout, loaded.settings.index_ttl) == (1, 2)
+
+
 def test_nothing_is_read_from_the_working_directory(
     tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

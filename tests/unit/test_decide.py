@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cachedindex.model import Health, Record, Request
+from cachedindex.model import Cold, Health, Record, Request
 from cachedindex.rules.decide import Ask, Pass, Refuse, Serve, decide, lifetime, patience
 from cachedindex.settings import Settings
 
@@ -15,7 +15,7 @@ PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 ZOPE = Request("GET", "https://index.example/simple/zope-interface/", "page", {})
 FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, DIGEST)
 OTHER = Request("GET", "https://files.example/extends.cfg", "other", {})
-RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"")
+RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"", "html")
 OLD = replace(RECORD, checked=NOW - 3600)
 ETAG = {"etag": '"1"'}
 OFFLINE = Settings(offline=True)
@@ -121,9 +121,70 @@ def test_for_how_long_a_page_is_fresh(headers: dict[str, str], settings: Setting
 )
 def test_how_long_upstream_may_take(record_took: float, health_took: float, timeout: float, seconds: float) -> None:
     record, health = replace(RECORD, took=record_took), Health(took=health_took)
-    assert patience(record, health, Settings(timeout=timeout)) == seconds
+    assert patience(PAGE, record, health, Settings(timeout=timeout)) == seconds
 
 
 def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> None:
-    assert patience(RECORD, Health(failed={RECORD.url: (NOW, "")}), Settings()) == 6
-    assert patience(RECORD, Health(failed={"another": (NOW, "")}), Settings()) == 3
+    assert patience(PAGE, RECORD, Health(failed={RECORD.url: (NOW, "")}), Settings()) == 6
+    assert patience(PAGE, RECORD, Health(failed={"another": (NOW, "")}), Settings()) == 3
+    assert patience(PAGE, None, Health(), Settings()) == 3
+
+
+GONE = Cold(missing={PAGE.url: NOW - 10})
+DOWN = Cold(failed=(NOW - 2, "it hangs"))
+DOWN_BEFORE = Cold(failed=(NOW - 10, "it hangs"))
+ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
+
+
+@pytest.mark.parametrize(
+    ("request_", "cold", "settings", "decision"),
+    [
+        # the run has been told that there is no such page
+        (PAGE, GONE, Settings(), ASKED_BEFORE),
+        (PAGE, GONE, Settings(negative=5), Ask({})),
+        (PAGE, GONE, Settings(negative=0), Ask({})),
+        (PAGE, GONE, Settings(refresh=("six",)), Ask({})),
+        (replace(PAGE, headers={"cache-control": "no-cache"}), GONE, Settings(), Ask({})),
+        (PAGE, Cold(missing={PAGE.url: NOW + 5}), Settings(), Ask({})),  # the clock ran back
+        (ZOPE, GONE, Settings(), Ask({})),
+        (PAGE, GONE, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
+        # the run's last look-up there that had no copy failed
+        (PAGE, DOWN, Settings(), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
+        (ZOPE, DOWN, Settings(), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
+        (PAGE, DOWN, Settings(refresh=("six",)), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
+        (PAGE, DOWN_BEFORE, Settings(), Ask({}, failed="it hangs, 10 s ago, and nothing is stored")),
+        (PAGE, DOWN_BEFORE, Settings(negative=5), Ask({})),
+        (PAGE, DOWN, Settings(negative=0), Ask({})),
+        (PAGE, Cold(failed=(NOW + 5, "it hangs")), Settings(), Ask({})),
+        # pages only
+        (FILE, DOWN, Settings(), Ask({})),
+        (OTHER, DOWN, Settings(), Ask({})),
+    ],
+)
+def test_what_a_run_remembers(request_: Request, cold: Cold, settings: Settings, decision: object) -> None:
+    assert decide(request_, None, settings, NOW, lambda: cold) == decision
+
+
+def test_a_run_is_not_asked_what_it_remembers_where_there_is_a_copy() -> None:
+    assert decide(PAGE, OLD, Settings(), NOW, lambda: pytest.fail("asked")) == Ask({}, copy=True)
+
+
+PIP = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"})
+JSON = replace(RECORD, form="json")
+
+
+@pytest.mark.parametrize(
+    ("request_", "record", "settings", "decision"),
+    [
+        (PIP, JSON, Settings(), Serve("fresh")),
+        (PIP, RECORD, Settings(), Ask({}, copy=True)),
+        (PIP, replace(RECORD, headers=ETAG), Settings(), Ask({}, copy=True)),  # no validator of another form
+        (PIP, RECORD, OFFLINE, Serve("offline = true", stale=True)),
+        (PIP, replace(JSON, expired=True), Settings(), Ask({}, copy=True)),
+        (PIP, replace(JSON, expired=True, headers=ETAG), Settings(), Ask({"if-none-match": '"1"'}, copy=True)),
+        (PIP, replace(JSON, expired=True), OFFLINE, Serve("offline = true", stale=True)),
+        (PIP, JSON, Settings(disable=True), Pass("disable = true")),
+    ],
+)
+def test_forms_and_runs_that_failed(request_: Request, record: Record, settings: Settings, decision: object) -> None:
+    assert decide(request_, record, settings, NOW) == decision

@@ -14,11 +14,11 @@ import pytest
 
 from cachedindex import engine
 from cachedindex.engine import Cache
-from cachedindex.errors import UpstreamFailed
-from cachedindex.model import Answer, Request
+from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.model import Answer, Outcome, Request
 from cachedindex.report import Report
 from cachedindex.settings import Settings
-from cachedindex.store.health import HealthLog
+from cachedindex.store import events
 from cachedindex.store.store import Store
 from cachedindex.upstream import Upstream
 
@@ -51,7 +51,7 @@ class World:
     def another_process(self) -> Cache:
         self.report = Report(self.said.append)
         clock = lambda: self.now  # noqa: E731
-        upstream = Upstream(self.store, HealthLog(self.store.root, None), clock)
+        upstream = Upstream(self.store, events.of_host(self.store.root, None), events.of_run(None), clock)
         return Cache(self.store, upstream, self.settings, self.report, clock)
 
     def answer(self, body: bytes, status: int = 200, **headers: str) -> Answer:
@@ -259,7 +259,7 @@ def test_a_file_of_another_hash_goes_to_the_client_and_not_into_the_store(world:
 
 
 def test_what_no_page_vouches_for_is_always_asked_and_served_stale(world: World) -> None:
-    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", content_length="3")
     assert world.get(other) == (b"one", "miss")
     world.reply = lambda: world.answer(b"two", content_length="3")
@@ -270,7 +270,7 @@ def test_what_no_page_vouches_for_is_always_asked_and_served_stale(world: World)
 
 @pytest.mark.parametrize("headers", [{}, {"content_length": "4"}, {"content_length": "3", "content_encoding": "gzip"}])
 def test_what_may_be_cut_or_encoded_is_not_stored(world: World, headers: dict[str, str]) -> None:
-    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", **headers)
     assert world.get(other) == (b"one", "passed")
     assert world.store.get(other) is None
@@ -280,7 +280,7 @@ def test_what_may_be_cut_or_encoded_is_not_stored(world: World, headers: dict[st
 def test_what_has_a_copy_but_cannot_be_stored_any_more_is_given_to_the_client(
     world: World, headers: dict[str, str]
 ) -> None:
-    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", content_length="3")
     world.get(other)
     world.reply = lambda: world.answer(b"two", **headers)
@@ -310,7 +310,7 @@ def test_a_large_download_is_not_held_to_the_deadline_of_a_page(tmp_path: Path) 
 
 
 def test_a_small_download_that_breaks_off_leaves_the_copy(world: World) -> None:
-    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", content_length="3")
     world.get(other)
 
@@ -323,7 +323,7 @@ def test_a_small_download_that_breaks_off_leaves_the_copy(world: World) -> None:
 
 
 def test_a_small_download_that_is_cut_short_leaves_the_copy(world: World) -> None:
-    other = Request("GET", "https://files.example/extends.cfg", "other", {})
+    other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", content_length="3")
     world.get(other)
     world.asked.clear()
@@ -399,7 +399,8 @@ def test_offline_serves_what_there_is_and_refuses_the_rest(world: World) -> None
     assert world.get() == (GOOD, "stale")
     answer = world.cache.answer(OTHER_PAGE, world.send)
     assert answer is not None
-    assert (answer.status, answer.reason) == (504, "cachedindex: offline = true, and nothing is stored")
+    assert answer.status == 504
+    assert answer.reason == "cachedindex: https://index.example: offline = true, and nothing is stored"
     assert world.asked == []
 
 
@@ -425,6 +426,212 @@ def test_a_removal_is_believed_when_it_was_seen_again_and_the_origin_is_sound(wo
     answer = world.cache.answer(PAGE, world.send)
     assert answer is not None
     assert answer.status == 404
+    assert world.store.get(PAGE) is None, "an outage must not bring it back"
+
+
+def test_a_run_asks_once_for_what_is_not_there(world: World) -> None:
+    world.reply = lambda: world.answer(b"no", 404)
+    assert world.get()[1] == "passed"
+    assert world.get() == (b"", "negative")
+    assert world.get(OTHER_PAGE)[1] == "passed"
+    with world.cache.refreshing("six"):
+        assert world.get()[1] == "passed"
+    world.now += 61
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get() == (GOOD, "miss")
+
+
+def status_of(world: World, request: Request = PAGE) -> tuple[int, str]:
+    answer = world.cache.answer(request, world.send)
+    assert answer is not None
+    return answer.status, answer.reason
+
+
+def fail_cold(world: World) -> None:
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(PAGE, world.send)
+    world.asked.clear()
+
+
+def test_a_run_loses_its_patience_with_an_origin_once(world: World) -> None:
+    fail_cold(world)
+    world.now += 1
+    said = "cachedindex: https://index.example: it is gone, 1 s ago, and nothing is stored"
+    assert [status_of(world), status_of(world, OTHER_PAGE)] == [(504, said)] * 2
+    assert world.asked == []
+    assert world.report.outcomes[-1].ended == "refused"
+    world.now += 5
+    assert status_of(world)[0] == 504
+    assert world.asked == [({}, False)], "one try, not the client's patience"
+    world.now += 1
+    assert status_of(world)[0] == 504
+    assert len(world.asked) == 1
+
+
+def test_an_index_that_is_back_is_found_by_the_run_that_lost_its_patience(world: World) -> None:
+    fail_cold(world)
+    world.now += 6
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get() == (GOOD, "miss")
+    world.reply = lambda: world.answer(page(name="flask"))
+    assert world.get(OTHER_PAGE)[1] == "miss"
+    assert [patient for _, patient in world.asked] == [False, True]
+
+
+def test_a_failing_answer_is_no_failing_origin(world: World) -> None:
+    world.reply = lambda: world.answer(b"no", 500)
+    assert status_of(world)[0] == 500
+    world.reply = lambda: world.answer(page(name="flask"))
+    assert world.get(OTHER_PAGE)[1] == "miss"
+
+
+def test_a_page_in_another_form_stands_in_for_one_that_cannot_be_had(world: World) -> None:
+    world.get()
+    pip = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"})
+    world.reply = world.fail
+    assert world.get(pip) == (GOOD, "stale")
+    newer = GOOD.replace(b"}]", b"}] ")
+    world.now += 40
+    world.reply = lambda: world.answer(newer)
+    assert world.get(pip) == (newer, "miss")
+    assert world.get(pip) == (newer, "hit")
+    assert world.get() == (GOOD, "hit"), "each has its own copy"
+
+
+def test_who_reads_html_only_is_not_served_json(world: World) -> None:
+    world.get(replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"}))
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(PAGE, world.send)
+
+
+def test_nothing_has_changed_since_what_nobody_asked_about(world: World) -> None:
+    replies = iter([world.answer(b"", 304), world.answer(GOOD)])
+    world.reply = lambda: next(replies)
+    assert world.get() == (GOOD, "miss")
+    assert world.asked == [({}, True), ({"cache-control": "no-cache"}, True)]
+
+
+def test_nothing_has_changed_since_another_answer_than_ours(world: World) -> None:
+    world.reply = lambda: world.answer(GOOD, etag='"1"')
+    world.get()
+    world.now += 100
+    newer = GOOD.replace(b"}]", b"}] ")
+    replies = iter([world.answer(b"", 304, etag='"2"'), world.answer(newer, etag='"2"')])
+    world.reply = lambda: next(replies)
+    assert world.get() == (newer, "miss")
+
+
+def test_a_record_that_a_failed_run_was_served_is_asked_for_again(world: World) -> None:
+    world.get()
+    record = world.store.get(PAGE)
+    assert record is not None
+    world.store.expire(world.store.name(PAGE, record))
+    world.asked.clear()
+    assert world.get() == (GOOD, "miss")
+    assert len(world.asked) == 1
+    assert world.get() == (GOOD, "hit")
+
+
+def test_what_was_served_unasked_may_be_asked_for_once(world: World) -> None:
+    world.get()
+    assert not world.cache.was_not_asked("six"), "upstream has just been asked"
+    world.get()
+    assert world.cache.was_not_asked("Six")
+    assert not world.cache.was_not_asked("six")
+    world.asked.clear()
+    with world.cache.refreshing("SIX"):
+        world.get()
+    assert len(world.asked) == 1
+    assert world.get()[1] == "hit"
+
+
+MIRROR = replace(PAGE, url="https://mirror.example/simple/six/")
+
+
+@pytest.mark.parametrize("first", ["down", "found"])
+def test_an_index_that_is_down_while_another_has_the_project_is_said(world: World, first: str) -> None:
+    def found() -> None:
+        world.reply = lambda: world.answer(GOOD)
+        world.get(MIRROR)
+
+    found() if first == "found" else fail_cold(world)
+    assert world.said == []
+    fail_cold(world) if first == "found" else found()
+    (line,) = world.said
+    assert line.startswith(
+        "https://index.example/simple/ could not be asked for six (it is gone), and nothing is stored"
+    )
+    assert "taken from https://mirror.example/simple/ alone" in line
+
+
+def test_an_index_that_is_down_with_a_copy_is_not_missing(world: World) -> None:
+    world.get()
+    world.get(MIRROR)
+    world.now += 100
+    world.reply = world.fail
+    assert world.get()[1] == "stale"
+    assert world.get(MIRROR)[1] == "stale"
+    assert world.said == []
+
+
+@pytest.mark.parametrize("reply", ["fail", "portal", "503"])
+def test_a_missing_index_may_end_the_build(world: World, reply: str) -> None:
+    world.settings = Settings(missing_index="fail")
+    world.cache = world.another_process()
+    replies = {
+        "fail": world.fail,
+        "portal": lambda: world.answer(b"<form>", content_type="text/html"),
+        "503": lambda: world.answer(b"", 503),
+    }
+    world.reply = replies[reply]
+    with pytest.raises(IndexMissing, match=r"https://index.example/simple/six/: .*missing-index = fail"):
+        world.cache.answer(PAGE, world.send)
+
+
+def test_what_is_not_there_is_not_down(world: World) -> None:
+    world.settings = Settings(missing_index="fail")
+    world.cache = world.another_process()
+    world.reply = lambda: world.answer(b"no", 404)
+    assert status_of(world)[0] == 404
+    assert status_of(world)[0] == 404
+
+
+def test_settings_of_one_index(world: World) -> None:
+    world.settings = Settings(indexes=(("https://index.example/simple/", {"index_ttl": 1000.0}),))
+    world.cache = world.another_process()
+    world.get()
+    world.get(MIRROR)
+    world.now += 100
+    assert (world.get()[1], world.get(MIRROR)[1]) == ("hit", "miss")
+
+
+def test_an_answer_that_came_late_is_told(world: World) -> None:
+    world.get()
+    world.now += 100
+    world.settings = Settings(timeout=0.01)
+    world.cache = world.another_process()
+    let_go, told = threading.Event(), threading.Event()
+    add = world.report.add
+
+    def noticed(outcome: Outcome) -> None:
+        add(outcome)
+        if outcome.ended == "late":
+            told.set()
+
+    world.report.add = noticed  # type: ignore[method-assign]
+
+    def late() -> Answer:
+        let_go.wait()
+        world.now += 4.1
+        return world.answer(GOOD)
+
+    world.reply = late
+    assert world.get()[1] == "stale"
+    let_go.set()
+    assert told.wait(60)
+    assert world.report.outcomes[-1].why == "answers in 4.1 s"
 
 
 def test_a_store_that_cannot_be_written_is_complained_of_once(tmp_path: Path) -> None:

@@ -88,27 +88,105 @@ def test_a_file_is_judged_by_its_hash_later_on(got: Answer, verdict: str) -> Non
     ("seen_before", "digest", "answered", "doubted", "verdict"),
     [
         (59, "404", 10, 1, "doubt"),
-        (61, "404", 10, 1, "pass"),
+        (61, "404", 10, 1, "remove"),
         (61, "410", 10, 1, "doubt"),  # another doubtful answer than before
         (61, "404", None, 1, "doubt"),  # the origin gave nobody a sound answer since
         (61, "404", 62, 1, "doubt"),  # it did, but before
         (61, "404", 10, 3, "doubt"),  # too many at once: the origin's fault
-        (90_000, "404", 10, 3, "pass"),  # but not for ever
+        (90_000, "404", 10, 3, "remove"),  # but not for ever
+        (-5, "404", 10, 1, "doubt"),  # a clock that ran back
     ],
 )
 def test_when_a_doubtful_answer_is_believed(
     seen_before: float, digest: str, answered: float | None, doubted: int, verdict: str
 ) -> None:
-    copy = replace(COPY, doubt=(digest, NOW - seen_before))
+    others = {str(number): (NOW - 61, "404") for number in range(doubted - 1)}
     health = Health(
-        doubted={str(number): NOW - 61 for number in range(doubted)},
-        answered=None if answered is None else NOW - answered,
+        doubted={URL: (NOW - seen_before, digest), **others}, answered=None if answered is None else NOW - answered
     )
-    assert judge(PAGE, copy, answer(404), b"", health, NOW).verdict == verdict
+    assert judge(PAGE, COPY, answer(404), b"", health, NOW).verdict == verdict
 
 
 def test_a_page_that_stays_empty_replaces_the_copy() -> None:
     first = judge(PAGE, COPY, answer(), EMPTY, Health(), NOW - 61)
     assert first == Judgement("doubt", first.why, digest=sha256(EMPTY).hexdigest())
-    copy = replace(COPY, doubt=(first.digest, NOW - 61))
-    assert judge(PAGE, copy, answer(), EMPTY, Health(answered=NOW - 1), NOW).verdict == "replace"
+    health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
+    assert judge(PAGE, COPY, answer(), EMPTY, health, NOW).verdict == "replace"
+
+
+def with_serial(serial: int, *versions: int) -> bytes:
+    return json.dumps({**json.loads(listing(*versions)), "meta": {"_last-serial": serial}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "checked", "verdict"),
+    [
+        (with_serial(5, 1, 2, 3), with_serial(4, 1, 2), NOW - 9, "reject"),
+        (with_serial(5, 1, 2, 3), with_serial(4, 1, 2), NOW - 90_000, "replace"),  # set up anew: not for ever
+        (with_serial(5, 1, 2, 3), with_serial(4, 1, 2, 3), NOW - 9, "replace"),  # says the same
+        (with_serial(5, 1, 2, 3), with_serial(4, 1, 2, 4), NOW - 9, "replace"),  # offers something new
+        (with_serial(5, 1, 2, 3), with_serial(6, 1, 2), NOW - 9, "replace"),
+        (with_serial(5, 1, 2, 3), listing(1, 2), NOW - 9, "replace"),  # says nothing
+        (listing(1, 2, 3), with_serial(4, 1, 2), NOW - 9, "replace"),
+    ],
+)
+def test_an_older_page_of_the_index(before: bytes, after: bytes, checked: float, verdict: str) -> None:
+    copy = replace(COPY, page=before, checked=checked)
+    assert judge(PAGE, copy, answer(), after, Health(), NOW).verdict == verdict
+
+
+def test_a_serial_in_a_header_counts_before_the_pages_own() -> None:
+    copy = replace(COPY, headers={**JSON, "x-pypi-last-serial": "9"}, checked=NOW)
+    got = answer(headers={**JSON, "x-pypi-last-serial": "8"})
+    assert judge(PAGE, copy, got, listing(1, 2), Health(), NOW).verdict == "reject"
+
+
+def test_a_quarantine_is_believed_at_once() -> None:
+    quarantined = json.dumps({"name": "six", "files": [], "project-status": {"status": "quarantined"}}).encode()
+    assert judge(PAGE, COPY, answer(), quarantined, Health(), NOW).verdict == "replace"
+
+
+HTML = {"content-type": "text/html"}
+OPENED = b"<html><title>Links for six</title><a href='six-1.whl'>"
+
+
+@pytest.mark.parametrize(
+    ("page", "ends", "verdict"),
+    [
+        (OPENED + b"</html>\n", False, "replace"),
+        (OPENED, True, "replace"),
+        (OPENED, False, "reject"),
+        (b"<title>Links for six</title><a href='six-1.whl'>", False, "replace"),  # says nothing of its end
+    ],
+)
+def test_html_without_a_length(page: bytes, ends: bool, verdict: str) -> None:
+    assert judge(PAGE, None, answer(headers=HTML, ends=ends), page, Health(), NOW).verdict == verdict
+
+
+EXTENDS = Request("GET", "https://files.example/base.cfg", "other", {})
+ARCHIVE = Request("GET", "https://files.example/x-1.tar.gz", "other", {})
+BINARY = {"content-type": "application/gzip"}
+DOWNLOAD = Record(ARCHIVE.url, ARCHIVE.url, BINARY, 0, 0, 0.1, 1, "a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("request_", "record", "got", "body", "verdict"),
+    [
+        (EXTENDS, None, answer(headers={}), b"# base\n\n[buildout]\nparts =", "replace"),
+        (EXTENDS, None, answer(headers={}), b"[versions : sys.version_info > (3,)]\n", "replace"),
+        (EXTENDS, None, answer(headers={}, ends=False), b"[buildout]", "pass"),
+        (EXTENDS, None, answer(headers={}), b"<html>[a]", "reject"),
+        (EXTENDS, None, answer(headers={}), b"", "reject"),
+        (EXTENDS, None, answer(headers={}), b"key = value\n[buildout]", "reject"),
+        (ARCHIVE, None, answer(headers=BINARY), b"", "replace"),
+        (ARCHIVE, None, answer(headers=HTML), b"", "reject"),
+        (ARCHIVE, DOWNLOAD, answer(headers=HTML), b"", "reject"),
+        (ARCHIVE, replace(DOWNLOAD, headers=HTML), answer(headers=HTML), b"", "replace"),
+        (replace(EXTENDS, url="https://files.example/notes"), None, answer(headers=HTML), b"", "replace"),
+        (replace(EXTENDS, url="https://files.example/notes"), DOWNLOAD, answer(headers=HTML), b"", "reject"),
+    ],
+)
+def test_what_no_index_vouches_for(
+    request_: Request, record: Record | None, got: Answer, body: bytes, verdict: str
+) -> None:
+    assert judge(request_, record, got, body, Health(), NOW).verdict == verdict

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from cachedindex.model import Kind, Request
@@ -38,19 +40,28 @@ def test_origins(url: str, origin: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "form"),
-    [(PIP, "json"), ("", "html"), ("text/html", "html"), ("*/*", "html"), ("text/html, a/b+json;q=0.5", "html"),
-     ("a/b+json;q=x", "json")],
+    ("accept", "forms"),
+    [(PIP, ["json", "html"]), ("", ["html"]), ("text/html", ["html"]), ("*/*", ["html"]),
+     ("text/html, a/b+json;q=0.5", ["html", "json"]), ("a/b+json;q=x", ["json"]), ("a/b+json, text/html;q=0", ["json"]),
+     ("a/b+json, text/html", ["html", "json"])],
 )  # fmt: skip
-def test_the_representation_that_is_preferred(accept: str, form: str) -> None:
-    assert naming.representation(request("https://index.example/simple/six/", accept=accept)) == form
+def test_the_representations_that_a_request_names(accept: str, forms: list[str]) -> None:
+    assert naming.forms(request("https://index.example/simple/six/", accept=accept)) == forms
+
+
+def test_what_is_no_page_has_one_form() -> None:
+    assert naming.forms(request("https://index.example/six-1.0.whl", "file", accept=PIP)) == [""]
+
+
+def path_of(request: Request) -> Sequence[str]:
+    return naming.record_path(request, naming.forms(request)[0])
 
 
 def test_a_persons_way_to_a_record() -> None:
-    page = naming.record_path(request("https://index.example:8443/simple/zope.interface/", accept=PIP))
+    page = path_of(request("https://index.example:8443/simple/zope.interface/", accept=PIP))
     assert list(page[:-1]) == ["index.example_8443", "simple", "zope.interface"]
     assert page[-1].startswith("page.json.")
-    file = naming.record_path(request("https://files.example/ab/cd/six-1.0.whl", "file"))
+    file = path_of(request("https://files.example/ab/cd/six-1.0.whl", "file"))
     assert list(file[:-1]) == ["files.example", "files"]
     assert file[-1].startswith("six-1.0.whl.")
 
@@ -64,7 +75,7 @@ def test_a_persons_way_to_a_record() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["page", "file"])
 def test_no_url_leads_out_of_the_folder(url: str, kind: Kind) -> None:
-    path = naming.record_path(request(url, kind))
+    path = path_of(request(url, kind))
     assert len(path) <= 10
     for segment in path:
         assert segment not in ("", ".", "..")
@@ -84,7 +95,7 @@ def test_the_key_tells_url_representation_and_trust_apart() -> None:
         request("https://index.example/other/six/"),
         request("https://mirror.example/simple/six/"),
     ]
-    assert len({tuple(naming.record_path(one)) for one in requests}) == len(requests)
+    assert len({tuple(path_of(one)) for one in requests}) == len(requests)
 
 
 def test_health_is_kept_for_an_origin_as_it_is_reached() -> None:

@@ -48,7 +48,7 @@ def test_a_json_page() -> None:
         {"url": "https://files.example/z-1.zip#sha256=x", "filename": "z-1.zip", "hashes": {"md5": "x"}},
         {"url": "z-2.whl", "filename": "z-2.whl", "hashes": {}, "core-metadata": True},
     )
-    assert pages.links(URL, JSON, body) == (
+    assert pages.read(URL, JSON, body).links == (
         Link("https://index.example/f/z-1.whl", "z-1.whl", A, B),
         Link("https://files.example/z-1.zip", "z-1.zip", None, None),
         Link(f"{URL}z-2.whl", "z-2.whl", None, None),
@@ -58,7 +58,7 @@ def test_a_json_page() -> None:
 def test_an_html_page() -> None:
     body = f"""<a href="../../f/z-1.whl#sha256={A}" data-requires-python=">=3.8" data-core-metadata="sha256={B}">z</a>
     <A HREF='https://files.example/z-1.tar.gz?x=1&amp;y=2'>z</A> <a href=z-2.zip>z</a> <a href="/about">about</a>"""
-    assert pages.links(URL, HTML, body.encode()) == (
+    assert pages.read(URL, HTML, body.encode()).links == (
         Link("https://index.example/f/z-1.whl", "z-1.whl", A, B),
         Link("https://files.example/z-1.tar.gz?x=1&y=2", "z-1.tar.gz", None, None),
         Link(f"{URL}z-2.zip", "z-2.zip", None, None),
@@ -76,34 +76,34 @@ def test_an_html_page() -> None:
     ],
 )
 def test_pages_without_files(content_type: str, body: bytes) -> None:
-    assert pages.links(URL, content_type, body) == ()
+    assert pages.read(URL, content_type, body).links == ()
 
 
 def test_a_link_that_leads_nowhere_makes_no_page_unsound() -> None:
     good = Link(f"{URL}z-1.zip", "z-1.zip", None, None)
-    assert pages.links(URL, HTML, b'<a href="http://[bad/z-0.zip">z</a><a href="z-1.zip">z</a>') == (good,)
-    assert pages.links(URL, JSON, as_json({"url": "http://[bad/"}, {"url": "z-1.zip", "filename": "z-1.zip"})) == (
+    assert pages.read(URL, HTML, b'<a href="http://[bad/z-0.zip">z</a><a href="z-1.zip">z</a>').links == (good,)
+    assert pages.read(URL, JSON, as_json({"url": "http://[bad/"}, {"url": "z-1.zip", "filename": "z-1.zip"})).links == (
         good,
     )
 
 
 def test_links_start_from_the_base_that_a_page_names() -> None:
     body = b'<base href="https://files.example/x/"><a href="z-1.zip">z</a>'
-    assert pages.links(URL, HTML, body)[0].url == "https://files.example/x/z-1.zip"
+    assert pages.read(URL, HTML, body).links[0].url == "https://files.example/x/z-1.zip"
 
 
 def test_attributes_may_hold_bare_brackets() -> None:
     body = b"""<a data-requires-python='>=3.8, <4' href="z-1.zip">z</a>
     <a data-requires-python=">3,<a" href="z-2.zip">z</a>"""
-    assert [link.filename for link in pages.links(URL, HTML, body)] == ["z-1.zip", "z-2.zip"]
+    assert [link.filename for link in pages.read(URL, HTML, body).links] == ["z-1.zip", "z-2.zip"]
 
 
 def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
     # Quadratic, this would take minutes; the suite's time is the assertion.
     with pytest.raises(NoIndexPage):
-        pages.links(URL, HTML, b'<a "' * 250_000)
+        pages.read(URL, HTML, b'<a "' * 250_000)
     with pytest.raises(NoIndexPage):
-        pages.links(URL, HTML, b"<a " + b"x" * 2_000_000 + b">")
+        pages.read(URL, HTML, b"<a " + b"x" * 2_000_000 + b">")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
 )
 def test_what_is_no_index_page(content_type: str, body: bytes, said: str) -> None:
     with pytest.raises(NoIndexPage, match=said):
-        pages.links(URL, content_type, body)
+        pages.read(URL, content_type, body)
 
 
 def test_what_a_record_promises() -> None:
@@ -176,3 +176,34 @@ def test_what_a_page_lost(before: str, after: str, said: str | None) -> None:
         return [Link(f"https://f.example/{name}", name, None, None) for name in names]
 
     assert pages.lost(links(before), links(after)) == said
+
+
+@pytest.mark.parametrize(
+    ("url", "page", "is_anothers"),
+    [
+        (URL, "<title>Links for six</title><a href='six-1.zip'>", True),
+        (URL, "<h1>Links for six</h1>", True),
+        (URL, "<title>Links for Zope_Interface</title>", False),
+        (URL, "<title>Links for all of us</title><a href='six-1.zip'>", False),
+        (URL, "<title>Links for six</title><a href='zope.interface-1.zip'>", False),  # only the title is odd
+        ("https://index.example/links.html", "<title>Links for six</title>", False),
+    ],
+)
+def test_html_that_says_whose_it_is(url: str, page: str, is_anothers: bool) -> None:
+    if not is_anothers:
+        assert pages.read(url, HTML, page.encode())
+        return
+    with pytest.raises(NoIndexPage, match="another project's page"):
+        pages.read(url, HTML, page.encode())
+
+
+def test_serial_and_status() -> None:
+    html = b"<title>Links for zope-interface</title><meta name='pypi:project-status' content='archived'><!--SERIAL 7-->"
+    page = pages.read(URL, HTML, html)
+    assert (page.status, page.serial) == ("archived", 7)
+    page = pages.read(URL, JSON, as_json(meta={"_last-serial": 8}, **{"project-status": {"status": "quarantined"}}))
+    assert (page.status, page.serial) == ("quarantined", 8)
+    assert pages.serial(page, {"x-pypi-last-serial": "9"}) == 9
+    assert pages.serial(page, {"x-pypi-last-serial": "x"}) == 8
+    odd = pages.read(URL, JSON, as_json(meta=[], **{"project-status": "?"}))
+    assert (odd.status, odd.serial) == ("active", None)

@@ -26,7 +26,8 @@ def records(draw: st.DrawFn) -> Record:
         if page is None
         else sha256(page).hexdigest(),
         page=page,
-        doubt=draw(st.none() | st.tuples(text, moments)),
+        form=draw(st.sampled_from(["", "html", "json"])),
+        expired=draw(st.booleans()),
     )
 
 

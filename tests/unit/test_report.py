@@ -17,7 +17,7 @@ def outcome(
 
 
 def test_nothing_stale_says_nothing() -> None:
-    assert summary([outcome("hit"), outcome("miss"), outcome("failed")]) is None
+    assert summary([outcome("hit"), outcome("miss"), outcome("negative"), outcome("late")]) is None
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,18 @@ def test_nothing_stale_says_nothing() -> None:
             "served 4 pages stale, up to 1 min old (https://index.example: mostly; https://mirror.example: gone)",
         ),
         ([outcome("refused", why="offline")], "refused 1 page (https://index.example: offline)"),
+        (
+            [outcome("failed"), outcome("failed"), outcome("failed", kind="file")],
+            "could not get 2 pages, of which nothing is stored (https://index.example: no answer within 3 s)",
+        ),
+        (
+            [
+                outcome(),
+                outcome("late", why="answers in 4.1 s"),
+                outcome("late", origin="mirror", why="answers in 9 s"),
+            ],
+            "served 1 page stale, up to 1 min old (https://index.example: no answer within 3 s; it answers in 4.1 s)",
+        ),
         (
             [outcome(), outcome("refused", why="offline")],
             (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex.settings import OPTIONS, Problem, Settings, duration, merge, read
+from cachedindex.settings import OPTIONS, Problem, Settings, duration, merge, read, read_index
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_earlier_place_wins() -> None:
 
 
 def test_every_option_is_a_setting() -> None:
-    assert {name.replace("-", "_") for name in OPTIONS} == set(Settings.__dataclass_fields__)
+    assert {*(name.replace("-", "_") for name in OPTIONS), "indexes"} == set(Settings.__dataclass_fields__)
 
 
 def test_a_problem_without_a_value() -> None:
@@ -79,3 +79,52 @@ def test_the_reference_lists_every_option() -> None:
     reference = Path(__file__).parents[2] / "docs/reference/options.md"
     rows = [line.split("|")[1].strip() for line in reference.read_text("utf-8").splitlines() if line.startswith("| `")]
     assert rows == [f"`{name}`" for name in OPTIONS]
+
+
+INDEX = "https://index.example/simple/"
+
+
+@pytest.mark.parametrize(
+    ("url", "beginning"),
+    [
+        (INDEX, INDEX),
+        ("https://user:secret@index.example/simple", INDEX),
+        ("https://index.example", "https://index.example/"),
+    ],
+)
+def test_where_an_index_begins(url: str, beginning: str) -> None:
+    values, problems = read_index({"url": url, "index-ttl": "5"}, "here")
+    assert (values, problems) == ({"indexes": ((beginning, {"index_ttl": 5.0}),)}, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"index-ttl": "5"}, "here: url: is missing"),
+        ({"url": "index.example"}, "here: url = index.example: write where an index begins"),
+        ({"url": INDEX + "?token=1"}, "write where an index begins"),
+        ({"url": INDEX, "cache-dir": "/x"}, "here: cache-dir: there is no such option"),
+        ({"url": INDEX, "missing-index": "stop"}, "missing-index = stop: write warn or fail"),
+    ],
+)
+def test_wrong_sections_of_an_index(options: dict[str, str], said: str) -> None:
+    _, (problem,) = read_index(options, "here")
+    assert said in str(problem)
+
+
+def test_the_longest_beginning_counts() -> None:
+    settings = merge(
+        {"timeout": 9.0, "indexes": ((INDEX, {"timeout": 1.0}), ("https://index.example/", {"timeout": 2.0}))}
+    )
+    urls = (f"{INDEX}six/", INDEX.rstrip("/"), "https://index.example/other/", "https://index.example.evil.example/")
+    assert [settings.for_url(url).timeout for url in urls] == [1.0, 1.0, 2.0, 9.0]
+
+
+def test_an_earlier_place_wins_over_what_a_later_one_says_of_one_index() -> None:
+    of_index = {"indexes": ((INDEX, {"timeout": 1.0, "offline": True}),)}
+    earlier = merge({"timeout": 5.0}, of_index).for_url(INDEX)
+    assert (earlier.timeout, earlier.offline) == (5.0, True)
+    later = merge(of_index, {"timeout": 5.0}).for_url(INDEX)
+    assert (later.timeout, later.offline) == (1.0, True)
+    same = merge({"timeout": 5.0, **of_index}).for_url(INDEX)
+    assert same.timeout == 1.0

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from cachedindex.clients.asking import ATTEMPT_TIMEOUT, cause, request_of, with_page
+from cachedindex.clients.asking import ATTEMPT_TIMEOUT, Whole, cause, request_of, unzipped, with_page
 from cachedindex.clients.cookies import Cookies
 from cachedindex.clients.library import Library, Raw, trust_of
 from cachedindex.engine import Cache
-from cachedindex.errors import UpstreamFailed
+from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.model import Answer, Request
 from cachedindex.rules import naming
 from cachedindex.rules.decide import telling
@@ -39,18 +40,21 @@ class IndexAdapter(BaseAdapter):
         *,
         heeds_max_age: bool = True,
         trust_env: bool = True,
+        fatal: Callable[[str], Exception] = IndexMissing,
     ) -> None:
         """Wrap `inner`; without a cache, pass everything. CachedIndexError where it is no adapter of requests.
 
         `pick` returns the client's own adapter for a URL that a redirect leads to, by default `inner` again. With
         `heeds_max_age=False` a request's `max-age=0` counts as a habit of the client, not as a person's wish.
-        `trust_env` is the session's: whether redirects may use proxies and credentials of the environment.
+        `trust_env` is the session's: whether redirects may use proxies and credentials of the environment. `fatal`
+        makes the exception that ends the client's work, where `missing-index = fail` says so.
         """
         self._inner = inner
         self._cache = cache
         self._pick = pick or (lambda _url: inner)
         self._heeds_max_age = heeds_max_age
         self._trust_env = trust_env
+        self._fatal = fatal
         self._cookies = Cookies()
         if cache:
             self._library = Library(inner)
@@ -87,6 +91,8 @@ class IndexAdapter(BaseAdapter):
                 response = self._answered(self._cache, request, options)
             except UpstreamFailed as failure:
                 failed = failure.original
+            except IndexMissing as missing:
+                failed = self._fatal(f"cachedindex: {missing}")
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
                 self._cache.report.broken(error)
         if failed:
@@ -184,12 +190,17 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
         native=response,
     )
 
-    def read() -> tuple[bytes, int]:
+    def read() -> Whole:
         # urllib3 1.26 does not compare with the header by itself. tell() counts what came over the wire; what
         # CacheControl answers a 304 with has been read once before (pip 23.2).
         before = response.raw.tell()
-        page = response.content
-        return page, response.raw.tell() - before
+        if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+            page = response.content
+            return Whole(page, response.raw.tell() - before)
+        # urllib3 takes gzip that breaks off for the whole of it.
+        whole = unzipped(response.raw.read(decode_content=False))
+        response.close()
+        return replace(whole, came=response.raw.tell() - before)
 
     return with_page(asked, answer, read)
 

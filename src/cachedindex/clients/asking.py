@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ OUR_HEADERS = {"if-none-match", "if-modified-since", "proxy-authorization"}
 _LONGEST_PAGE = 128 << 20
 """Bytes beyond which an answer that announces them is taken for no page, and not read into memory."""
 
+_GZIP = b"\x1f\x8b"
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name could not be looked up"),
     (ConnectionRefusedError, "it refused the connection"),
@@ -47,20 +49,56 @@ def request_of(
     return Request(method, bare, kind, lower, digest, trust, _host(proxy), aside)
 
 
-def with_page(asked: Request, answer: Answer, read: Callable[[], tuple[bytes, int]]) -> Answer:
-    """Return the answer with its page read whole, as Send promises; what is no page stays unread.
+@dataclass(frozen=True)
+class Whole:
+    """A body that was read to its end."""
 
-    `read` returns the page, decoded, and how many bytes of it came over the wire.
-    """
+    body: bytes
+    """Decoded."""
+    came: int
+    """How many bytes of it came over the wire."""
+    ended: bool = False
+    """Whether its encoding has an end, and it was there."""
+    cut: bool = False
+    """Whether its encoding has an end, and it was not there."""
+    encoded: bool = False
+    """Whether it could not be decoded, which is left to the client."""
+
+
+def with_page(asked: Request, answer: Answer, read: Callable[[], Whole]) -> Answer:
+    """Return the answer with its page read whole, as Send promises; what is to be streamed stays unread."""
     announced = answer.announced
-    if asked.kind != "page" or answer.status != HTTPStatus.OK or (announced or 0) > _LONGEST_PAGE:
+    if not pages.is_read_whole(asked) or answer.status != HTTPStatus.OK or (announced or 0) > _LONGEST_PAGE:
         return answer
-    page, came = read()
-    headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
-    headers["content-length"] = str(len(page))
+    whole = read()
+    headers = {**answer.headers, "content-length": str(len(whole.body))}
+    if not whole.encoded:
+        headers.pop("content-encoding", None)
+    # http.client and urllib3 raise where the last chunk is missing.
+    chunked = "chunked" in headers.pop("transfer-encoding", "").lower()
     return replace(
-        answer, headers=headers, body=BytesIO(page), whole=announced in (None, came), native=None, source=answer.native
+        answer,
+        headers=headers,
+        body=BytesIO(whole.body),
+        whole=announced in (None, whole.came) and not whole.cut,
+        ends=announced is not None or chunked or whole.ended,
+        native=None,
+        source=answer.native,
     )
+
+
+def unzipped(data: bytes) -> Whole:
+    """Return a body that gzip made, which may be in several parts (RFC 1952)."""
+    parts = []
+    rest, complete = data, False
+    while rest and not (complete and not rest.startswith(_GZIP)):
+        decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            parts.append(decoder.decompress(rest))
+        except zlib.error:
+            return Whole(data, len(data), cut=True, encoded=True)
+        complete, rest = decoder.eof, decoder.unused_data
+    return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
 
 
 def trusted_less(trust: str, first: str) -> bool:

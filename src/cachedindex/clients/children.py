@@ -14,9 +14,16 @@ HOOK = Path(__file__).parent.parent / "hook"
 """The folder whose sitecustomize.py every Python finds first."""
 
 
-def environment(base: Mapping[str, str], run: Run | None, options: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables to set for children: the hook's folder, the run's, and options that were given as text."""
+def environment(
+    base: Mapping[str, str], run: Run | None, options: Mapping[str, str], handed: Path | None = None
+) -> dict[str, str]:
+    """Return the variables to set for children: the hook's folder, the run's, and options that were given as text.
+
+    `handed` is a configuration file with what cannot be a variable.
+    """
     found = {config.variable(name): text for name, text in options.items()}
+    if handed:
+        found[config.FILE_VARIABLE] = os.pathsep.join(filter(None, [str(handed), base.get(config.FILE_VARIABLE)]))
     if run:
         found[VARIABLE] = str(run.folder)
     # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.

@@ -10,14 +10,14 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from cachedindex.clients.asking import ATTEMPT_TIMEOUT, OUR_HEADERS, cause, request_of, with_page
+from cachedindex.clients.asking import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
 from cachedindex.clients.replay import http_response
 from cachedindex.engine import Cache
-from cachedindex.errors import UpstreamFailed
+from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.model import Answer, Request
 from cachedindex.rules.decide import telling
 
@@ -38,9 +38,10 @@ class CacheHandler(urllib.request.BaseHandler):
 
     handler_order = 0
 
-    def __init__(self, cache: Cache) -> None:
-        """Take the process's cache."""
+    def __init__(self, cache: Cache, fatal: Callable[[str], Exception]) -> None:
+        """Take the process's cache, and what makes the exception that ends the client's work."""
         self._cache = cache
+        self._fatal = fatal
 
     def default_open(self, req: urllib.request.Request) -> Any:
         """Return a response, raise what the other handlers raised (the same object), or None to leave it to them."""
@@ -52,6 +53,8 @@ class CacheHandler(urllib.request.BaseHandler):
             return None if answer is None else answer.native or _response(answer)
         except UpstreamFailed as failure:
             failed = failure.original
+        except IndexMissing as missing:
+            failed = self._fatal(f"cachedindex: {missing}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             self._cache.report.broken(error)
         if failed:
@@ -120,24 +123,27 @@ class PrivacyWitness(urllib.request.BaseHandler):
     https_request = http_request
 
 
-def install(cache: Cache) -> None:
-    """Put the handlers into the global opener, and into every one that is installed later."""
+def install(cache: Cache, fatal: Callable[[str], Exception] = IndexMissing) -> None:
+    """Put the handlers into the global opener, and into every one that is installed later.
+
+    `fatal` makes the exception that ends the client's work, where `missing-index = fail` says so.
+    """
     original = urllib.request.install_opener
 
     def install_opener(opener: urllib.request.OpenerDirector | None) -> None:
         original(opener)
-        _add(cache, opener)
+        _add(cache, fatal, opener)
 
     urllib.request.install_opener = install_opener
     install_opener(getattr(urllib.request, "_opener", None) or urllib.request.build_opener())
 
 
-def _add(cache: Cache, opener: object) -> None:
+def _add(cache: Cache, fatal: Callable[[str], Exception], opener: object) -> None:
     # None, or something that merely looks like an opener, is none of ours.
     if not isinstance(opener, urllib.request.OpenerDirector):
         return
     if not any(isinstance(handler, CacheHandler) for handler in vars(opener)["handlers"]):
-        opener.add_handler(CacheHandler(cache))
+        opener.add_handler(CacheHandler(cache, fatal))
         opener.add_handler(PrivacyWitness())
 
 
@@ -167,10 +173,10 @@ def _read(asked: Request, native: Any, *, private: bool) -> Answer:
     if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
         return answer
 
-    def read() -> tuple[bytes, int]:
+    def read() -> Whole:
         page = native.read()
         native.close()
-        return page, len(page)
+        return Whole(page, len(page))
 
     return with_page(asked, answer, read)
 

@@ -17,6 +17,9 @@ _HEEDS_MAX_AGE_SINCE = (26, 2)
 """Older pips send `Cache-Control: max-age=0` with every page; since then only --refresh-package does (pip#13955)."""
 
 
+_active: list[Cache] = []
+
+
 def attach(session_module: ModuleType) -> None:
     """Make the sessions of pip's `_internal/network/session.py` answer through the cache."""
     process = assemble(config.load())
@@ -27,6 +30,12 @@ def attach(session_module: ModuleType) -> None:
         process.report.complain("this pip keeps its sessions elsewhere; it works on without the cache")
         return
     session.get_adapter = _through(process.cache, session.get_adapter)
+    _active.append(process.cache)
+
+
+def attached() -> Cache | None:
+    """Return the cache that pip's sessions answer through; None where they do not."""
+    return _active[-1] if _active else None
 
 
 def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
@@ -42,13 +51,23 @@ def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, s
             try:
                 pick = partial(ready, session)
                 trust_env = getattr(session, "trust_env", True)
-                wrapped[id(inner)] = IndexAdapter(inner, cache, pick, heeds_max_age=heeds_max_age, trust_env=trust_env)
+                wrapped[id(inner)] = IndexAdapter(
+                    inner, cache, pick, heeds_max_age=heeds_max_age, trust_env=trust_env, fatal=_fatal
+                )
             except Exception as error:  # noqa: BLE001 - an adapter that is built in another way than those we know
                 cache.report.broken(error)
                 return inner
         return wrapped[id(inner)]
 
     return get_adapter
+
+
+def _fatal(text: str) -> Exception:
+    """Return what pip shows as an error; what requests raises it takes for a page without links (pip 26.3)."""
+    from pip._internal.exceptions import InstallationError  # noqa: PLC0415 - only in a pip
+
+    error: Exception = InstallationError(text)
+    return error
 
 
 def _version() -> tuple[int, ...]:

@@ -47,7 +47,8 @@ class CachedIndexAdapter(IndexAdapter):
 def _process(own: Mapping[str, str]) -> Process:
     key = tuple(sorted(own.items()))
     if key not in _processes:
-        _processes[key] = _assembled(config.load(own, "CachedIndexAdapter"))
+        # A script may wait for an upload, or for an index to come back, by asking again and again.
+        _processes[key] = _assembled(config.load({"negative": "0", **own}, "CachedIndexAdapter"))
         atexit.register(_say_summary, _processes[key])
     return _processes[key]
 
@@ -67,7 +68,8 @@ def _say(line: str) -> None:
 
 def _say_summary(process: Process) -> None:
     """Say what was served stale since the last time; in a run whoever began it says it for all its processes."""
-    line = None if process.run else summary(process.report.outcomes)
+    # Of what failed the script has been told by an exception of its own.
+    line = None if process.run else summary(outcome for outcome in process.report.outcomes if outcome.ended != "failed")
     process.report.outcomes.clear()
     if line:
         _say(line)

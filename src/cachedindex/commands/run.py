@@ -49,22 +49,24 @@ def run(arguments: argparse.Namespace) -> int:
     options = {name: text for name in OPTIONS if (text := getattr(arguments, name.replace("-", "_"))) is not None}
     environ = {**os.environ, **{config.variable(name): text for name, text in options.items()}}
     loaded = config.load(options, "command line", environ)
-    own = None
+    own = store = None
     if not loaded.settings.disable:
         try:
             # A run within a run is a part of it.
             own = None if Run.handed_down(environ) else Run.begin()
-            folder = config.cache_folder(loaded.settings, environ)
-            if assemble(loaded, run=own).cache:
+            store = assemble(loaded, run=own).store
+            if store:
                 # Whatever folder it is, the processes below share it, wherever they change to.
-                environ = {**environ, **children.environment(environ, own, {"cache-dir": str(folder)})}
+                environ = {**environ, **children.environment(environ, own, {"cache-dir": str(store.root)})}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
+    code = 1
     try:
-        return _spawn(arguments.command, environ)
+        code = _spawn(arguments.command, environ)
+        return code
     finally:
         if own:
-            finish(own)
+            finish(own, store, failed=code != 0)
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -1,7 +1,8 @@
 """Waits until pip imports its session, then attaches the cache to it; does nothing in any other program.
 
-Two of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, and `get_runnable_pip`,
-which names the pip that pip itself starts, for isolated builds and for `--python` (pip 22.2 and later).
+Three of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, `PackageFinder`, which
+knows when nothing was found, and `get_runnable_pip`, which names the pip that pip itself starts, for isolated builds
+and for `--python` (pip 22.2 and later).
 """
 
 import os
@@ -71,6 +72,14 @@ def _attach(session_module):
     pip.attach(session_module)
 
 
+def _attach_finder(finder_module):
+    """Hand pip's finder to the package too, where it has pip's sessions."""
+    if "cachedindex.clients.pip" in sys.modules:
+        from cachedindex.clients import pip_finder
+
+        pip_finder.attach(finder_module)
+
+
 def _load_package():
     """Load the package by its place. On sys.path its neighbours would count as installed for pip."""
     if "cachedindex" in sys.modules:
@@ -108,6 +117,7 @@ def _say(line):
 
 _AFTER = {
     "pip._internal.network.session": _attach,
+    "pip._internal.index.package_finder": _attach_finder,
     "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
     "pip._internal.utils.misc": _redirect,  # and since 26.0
 }

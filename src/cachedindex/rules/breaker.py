@@ -12,7 +12,8 @@ from typing import Literal
 from cachedindex.model import Event, Health
 from cachedindex.settings import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
 
-_MEMORY = 86400.0
+_MEMORY = 2 * 86400.0
+"""Twice as long as any doubt is held."""
 _SLOW = 1.5
 """Seconds from which on it is worth knowing how long an origin takes: half of the default timeout."""
 
@@ -20,7 +21,7 @@ Admission = Literal["ask", "probe", "hold"]
 
 
 def recall(events: Iterable[Event], now: float) -> Health:
-    """Return the state that the events amount to; what lies in the future or a day back counts for nothing."""
+    """Return the state that the events amount to; what lies in the future or two days back counts for nothing."""
     health = Health()
     for event in events:
         if -CLOCK_SKEW <= now - event.at <= _MEMORY:
@@ -36,7 +37,12 @@ def learn(health: Health, event: Event) -> Health:
         return _after_answer(health, event)
     if event.what == "probing":
         return health if _is_probed(health, event.at) else replace(health, probing=(event.at, event.cause))
-    return replace(health, doubted={**health.doubted, event.url: health.doubted.get(event.url, event.at)})
+    if event.what == "removed":
+        return replace(health, doubted={url: seen for url, seen in health.doubted.items() if url != event.url})
+    since, digest = health.doubted.get(event.url, (event.at, event.cause))
+    return replace(
+        health, doubted={**health.doubted, event.url: (since if digest == event.cause else event.at, event.cause)}
+    )
 
 
 def admit(health: Health, url: str, now: float) -> Admission:
@@ -61,7 +67,13 @@ def why(health: Health, url: str) -> str:
 
 
 def worth_noting(health: Health, event: Event) -> bool:
-    """Return whether an answer tells the others anything: in a healthy build none does, and nothing is written."""
+    """Return whether an event tells the others anything: in a healthy build none does, and nothing is written."""
+    if event.what in ("doubted", "removed"):
+        return learn(health, event) != health
+    return event.what != "answered" or _answer_tells(health, event)
+
+
+def _answer_tells(health: Health, event: Event) -> bool:
     if health.opened is not None or event.url in health.failed:
         return True
     if event.url in health.doubted:
@@ -92,7 +104,7 @@ def _after_failure(health: Health, event: Event) -> Health:
 def _after_answer(health: Health, event: Event) -> Health:
     """Take this URL's failure and doubt back; an open breaker closes, since upstream does answer."""
     failed = {url: seen for url, seen in health.failed.items() if url != event.url}
-    doubted = {url: at for url, at in health.doubted.items() if url != event.url}
+    doubted = {url: seen for url, seen in health.doubted.items() if url != event.url}
     return replace(
         health,
         failed={} if health.opened is not None else failed,

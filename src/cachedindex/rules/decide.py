@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cachedindex.model import Health, Record, Request
-from cachedindex.rules import naming
+from cachedindex.model import Cold, Health, Record, Request
+from cachedindex.rules import cold, naming
 from cachedindex.settings import CLOCK_SKEW, PATIENCE_LIMIT, Settings
 
 _LONGEST_LIFETIME = 600.0
 """Upstream's max-age counts up to here, as a page that is wrong for longer is noticed by people."""
 _UNSAID_LIFETIME = 60.0
+_COLD_PAUSE = 5.0
+"""Seconds for which a failed look-up without a copy speaks for the next ones of its run; a script that tries a build
+again finds an index that is back."""
 _NEUTRAL_HEADERS = {
     "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type",
     "dnt", "host", "keep-alive", "pragma", "te", "upgrade-insecure-requests", "user-agent", "x-requested-with",
@@ -27,6 +30,7 @@ class Serve:
 
     why: str
     stale: bool = False
+    """Whether it is expired."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Ask:
 
     validators: Mapping[str, str]
     copy: bool = False
+    failed: str = ""
+    """Why this run's last look-up there failed, which had no copy either: one try under the deadline, or a refusal."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +61,27 @@ class Refuse:
 Decision = Serve | Ask | Pass | Refuse
 
 
-def decide(request: Request, record: Record | None, settings: Settings, now: float) -> Decision:
-    """Return what to do about a request, given what the store has for it."""
-    why = _not_ours(request)
+def decide(
+    request: Request, record: Record | None, settings: Settings, now: float, run: Callable[[], Cold] = Cold
+) -> Decision:
+    """Return what to do about a request, given what the store has for it, in whatever form.
+
+    `settings` are those for its URL; `run` returns what the run remembers of its origin, and is only called without a
+    copy.
+    """
+    why = "disable = true" if settings.disable else _not_ours(request)
     if why:
         return Pass(why)
     if record is None or (request.sha256 and record.sha256 != request.sha256):
-        return Refuse(504, "offline = true, and nothing is stored") if settings.offline else Ask({})
+        return _without_copy(request, settings, now, run)
     if request.kind == "file":
         return Serve("immutable")
-    if _fresh(request, record, settings, now) and not _insists(request, settings):
+    if _fresh(request, record, settings, now) and not insists(request, settings):
         return Serve("fresh")
-    stale = Serve("offline = true", stale=True)
-    return stale if settings.offline else Ask(_validators(record), _may_stand_in(record, settings, now))
+    if settings.offline:
+        return Serve("offline = true", stale=True)
+    validators = _validators(record) if _is_preferred(request, record) else {}
+    return Ask(validators, _may_stand_in(record, settings, now))
 
 
 def lifetime(record: Record, settings: Settings) -> float:
@@ -83,14 +97,15 @@ def lifetime(record: Record, settings: Settings) -> float:
     return 0.0 if _validators(record) else _UNSAID_LIFETIME
 
 
-def patience(record: Record, health: Health, settings: Settings) -> float:
-    """Return the seconds in all that an attempt may take while a copy could stand in.
+def patience(request: Request, record: Record | None, health: Health, settings: Settings) -> float:
+    """Return the seconds in all that an attempt under the deadline may take.
 
     One that has failed before took at least the whole timeout: a slow upstream gets its chance, even from processes
     that are too short to see a late answer.
     """
-    before = settings.timeout if record.url in health.failed else 0.0
-    adapted = min(2 * max(record.took, health.took, before), PATIENCE_LIMIT)
+    before = settings.timeout if request.url in health.failed else 0.0
+    took = record.took if record else 0.0
+    adapted = min(2 * max(took, health.took, before), PATIENCE_LIMIT)
     return max(settings.timeout, adapted)
 
 
@@ -114,12 +129,34 @@ def _not_ours(request: Request) -> str | None:
     return next((reason for reason, applies in reasons.items() if applies), None)
 
 
+def _without_copy(request: Request, settings: Settings, now: float, run: Callable[[], Cold]) -> Decision:
+    if settings.offline:
+        return Refuse(504, "offline = true, and nothing is stored")
+    if request.kind != "page" or not settings.negative:
+        return Ask({})
+    known = run()
+    if cold.is_missing(known, request.url, settings.negative, now) and not insists(request, settings):
+        return Refuse(404, "this run has asked for it a moment ago")
+    failed = cold.failed_since(known, settings.negative, now)
+    if failed is None:
+        return Ask({})
+    at, cause = failed
+    why = f"{cause}, {now - at:.0f} s ago, and nothing is stored"
+    return Refuse(504, why) if now - at < _COLD_PAUSE else Ask({}, failed=why)
+
+
+def _is_preferred(request: Request, record: Record) -> bool:
+    return record.form == naming.forms(request)[0]
+
+
 def _fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
-    age = now - record.checked
-    return request.kind == "page" and -CLOCK_SKEW <= age < lifetime(record, settings)
+    if request.kind != "page" or record.expired or not _is_preferred(request, record):
+        return False
+    return -CLOCK_SKEW <= now - record.checked < lifetime(record, settings)
 
 
-def _insists(request: Request, settings: Settings) -> bool:
+def insists(request: Request, settings: Settings) -> bool:
+    """Return whether a person wants upstream to be asked, by an option or by the client's own."""
     wish = request.headers.get("cache-control", "")
     if "max-age=0" in wish or "no-cache" in wish:
         return True

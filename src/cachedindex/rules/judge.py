@@ -8,14 +8,14 @@ from http import HTTPStatus
 from typing import Literal
 
 from cachedindex.model import Answer, Health, Record, Request
-from cachedindex.rules import pages
+from cachedindex.rules import downloads, pages
 from cachedindex.settings import CONFIRM_AFTER
 
 _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3
 """Doubt about as many projects at once is the origin's fault, not theirs."""
 _FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
@@ -23,7 +23,7 @@ _PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 class Judgement:
     """What an answer means for the record."""
 
-    verdict: Literal["replace", "renew", "doubt", "reject", "pass"]
+    verdict: Literal["replace", "renew", "remove", "doubt", "reject", "pass"]
     why: str = ""
     fault: bool = False
     """Whether it counts as a failure of the origin."""
@@ -32,11 +32,11 @@ class Judgement:
 
 
 def judge(
-    request: Request, record: Record | None, answer: Answer, page: bytes, health: Health, now: float
+    request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float
 ) -> Judgement:
-    """Return what an answer means; `page` is its body when the request is for a page."""
+    """Return what an answer means; `body` is there for what is read whole: a page, an `extends` file."""
     if answer.status == HTTPStatus.OK:
-        judged = _judge_page(request, record, answer, page, health, now) if request.kind == "page" else _whole(answer)
+        judged = _judge_body(request, record, answer, body, health, now)
         unstored = judged.verdict == "replace" and _unstored(answer)
         return Judgement("pass", "it is not to be stored") if unstored else judged
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
@@ -45,8 +45,8 @@ def judge(
     why = f"it answered {answer.status} {answer.reason}".rstrip()
     if answer.status in _FINAL or record is None:
         return Judgement("pass", why, fault)
-    if answer.status in _GONE:
-        return _doubt(record, why, str(answer.status), health, now)
+    if answer.status in GONE:
+        return _doubt(request, why, str(answer.status), health, now)
     return Judgement("reject", why, fault)
 
 
@@ -55,38 +55,57 @@ def _unstored(answer: Answer) -> bool:
     return answer.private or "no-store" in control or "private" in control
 
 
-def _whole(answer: Answer) -> Judgement:
-    return Judgement("replace") if answer.whole else Judgement("reject", "the answer was cut short")
-
-
-def _judge_page(
-    request: Request, record: Record | None, answer: Answer, page: bytes, health: Health, now: float
+def _judge_body(
+    request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float
 ) -> Judgement:
     if not answer.whole:
         return Judgement("reject", "the answer was cut short")
+    media = answer.headers.get("content-type", "")
+    if request.kind == "page":
+        return _judge_page(request, record, media, body, answer, health, now)
+    unlike = downloads.unlike(request.url, record, media, body) if request.kind == "other" else None
+    if unlike:
+        return Judgement("reject", f"it answered with {unlike}")
+    return Judgement("replace") if answer.ends else Judgement("pass", "its end cannot be told from a break")
+
+
+def _judge_page(
+    request: Request, record: Record | None, media: str, body: bytes, answer: Answer, health: Health, now: float
+) -> Judgement:
     try:
-        new = pages.links(request.url, answer.headers.get("content-type", ""), page)
+        new = pages.read(request.url, media, body)
     except pages.NoIndexPage as error:
         return Judgement("reject", f"it answered with {error}")
-    lost = pages.lost(_links(record), new) if record else None
-    if record and lost:
-        return _doubt(record, lost, sha256(page).hexdigest(), health, now)
-    return Judgement("replace")
+    # Where neither a length, nor a last chunk, nor gzip tells a whole answer from a cut one, the page has to.
+    if not answer.ends and not pages.is_closed(media, body):
+        return Judgement("reject", "the answer was cut short")
+    if record is None or new.status == "quarantined":  # PEP 792: installers must not be offered its files.
+        return Judgement("replace")
+    old = pages.stored(record)
+    if _is_older(record, old, answer, new, now):
+        return Judgement("reject", "it answered with an older page")
+    lost = pages.lost(old.links, new.links)
+    return _doubt(request, lost, sha256(body).hexdigest(), health, now) if lost else Judgement("replace")
 
 
-def _links(record: Record) -> tuple[pages.Link, ...]:
-    try:
-        return pages.links(record.url, record.headers.get("content-type", ""), record.page or b"")
-    except pages.NoIndexPage:  # Stored under other rules: there is nothing to lose.
-        return ()
+def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, now: float) -> bool:
+    """Return whether a page is one that the index had before: by its serial, and as it offers nothing new.
+
+    For a day only: an index that was set up anew counts from the start (devpi#817 held on to its copies for ever).
+    """
+    before, after = pages.serial(old, record.headers), pages.serial(new, answer.headers)
+    if before is None or after is None or after >= before or now - record.checked >= _DOUBT_LIMIT:
+        return False
+    return pages.offers_less(old.links, new.links)
 
 
-def _doubt(record: Record, why: str, digest: str, health: Health, now: float) -> Judgement:
+def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Judgement:
     """Believe a doubtful answer once it was seen again later, with the origin sound for others in between."""
-    first = record.doubt[1] if record.doubt and record.doubt[0] == digest else now
+    since, seen = health.doubted.get(request.url, (now, digest))
+    first = since if seen == digest else now
     waited = now - first
     sound_since = health.answered is not None and health.answered > first
     origins_fault = len(health.doubted) >= _DOUBTED_PROJECTS and waited < _DOUBT_LIMIT
     if waited >= CONFIRM_AFTER and sound_since and not origins_fault:
-        return Judgement("pass" if digest.isdigit() else "replace", "seen again")
+        return Judgement("remove" if digest.isdigit() else "replace", "seen again")
     return Judgement("doubt", why, digest=digest)

@@ -41,28 +41,32 @@ def project(url: str) -> str:
     return normalized(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
 
 
-def representation(request: Request) -> str:
-    """Return which of a page's representations the request prefers: "json" (PEP 691) or "html" (PEP 503)."""
+def forms(request: Request) -> Sequence[str]:
+    """Return the representations of a page that the request names, the one that it prefers first.
+
+    "json" (PEP 691) or "html" (PEP 503). One that it only does not rule out is not among them: who says nothing, or
+    `*/*`, reads HTML. What is no page has one form, without a name.
+    """
     if request.kind != "page":
-        return ""
+        return [""]
     wanted: dict[str, float] = {}
     for item in request.headers.get("accept", "").split(","):
         media, *parameters = (part.strip() for part in item.lower().split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         form = "json" if media.endswith("+json") else "html"
         wanted[form] = max(wanted.get(form, 0.0), _number(quality))
-    return "json" if wanted.get("json", 0.0) > wanted.get("html", 0.0) else "html"
+    named = [form for form in ("html", "json") if wanted.get(form)]
+    return sorted(named, key=lambda form: -wanted[form]) or ["html"]
 
 
-def record_path(request: Request) -> Sequence[str]:
-    """Return the folders and the name of the request's record below the records folder.
+def record_path(request: Request, form: str) -> Sequence[str]:
+    """Return the folders and the name of a record below the records folder: the request's, in one of its forms.
 
     The folders are for people, the key is for uniqueness; the reader compares the whole URL all the same.
     """
     parts = urlsplit(request.url)
     host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
-    form = representation(request)
     key = _digest(request.url, form, request.trust)
     if form:
         return [host, *segments[-_DEEPEST:], f"page.{form}.{key}"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from cachedindex.model import Kind, Record
-from cachedindex.rules import naming
+from cachedindex.model import Kind, Record, Request
+from cachedindex.rules import downloads, naming
 
 _DISTRIBUTION = re.compile(
     r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.IGNORECASE
@@ -24,6 +24,9 @@ _ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
 _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
+_LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.IGNORECASE)
+_STATUS = re.compile(r"""<meta\s+name=["']pypi:project-status["']\s+content=["']([a-z]+)["']""", re.IGNORECASE)
+_SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,18 @@ class Link:
     sha256: str | None
     metadata_sha256: str | None
     """Of the `.metadata` file beside it (PEP 658, PEP 714)."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What an index page says."""
+
+    links: tuple[Link, ...] = ()
+    """None for a project list."""
+    status: str = "active"
+    """Of the project (PEP 792)."""
+    serial: int | None = None
+    """Counts the index's changes, where the page itself tells (bandersnatch and the software that it mirrors)."""
 
 
 class NoIndexPage(ValueError):
@@ -57,8 +72,13 @@ def kind(url: str, headers: Mapping[str, str], sha256: str | None) -> Kind:
     return "page" if path.endswith(("/", ".html", ".htm")) else "other"
 
 
-def links(url: str, content_type: str, body: bytes, base: str = "") -> tuple[Link, ...]:
-    """Return the files that a page lists, none for a project list; NoIndexPage says why it is not sound.
+def is_read_whole(request: Request) -> bool:
+    """Return whether an answer can only be judged by its whole body: a page's, and an `extends` file's."""
+    return request.kind == "page" or (request.kind == "other" and downloads.is_configuration(request.url))
+
+
+def read(url: str, content_type: str, body: bytes, base: str = "") -> Page:
+    """Return what a page says; NoIndexPage says why it is not sound.
 
     `url` is what was asked for and names the project; links are relative to `base`, where the redirects ended.
     """
@@ -66,18 +86,34 @@ def links(url: str, content_type: str, body: bytes, base: str = "") -> tuple[Lin
     if media == "application/json" or media.endswith("+json"):
         return _read_json(url, body, base or url)
     if "html" in media:
-        return _read_html(base or url, body.decode("utf-8", "replace"))
+        return _read_html(url, body.decode("utf-8", "replace"), base or url)
     raise NoIndexPage(f"no index page, but {media or 'of no type'}")
+
+
+def stored(record: Record) -> Page:
+    """Return what a stored page says; nothing, where an older release stored it by other rules."""
+    try:
+        return read(record.url, record.headers.get("content-type", ""), record.page or b"", record.final)
+    except NoIndexPage:
+        return Page()
+
+
+def serial(page: Page, headers: Mapping[str, str]) -> int | None:
+    """Return the index's serial that a page came with, in a header or in itself."""
+    said = headers.get("x-pypi-last-serial", "")
+    return int(said) if said.isdigit() else page.serial
+
+
+def is_closed(content_type: str, body: bytes) -> bool:
+    """Return whether a page ends where it should, as far as its own text tells: HTML that was opened is closed."""
+    opened = "html" in content_type.lower() and b"<html" in body[:1024].lower()
+    return not opened or b"</html" in body[-1024:].lower()
 
 
 def promises(record: Record) -> dict[str, str]:
     """Return the sha256 for each file, and each `.metadata`, that a stored page vouches for, by absolute URL."""
     vouched: dict[str, str] = {}
-    try:
-        listed = links(record.url, record.headers.get("content-type", ""), record.page or b"", record.final)
-    except NoIndexPage:  # Stored by an older release with other rules: it vouches for nothing.
-        listed = ()
-    for link in listed:
+    for link in stored(record).links:
         if link.sha256:
             vouched[link.url] = link.sha256
         if link.metadata_sha256:
@@ -100,7 +136,12 @@ def lost(old: Iterable[Link], new: Iterable[Link]) -> str | None:
     return f"it lost {gone} of its {len(before)} files" if gone * 2 > len(before) else None
 
 
-def _read_json(url: str, body: bytes, base: str) -> tuple[Link, ...]:
+def offers_less(old: Iterable[Link], new: Iterable[Link]) -> bool:
+    """Return whether a page lacks files of an older one, and has none that the older one lacks."""
+    return {link.filename for link in new} < {link.filename for link in old}
+
+
+def _read_json(url: str, body: bytes, base: str) -> Page:
     try:
         page = json.loads(body)
     except (ValueError, RecursionError):
@@ -108,9 +149,15 @@ def _read_json(url: str, body: bytes, base: str) -> tuple[Link, ...]:
     if isinstance(page, dict) and isinstance(page.get("files"), list):
         if naming.normalized(str(page.get("name", ""))) != naming.project(url):
             raise NoIndexPage("another project's page")
-        return tuple(_json_links(base, page["files"]))
+        meta, status = page.get("meta"), page.get("project-status")
+        last = meta.get("_last-serial") if isinstance(meta, dict) else None
+        return Page(
+            tuple(_json_links(base, page["files"])),
+            str(status.get("status", "active")) if isinstance(status, dict) else "active",
+            last if isinstance(last, int) else None,
+        )
     if isinstance(page, dict) and isinstance(page.get("projects"), list):
-        return ()
+        return Page()
     raise NoIndexPage("JSON, but no index page")
 
 
@@ -130,14 +177,25 @@ def _json_sha256(hashes: object) -> str | None:
     return value if isinstance(value, str) and _SHA256.fullmatch(value) else None
 
 
-def _read_html(url: str, text: str) -> tuple[Link, ...]:
+def _read_html(url: str, text: str, final: str) -> Page:
     base = _BASE.search(text)
-    start = (_joined(url, _attributes(base[1]).get("href", "")) if base else None) or url
+    start = (_joined(final, _attributes(base[1]).get("href", "")) if base else None) or final
     anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
     found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
     if not found and not _PEP_503.search(text) and not _all_projects(start, anchors):
         raise NoIndexPage("HTML, but no index page")
-    return found
+    if _is_anothers(url, text, found):
+        raise NoIndexPage("another project's page")
+    status, last = _STATUS.search(text), _SERIAL.search(text)
+    return Page(found, status[1].lower() if status else "active", int(last[1]) if last else None)
+
+
+def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:
+    """Return whether a project page says that it is another project's, and none of its files says otherwise."""
+    named, project = _LINKS_FOR.search(text), naming.project(url)
+    if not named or not urlsplit(url).path.endswith("/") or naming.normalized(named[1]) == project:
+        return False
+    return not any(naming.normalized(link.filename).startswith(f"{project}-") for link in found)
 
 
 def _joined(url: str, target: str) -> str | None:

@@ -20,19 +20,19 @@ def encode(record: Record) -> bytes:
     return b"%s %s\n%s\n%s" % (_MAGIC, sha256(header).hexdigest().encode(), header, page or b"")
 
 
-def decode(raw: bytes, url: str) -> Record | None:
-    """Return the record for `url`, or None where a byte is missing, too many, wrong, or another URL's."""
+def decode(raw: bytes, url: str | None = None) -> Record | None:
+    """Return the record (for `url`), or None where a byte is missing, too many, wrong, or another URL's."""
     first, _, rest = raw.partition(b"\n")
     header, end, body = rest.partition(b"\n")
     if not end or first != b"%s %s" % (_MAGIC, sha256(header).hexdigest().encode()):
         return None
     fields: dict[str, Any] = json.loads(header)
-    has_body, doubt = fields.pop("body"), fields.pop("doubt")
-    if fields["url"] != url or len(body) != (fields["size"] if has_body else 0):
+    has_body = fields.pop("body")
+    if url not in (None, fields["url"]) or len(body) != (fields["size"] if has_body else 0):
         return None
     if has_body and sha256(body).hexdigest() != fields["sha256"]:
         return None
     try:
-        return Record(**fields, page=body if has_body else None, doubt=(doubt[0], doubt[1]) if doubt else None)
+        return Record(**fields, page=body if has_body else None)
     except TypeError:  # Another release's fields: a record all the same, but not one for us.
         return None

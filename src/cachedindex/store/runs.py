@@ -41,9 +41,28 @@ class Run:
         # Not Path.is_dir, which raises where another user's temporary folder may not be looked into.
         return cls(Path(folder)) if folder and os.path.isdir(folder) else None  # noqa: PTH112
 
+    def hand_down(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
+        """Return a new configuration file of these sections, for child processes; OSError where that fails."""
+        import configparser  # noqa: PLC0415 - few clients have any
+
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_dict(sections)
+        path = self.folder / f"settings-{os.getpid()}.cfg"
+        with path.open("w", encoding="utf-8") as file:
+            parser.write(file)
+        return path
+
     def note(self, outcome: Outcome) -> None:
         """Leave an outcome for whoever ends the run; StoreUnavailable where that cannot be written."""
         disk.append(self.folder / f"{os.getpid()}.jsonl", json.dumps(asdict(outcome)).encode() + b"\n", self.folder)
+
+    def note_page(self, name: str) -> None:
+        """Leave the name of a record that was served; StoreUnavailable where that cannot be written."""
+        disk.append(self.folder / f"{os.getpid()}.pages", f"{name}\n".encode(), self.folder)
+
+    def pages(self) -> set[str]:
+        """Return the names of the records that all processes left; OSError where the folder is gone."""
+        return {name for path in self.folder.glob("*.pages") for name in path.read_text("utf-8").splitlines()}
 
     def outcomes(self) -> Iterable[Outcome]:
         """Return what all processes left; OSError, ValueError or TypeError for what somebody damaged."""

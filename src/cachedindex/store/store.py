@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -32,18 +33,38 @@ class Store:
         self._made = False
 
     def get(self, request: Request) -> Record | None:
-        """Return the verified record of a request; one that is damaged is none, and the next answer heals it."""
-        raw = disk.read(self._path(request), self.root)
-        return None if raw is None else record.decode(raw, request.url)
+        """Return the verified record of a request: in the form that it prefers, else in another one that it names.
+
+        One that is damaged is none, and the next answer heals it.
+        """
+        return next(filter(None, (self._get(request, form) for form in naming.forms(request))), None)
 
     def put(self, request: Request, new: Record) -> bool:
         """Publish a record, unless what is stored was asked for later; return whether it was published."""
         self._make()
-        stored = self.get(request)
+        stored = self._get(request, new.form)
         if stored and new.asked < stored.asked < new.asked + _LATEST:
             return False
-        disk.publish(self._path(request), record.encode(new), self.root)
+        disk.publish(self._path(request, new.form), record.encode(new), self.root)
         return True
+
+    def remove(self, request: Request) -> None:
+        """Forget a request's records, in every form: upstream has it no more."""
+        with disk.failing_as_unavailable("write to", self.root):
+            for form in naming.forms(request):
+                self._path(request, form).unlink(missing_ok=True)
+
+    def name(self, request: Request, stored: Record) -> str:
+        """Return what a record is called among the records."""
+        return self._path(request, stored.form).relative_to(self._records).as_posix()
+
+    def expire(self, name: str) -> None:
+        """Have a record asked for again before its time; one that is gone meanwhile needs no more."""
+        path = self._records / name
+        raw = disk.read(path, self.root)
+        stored = record.decode(raw) if raw else None
+        if stored and not stored.expired:
+            disk.publish(path, record.encode(replace(stored, expired=True)), self.root)
 
     def open_blob(self, digest: str, size: int) -> BinaryIO | None:
         """Return an open blob of which every byte has been verified, or None where there is none such."""
@@ -63,8 +84,12 @@ class Store:
         self._make()
         return NewBlob(disk.NewFile(self._blobs / "incoming", self.root), self._blob)
 
-    def _path(self, request: Request) -> Path:
-        return self._records.joinpath(*naming.record_path(request))
+    def _get(self, request: Request, form: str) -> Record | None:
+        raw = disk.read(self._path(request, form), self.root)
+        return None if raw is None else record.decode(raw, request.url)
+
+    def _path(self, request: Request, form: str) -> Path:
+        return self._records.joinpath(*naming.record_path(request, form))
 
     def _blob(self, digest: str) -> Path:
         return self._blobs / digest[:2] / digest

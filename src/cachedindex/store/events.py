@@ -1,4 +1,4 @@
-"""What the processes of this host tell each other about an origin: a file of events per origin, only ever appended to.
+"""What processes tell each other about an origin: a file of events per origin, only ever appended to.
 
 Appending needs no lock, and no event is lost to another's write, so that the breaker opens for all at once.
 """
@@ -8,44 +8,55 @@ from __future__ import annotations
 import json
 import socket
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Event, Health
-from cachedindex.rules import breaker
+from cachedindex.model import Event
 from cachedindex.store import disk
 
 _LONGEST = 1 << 16
 """Bytes at which a file is begun anew: what it says is worth a few questions to upstream, no more."""
 
 
-class HealthLog:
-    """The events of every origin: in the cache folder, else in the run's own, else in this process alone."""
+class EventLog:
+    """The events of every origin: in the first folder that takes them, else in this process alone."""
 
-    def __init__(self, root: Path, run: Path | None) -> None:
-        """Take the cache folder and, where there is a run, its folder."""
-        self._homes = [(root, root / "health-v1" / (socket.gethostname() or "localhost"))]
-        if run:
-            self._homes.append((run, run / "health"))
+    def __init__(self, *homes: tuple[Path, str]) -> None:
+        """Take the folders: for each a root, whose mode is the policy, and a folder below it."""
+        self._homes = [(root, root / name) for root, name in homes]
         self._own: defaultdict[str, list[Event]] = defaultdict(list)
 
-    def recall(self, name: str, now: float) -> Health:
-        """Return what is remembered of an origin by its name; a file that cannot be read tells nothing."""
+    def events(self, name: str) -> Sequence[Event]:
+        """Return what was noted of an origin by its name, in order of time; a file that cannot be read tells nothing.
+
+        Of the host's folder as well as of a run's, since a folder may have become full, or writable, meanwhile.
+        """
         events = [*self._own[name]]
         for root, home in self._homes:
             with suppress(StoreUnavailable):
                 lines = (disk.read(home / name, root) or b"").splitlines()
                 events.extend(event for line in lines for event in _event(line))
-        return breaker.recall(sorted(events, key=lambda event: event.at), now)
+        return sorted(events, key=lambda event: event.at)
 
     def note(self, name: str, event: Event) -> None:
         """Tell the other processes; where no folder takes it, this one remembers it all the same."""
         line = json.dumps(asdict(event)).encode() + b"\n"
         if not any(_append(root, home / name, line) for root, home in self._homes):
             self._own[name].append(event)
+
+
+def of_host(root: Path, run: Path | None) -> EventLog:
+    """Return the log that all processes of this host share: in the cache folder, else in the run's own."""
+    homes = [(root, f"health-v1/{socket.gethostname() or 'localhost'}")]
+    return EventLog(*homes, *([(run, "health")] if run else []))
+
+
+def of_run(run: Path | None) -> EventLog:
+    """Return the log that the processes of a run share; a process without a run has its own."""
+    return EventLog((run, "cold")) if run else EventLog()
 
 
 def _append(root: Path, path: Path, line: bytes) -> bool:

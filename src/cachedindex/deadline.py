@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,16 @@ T = TypeVar("T")
 
 _MOST_THREADS = 8
 _free = threading.BoundedSemaphore(_MOST_THREADS)
+
+
+def _forget_threads() -> None:
+    """Begin anew in a forked child: it has none of the threads that hold a place."""
+    global _free  # noqa: PLW0603 - a fork copies the module, not the threads
+    _free = threading.BoundedSemaphore(_MOST_THREADS)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 def attempt(work: Callable[[], T], patience: Callable[[], float], late: Callable[[T], object]) -> T:
@@ -45,6 +56,7 @@ class _Job(Generic[T]):
         self._work = work
         self._late = late
         self._lock = threading.Lock()
+        self._place = _free
         self._given_up = False
         self._value: list[T] = []
         self._error: BaseException | None = None
@@ -59,7 +71,7 @@ class _Job(Generic[T]):
             self._error = error
         finally:
             self.done.set()
-            _free.release()
+            self._place.release()
 
     def give_up(self) -> bool:
         """Leave the result to `late`; False where it has just come."""

@@ -47,7 +47,8 @@ class Report:
             try:
                 self._run.note(outcome)
             except StoreUnavailable as error:
-                self.complain(f"{error}; what is served stale will not be told at the end")
+                if outcome.ended != "late":  # That one comes from a thread which must not say anything.
+                    self.complain(f"{error}; what is served stale will not be told at the end")
 
     def served(self, name: str) -> None:
         """Keep the name of a page's record that was served unasked, for the case that the run fails."""

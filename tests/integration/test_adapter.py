@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import logging
 import subprocess
@@ -412,3 +413,76 @@ def test_a_newer_file_under_an_old_url_follows_the_page(open_session: Open, inde
         session.get(f"{index.url}alpha/")
         contents.append(session.get(url).content)
     assert contents[0] != contents[1]
+
+
+def zipped(length: int | None, *, sized: bool = False) -> faults.Fault:
+    """Answer with the page in gzip, of which that many bytes come, ended by the connection alone unless sized."""
+
+    def fault(handler: faults.Handler) -> bool:
+        content = gzip.compress(faults.html_page("alpha", handler.index.distributions("alpha")))[:length]
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html")
+        handler.send_header("Content-Encoding", "gzip")
+        if sized:
+            handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+        handler.close_connection = True
+        return False
+
+    return fault
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_gzip_is_whole_when_it_has_its_end(open_session: Open, index: Index, sized: bool) -> None:
+    index.fault(zipped(None, sized=sized), "/simple/")
+    assert open_session().get(f"{index.url}alpha/").text.endswith("</html>")
+    again = open_session().get(f"{index.url}alpha/")
+    assert again.text.endswith("</html>")
+    assert again.headers["Cache-Status"].startswith("cachedindex; hit")
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_gzip_that_is_cut_replaces_nothing_and_reaches_a_client_without_a_copy(
+    open_session: Open, index: Index, sized: bool
+) -> None:
+    index.fault(zipped(-9, sized=sized), "/simple/")
+    bare = requests.get(f"{index.url}alpha/", timeout=60)
+    assert open_session().get(f"{index.url}alpha/").content == bare.content
+    index.heal()
+    good = open_session().get(f"{index.url}alpha/").text
+    index.fault(zipped(-9, sized=sized), "/simple/")
+    again = open_session(index_ttl=0).get(f"{index.url}alpha/")
+    assert again.text == good
+    assert "ttl=-" in again.headers["Cache-Status"]
+
+
+def test_what_is_no_gzip_is_the_clients_own_error(open_session: Open, index: Index) -> None:
+    index.fault(faults.status(200, {"Content-Encoding": "gzip", "Content-Type": "text/html"}, b"plain"), "/simple/")
+    with pytest.raises(requests.exceptions.ContentDecodingError):
+        open_session().get(f"{index.url}alpha/")
+
+
+def test_an_upload_that_a_script_waits_for_is_seen_at_once(
+    open_session: Open, index: Index, distributions: Path
+) -> None:
+    session = open_session()
+    assert session.get(f"{index.url}newcomer/").status_code == 404
+    packages.add_wheel(distributions, "newcomer", "1.0", ())
+    assert session.get(f"{index.url}newcomer/").status_code == 200
+
+
+def test_an_index_that_a_script_waits_for_is_asked_each_time(open_session: Open, index: Index) -> None:
+    session = open_session()
+    index.fault(faults.reset)
+    for _ in range(2):
+        with pytest.raises(requests.exceptions.ConnectionError):
+            session.get(f"{index.url}alpha/")
+    index.heal()
+    assert session.get(f"{index.url}alpha/").ok
+
+
+def test_a_missing_index_is_an_exception_that_says_so(open_session: Open, index: Index) -> None:
+    index.fault(faults.status(503))
+    with pytest.raises(cachedindex.CachedIndexError, match=r"alpha/: it answered 503 .*missing-index = fail"):
+        open_session(missing_index="fail").get(f"{index.url}alpha/")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import index as faults
+from tests import index as faults, packages
 from tests.conftest import CHECKOUT, Ran, Run, clean_environment
 from tests.index import Index
 
@@ -209,6 +209,57 @@ def test_in_a_run_the_run_says_the_line(
     assert ran.code == 0, ran.err
     (line,) = ran.ours
     assert "served 8 pages stale" in line
+
+
+def newcomer(folder: Path, version: str) -> None:
+    packages.add_wheel(folder, "newcomer", version, ())
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_what_was_not_there_is_installed_as_soon_as_it_is(
+    buildout: Buildout, index: Index, distributions: Path, tmp_path: Path, fresh: bool
+) -> None:
+    more = {} if fresh else EXPIRED
+    asked = buildout("A", "py:eggs=newcomer", "versions:newcomer=1.0", **more)
+    assert asked.code == 1
+    newcomer(distributions, "1.0")
+    first = buildout("B", "py:eggs=newcomer", "versions:newcomer=1.0", **more)
+    assert first.code == 0, first.err
+    newcomer(distributions, "2.0")
+    index.seen.clear()
+    second = buildout("C", "py:eggs=newcomer", "versions:newcomer=2.0", **more)
+    assert second.code == 0, second.err
+    assert "newcomer-2.0-py" in " ".join(eggs(tmp_path / "C"))
+    assert index.pages_seen().count("/simple/newcomer/") == 1, "the page that lacked it"
+
+
+def test_a_build_that_failed_has_its_pages_asked_for_again(buildout: Buildout, index: Index) -> None:
+    assert buildout("A").code == 0
+    assert buildout("B", "versions:alpha=9").code == 1
+    index.seen.clear()
+    assert buildout("C").code == 0
+    assert "/simple/alpha/" in index.pages_seen()
+    index.seen.clear()
+    assert buildout("D").code == 0
+    assert index.seen == []
+
+
+def test_a_missing_index_may_end_the_build(buildout: Buildout, index: Index) -> None:
+    index.fault(faults.status(503), "/simple/alpha/")
+    ran = buildout("A", options="missing-index = fail")
+    assert ran.code == 1
+    assert f"Error: cachedindex: {index.url}alpha/: it answered 503" in ran.out + ran.err
+    assert "internal error" not in ran.out + ran.err
+
+
+def test_options_of_one_index_reach_its_pips(buildout: Buildout, index: Index) -> None:
+    section = f"\n[cachedindex.local]\nurl = {index.url}\nindex-ttl = 1 h"
+    assert buildout("A", options=section).code == 0
+    index.headers["Cache-Control"] = "no-cache"
+    assert buildout("B", options=section, CACHEDINDEX_REFRESH=":all:").code == 0
+    index.seen.clear()
+    assert buildout("C", options=section).code == 0
+    assert index.seen == [], "no-cache would be asked again, by the isolated build's pip as well"
 
 
 def test_a_cache_that_cannot_be_written_breaks_nothing(buildout: Buildout, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -229,3 +231,85 @@ def test_urlretrieve(python: Python, index: Index, tmp_path: Path) -> None:
     index.close()
     assert python(code).out.strip() == "['stale']"
     assert (tmp_path / "wheel").read_bytes() == (index.folder / WHEEL.rpartition("/")[2]).read_bytes()
+
+
+def extends(index: Index, text: str) -> None:
+    (index.folder / "base.cfg").write_text(text)
+
+
+def test_a_portal_never_stands_for_an_extends_file(python: Python, index: Index) -> None:
+    extends(index, "# ours\n[buildout]\nparts =\n")
+    code = "print(get('/files/base.cfg').decode().splitlines()[0], ended())"
+    assert python(code).out.strip() == "# ours ['miss']"
+    index.fault(faults.body(faults.PORTAL))
+    assert python(code).out.strip() == "# ours ['stale']"
+    index.heal()
+    extends(index, "# newer\n[buildout]\n")
+    assert python(code).out.strip() == "# newer ['miss']"
+    index.close()
+    assert python(code).out.strip() == "# newer ['stale']"
+
+
+def test_a_portal_never_stands_for_an_archive(python: Python, index: Index) -> None:
+    (index.folder / "tool-1.tar.gz").write_bytes(b"\x1f\x8b archive")
+    code = "print(get('/files/tool-1.tar.gz')[3:].decode(), ended())"
+    assert python(code).out.strip() == "archive ['miss']"
+    index.fault(faults.body(faults.PORTAL))
+    assert python(code).out.strip() == "archive ['stale']"
+
+
+@pytest.fixture
+def hanging(python: Python, index: Index) -> dict[str, str]:
+    """Have a copy of a page, and an index that hangs; give what makes it expired."""
+    python("get('/simple/alpha/')")
+    index.fault(faults.hang)
+    return {**EXPIRED, "CACHEDINDEX_TIMEOUT": "0.2"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "",
+        "sys.exit(0)",
+        "os._exit(0)",
+        "import threading; threading.Thread(target=lambda: get('/simple/alpha/')).start()",
+        "import os\nif (child := os.fork()) == 0: sys.exit(0)\nassert os.waitpid(child, 0)[1] == 0",
+        "import multiprocessing as m\nwith m.get_context('fork').Pool(1) as pool: assert pool.apply(abs, (-1,)) == 1",
+        "import multiprocessing as m\nm.get_context('fork').Process(target=get, args=('/simple/alpha/',)).start()",
+    ],
+    ids=["end", "exit", "_exit", "thread", "fork", "pool", "forked look-up"],
+)
+def test_nothing_hangs_or_is_printed_at_the_end_of_a_process(
+    python: Python, hanging: dict[str, str], code: str
+) -> None:
+    ran = python(f"get('/simple/alpha/')\n{code}", **hanging)
+    assert (ran.out, ran.err) == ("", "")
+
+
+def test_a_forked_child_has_all_its_places(python: Python, hanging: dict[str, str]) -> None:
+    code = """
+import threading
+from cachedindex import deadline
+threads = [threading.Thread(target=get, args=("/simple/alpha/",)) for _ in range(8)]
+[thread.start() for thread in threads]; [thread.join() for thread in threads]
+if (child := os.fork()) == 0:
+    os._exit(0 if deadline.attempt(lambda: 42, lambda: 60.0, print) == 42 else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    assert python(code, **hanging).err == ""
+
+
+def test_an_interrupt_ends_a_process_whose_attempt_hangs(
+    python: Python, hanging: dict[str, str], environment: dict[str, str], index: Index
+) -> None:
+    code = "get('/simple/alpha/'); print('served', flush=True); get('/simple/alpha/'); sys.stdin.read()"
+    variables = {**environment, **hanging, "INDEX": index.url, "ORIGIN": index.origin}
+    command = [sys.executable, "-c", PRELUDE + code]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=variables, text=True, **pipes) as process:
+        assert process.stdout.readline() == "served\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert err.rstrip().splitlines()[-1] == "KeyboardInterrupt"
+    assert err.count("Traceback") == 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import index as faults
+from tests import index as faults, packages
 from tests.conftest import Ran, Run
-from tests.index import Index
+from tests.index import Index, serving
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
@@ -160,8 +160,6 @@ def test_a_cold_failure_is_the_bare_clients(
 def test_a_page_that_names_another_hash_gets_another_file(
     install: Callable[..., Ran], index: Index, distributions: Path, tmp_path: Path
 ) -> None:
-    from tests import packages
-
     assert install("A", "epsilon").code == 0
     packages.add_wheel(distributions, "epsilon", "1.0", ("delta",))
 
@@ -225,6 +223,94 @@ def test_pips_own_cache_does_not_answer_for_upstream(cached: Callable[..., Ran],
     index.seen.clear()
     assert cached("B", "alpha", **EXPIRED).code == 0
     assert sorted(index.pages_seen()) == [f"/simple/{name}/" for name in ("alpha", "beta", "delta", "epsilon", "gamma")]
+
+
+def test_what_was_not_there_is_installed_as_soon_as_it_is(
+    run: Run, pip: list[object], index: Index, distributions: Path, tmp_path: Path
+) -> None:
+    """All in one run, as a CI job is one: ask, publish, install, publish again, install that."""
+    packages.add_wheel(tmp_path, "newcomer", "1.0", ())
+    packages.add_wheel(tmp_path, "newcomer", "2.0", ())
+    first, second = sorted(path.name for path in tmp_path.glob("newcomer*.whl"))
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import shutil, subprocess, sys\n"
+        f"pip = {[str(part) for part in pip]!r}\n"
+        "run = lambda *words: subprocess.run([*pip, *words]).returncode\n"
+        "assert run('download', '-q', 'newcomer') == 1\n"
+        f"shutil.copy({first!r}, {str(distributions)!r})\n"
+        "assert run('install', '-q', '--target', 'A', 'newcomer') == 0\n"
+        f"shutil.copy({second!r}, {str(distributions)!r})\n"
+        "assert run('install', '-q', '--target', 'B', 'newcomer==2.0') == 0\n"
+        "assert run('install', '-q', '--target', 'C', 'newcomer>2.0') == 1\n"
+    )
+    ran = run(*CACHEDINDEX, "run", "--", sys.executable, script, PIP_INDEX_URL=index.url, PIP_NO_CACHE_DIR="1")
+    assert ran.code == 0, ran.err
+    assert installed(tmp_path / "A") == ["newcomer-1.0.dist-info"]
+    assert installed(tmp_path / "B") == ["newcomer-2.0.dist-info"]
+    # Missing, there, fresh but too old, still too old.
+    assert index.pages_seen() == ["/simple/newcomer/"] * 4
+    assert ran.ours == []
+
+
+def test_a_run_that_failed_has_its_pages_asked_for_again(run: Run, install: Callable[..., Ran], index: Index) -> None:
+    assert install("A", "alpha").code == 0
+    index.seen.clear()
+    failing = install("B", "alpha", "nowhere")
+    assert failing.code != 0
+    index.seen.clear()
+    assert install("C", "alpha").code == 0
+    assert index.pages_seen() == [f"/simple/{name}/" for name in ("alpha",)]
+
+
+@pytest.fixture
+def another_index(tmp_path: Path) -> Iterator[Index]:
+    folder = tmp_path / "another"
+    folder.mkdir()
+    packages.add_wheel(folder, "epsilon", "0.1", ())
+    with serving(folder) as index:
+        yield index
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.reset, faults.status(503), faults.body(faults.PORTAL)], ids=["reset", "503", "portal"]
+)
+def test_a_project_that_comes_from_another_index_for_want_of_an_answer(
+    install: Callable[..., Ran], index: Index, another_index: Index, fault: faults.Fault, tmp_path: Path
+) -> None:
+    index.fault(fault)
+    more = {"PIP_EXTRA_INDEX_URL": another_index.url, "PIP_RETRIES": "0"}
+    warned = install("A", "epsilon", **more)
+    assert warned.code == 0, warned.err
+    assert installed(tmp_path / "A") == ["epsilon-0.1.dist-info"], "as without us"
+    assert f"{index.url} could not be asked for epsilon" in warned.ours[0]
+    assert f"taken from {another_index.url} alone" in warned.ours[0]
+
+    failed = install("B", "epsilon", CACHEDINDEX_MISSING_INDEX="fail", **more)
+    assert failed.code == 1
+    assert f"ERROR: cachedindex: {index.url}epsilon/: " in failed.err
+    assert "Traceback" not in failed.err
+    assert not installed(tmp_path / "B")
+
+
+def test_an_index_that_has_a_copy_is_not_missing(
+    install: Callable[..., Ran], index: Index, another_index: Index, tmp_path: Path
+) -> None:
+    more = {"PIP_EXTRA_INDEX_URL": another_index.url, "PIP_RETRIES": "0", "CACHEDINDEX_MISSING_INDEX": "fail"}
+    assert install("A", "epsilon", **more).code == 0
+    index.close()
+    second = install("B", "epsilon", **more, **EXPIRED)
+    assert second.code == 0, second.err
+    assert installed(tmp_path / "B") == ["epsilon-1.0.dist-info"]
+
+
+def test_a_run_waits_for_what_is_not_stored_once(install: Callable[..., Ran], index: Index) -> None:
+    index.fault(faults.reset)
+    ran = install("A", "alpha", "beta", "gamma", PIP_RETRIES="1")
+    assert ran.code == 1
+    assert len(index.seen) == 2, "one page, with the client's own retry"
+    assert "could not get 1 page" in ran.ours[-1]
+    assert "it reset the connection" in ran.ours[-1]
 
 
 def test_the_environment_is_as_it_was(install: Callable[..., Ran], pip: list[object]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cachedindex.model import Record
 from cachedindex.rules import pages
-from cachedindex.rules.pages import Link, NoIndexPage
+from cachedindex.rules.pages import Link, NoIndexPage, Page
 
 URL = "https://index.example/simple/zope-interface/"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -172,10 +172,10 @@ def test_which_page_may_list_a_file(page: str, file: str, may: bool) -> None:
     ],
 )
 def test_what_a_page_lost(before: str, after: str, said: str | None) -> None:
-    def links(names: str) -> list[Link]:
-        return [Link(f"https://f.example/{name}", name, None, None) for name in names]
+    def page(names: str) -> Page:
+        return Page(tuple(Link(f"https://f.example/{name}", name, None, None) for name in names))
 
-    assert pages.lost(links(before), links(after)) == said
+    assert pages.lost(page(before), page(after)) == said
 
 
 @pytest.mark.parametrize(
@@ -207,3 +207,19 @@ def test_serial_and_status() -> None:
     assert pages.serial(page, {"x-pypi-last-serial": "x"}) == 8
     odd = pages.read(URL, JSON, as_json(meta=[], **{"project-status": "?"}))
     assert (odd.status, odd.serial) == ("active", None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(0, 0, None), (0, 5, None), (4, 2, None), (4, 1, "it lists 1 projects of 4"), (4, 0, "it lists 0 projects of 4")],
+)
+def test_what_a_project_list_lost(before: int, after: int, said: str | None) -> None:
+    def html(count: int) -> bytes:
+        return b"<title>Simple index</title>" + b"".join(b"<a href='p%d/'>p</a>" % number for number in range(count))
+
+    def as_list(count: int) -> bytes:
+        return json.dumps({"projects": [{"name": f"p{number}"} for number in range(count)]}).encode()
+
+    root = "https://index.example/simple/"
+    for media, form in ((HTML, html), (JSON, as_list)):
+        assert pages.lost(pages.read(root, media, form(before)), pages.read(root, media, form(after))) == said

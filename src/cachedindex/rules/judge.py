@@ -84,7 +84,7 @@ def _judge_page(
     old = pages.stored(record)
     if _is_older(record, old, answer, new, now):
         return Judgement("reject", "it answered with an older page")
-    lost = pages.lost(old.links, new.links)
+    lost = pages.lost(old, new)
     return _doubt(request, lost, sha256(body).hexdigest(), health, now) if lost else Judgement("replace")
 
 
@@ -96,7 +96,7 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
     before, after = pages.serial(old, record.headers), pages.serial(new, answer.headers)
     if before is None or after is None or after >= before or now - record.checked >= _DOUBT_LIMIT:
         return False
-    return pages.offers_less(old.links, new.links)
+    return pages.offers_less(old, new)
 
 
 def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Judgement:

@@ -45,7 +45,8 @@ class Page:
     """What an index page says."""
 
     links: tuple[Link, ...] = ()
-    """None for a project list."""
+    projects: int = 0
+    """How many a project list has; 0 for a page with files."""
     status: str = "active"
     """Of the project (PEP 792)."""
     serial: int | None = None
@@ -127,18 +128,20 @@ def may_list(page_url: str, file_url: str) -> bool:
     return filename.startswith(f"{naming.project(page_url)}-") or page_url.endswith((".html", ".htm"))
 
 
-def lost(old: Iterable[Link], new: Iterable[Link]) -> str | None:
-    """Return what a page lost, when that is all or over half of its files: a removal, or an outage."""
-    before = {link.filename for link in old}
-    gone = len(before - {link.filename for link in new})
+def lost(old: Page, new: Page) -> str | None:
+    """Return what a page lost, when that is all or over half of its files or projects: a removal, or an outage."""
+    before = {link.filename for link in old.links}
+    gone = len(before - {link.filename for link in new.links})
     if before and gone == len(before):
         return "it lists none of the files that it had"
-    return f"it lost {gone} of its {len(before)} files" if gone * 2 > len(before) else None
+    if gone * 2 > len(before):
+        return f"it lost {gone} of its {len(before)} files"
+    return f"it lists {new.projects} projects of {old.projects}" if new.projects * 2 < old.projects else None
 
 
-def offers_less(old: Iterable[Link], new: Iterable[Link]) -> bool:
+def offers_less(old: Page, new: Page) -> bool:
     """Return whether a page lacks files of an older one, and has none that the older one lacks."""
-    return {link.filename for link in new} < {link.filename for link in old}
+    return {link.filename for link in new.links} < {link.filename for link in old.links}
 
 
 def _read_json(url: str, body: bytes, base: str) -> Page:
@@ -153,11 +156,11 @@ def _read_json(url: str, body: bytes, base: str) -> Page:
         last = meta.get("_last-serial") if isinstance(meta, dict) else None
         return Page(
             tuple(_json_links(base, page["files"])),
-            str(status.get("status", "active")) if isinstance(status, dict) else "active",
-            last if isinstance(last, int) else None,
+            status=str(status.get("status", "active")) if isinstance(status, dict) else "active",
+            serial=last if isinstance(last, int) else None,
         )
     if isinstance(page, dict) and isinstance(page.get("projects"), list):
-        return Page()
+        return Page(projects=len(page["projects"]))
     raise NoIndexPage("JSON, but no index page")
 
 
@@ -182,12 +185,13 @@ def _read_html(url: str, text: str, final: str) -> Page:
     start = (_joined(final, _attributes(base[1]).get("href", "")) if base else None) or final
     anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
     found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
-    if not found and not _PEP_503.search(text) and not _all_projects(start, anchors):
+    projects = 0 if found else _projects(start, anchors)
+    if not found and not projects and not _PEP_503.search(text):
         raise NoIndexPage("HTML, but no index page")
     if _is_anothers(url, text, found):
         raise NoIndexPage("another project's page")
     status, last = _STATUS.search(text), _SERIAL.search(text)
-    return Page(found, status[1].lower() if status else "active", int(last[1]) if last else None)
+    return Page(found, projects, status[1].lower() if status else "active", int(last[1]) if last else None)
 
 
 def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:
@@ -224,7 +228,7 @@ def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
     return Link(target, filename, promised(fragment), promised(metadata))
 
 
-def _all_projects(url: str, anchors: Iterable[Mapping[str, str]]) -> bool:
-    """Return whether every anchor leads one level down, as in a project list without the PEP 629 mark."""
+def _projects(url: str, anchors: Iterable[Mapping[str, str]]) -> int:
+    """Return how many anchors there are where each leads one level down, as in a project list; else 0."""
     targets = [(_joined(url, anchor.get("href", "")) or "").rstrip("/") for anchor in anchors]
-    return bool(targets) and all(target.rpartition("/")[0] == url.rstrip("/") for target in targets)
+    return len(targets) if all(target.rpartition("/")[0] == url.rstrip("/") for target in targets) else 0

@@ -62,7 +62,7 @@ OPEN = [failed(0, A), failed(1, B)]
         ([*OPEN, failed(2, C)], A, 31, "probe"),
         # stamps from the future are void, old ones forgotten
         ([failed(500, A), failed(501, B)], C, 2, "ask"),
-        (OPEN, C, 90_000, "ask"),
+        (OPEN, C, 180_000, "ask"),
     ],
 )
 def test_whether_an_origin_may_be_asked(events: list[Event], url: str, at: float, admission: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cachedindex import __version__, settings
-from cachedindex.commands import run
+from cachedindex.commands import doctor, gc, run
 from cachedindex.errors import CachedIndexError, SettingsError
 
 _USAGE_ERROR = 2
@@ -22,10 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cachedindex", description="Builds survive a package index that fails.")
     parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run.add_to(commands)
+    for command in (run, gc, doctor):
+        command.add_to(commands)
     chosen, unknown = parser.parse_known_args(arguments)
     try:
-        _refuse(unknown)
+        _refuse(unknown, takes_command=hasattr(chosen, "command"))
         code: int = chosen.run(chosen)
     except CachedIndexError as error:
         print(f"cachedindex: {error}", file=sys.stderr)
@@ -33,12 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _refuse(unknown: Sequence[str]) -> None:
+def _refuse(unknown: Sequence[str], *, takes_command: bool) -> None:
     """Raise SettingsError for options that are none, with the nearest that is one."""
     short = next((argument for argument in unknown if not argument.startswith("--")), None)
-    if short:
+    if short and takes_command:
         raise SettingsError(f"command line: {short}: put -- before the command: cachedindex run -- COMMAND")
-    names = [argument.removeprefix("--").partition("=")[0] for argument in unknown]
+    names = [argument.removeprefix("--").partition("=")[0] for argument in unknown if argument.startswith("--")]
+    if short and not names:
+        raise SettingsError(f"command line: {short}: this command takes options only")
     _, problems = settings.read(dict.fromkeys(names, ""), "command line", "--{}".format)
     if problems:
         raise SettingsError("\n".join(map(str, problems)))

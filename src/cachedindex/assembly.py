@@ -9,7 +9,8 @@ from cachedindex import config
 from cachedindex.engine import Cache
 from cachedindex.report import Report, say
 from cachedindex.settings import Settings
-from cachedindex.store import events
+from cachedindex.store import events, folder
+from cachedindex.store.gc import Collector
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
 from cachedindex.upstream import Upstream
@@ -34,8 +35,9 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     store = _store(loaded.settings, report)
     if store is None:
         return Process(None, report, joined)
-    folder = joined.folder if joined else None
-    upstream = Upstream(store, events.of_host(store.root, folder), events.of_run(folder))
+    shared, own = config.lock_folder(loaded.settings, store.root), joined.folder if joined else None
+    host = events.of_host(shared, own, read_only=store.read_only)
+    upstream = Upstream(store, host, events.of_run(own))
     return Process(Cache(store, upstream, loaded.settings, report), report, joined, store)
 
 
@@ -45,4 +47,12 @@ def _store(settings: Settings, report: Report) -> Store | None:
     root = config.cache_folder(settings)
     if root is None:
         report.complain("there is no folder to keep anything in; set cache-dir. The build goes on without it")
-    return Store(root) if root else None
+        return None
+    shared = config.lock_folder(settings, root)
+    refusal = folder.refusal(root) or folder.refusal(shared)
+    if refusal:
+        report.complain(f"{refusal}. The build goes on without it")
+        return None
+    read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
+    collector = Collector(root, shared, settings.max_size, settings.max_idle)
+    return Store(root, read_only=read_only, stored=collector.stored, damaged=report.set_aside)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cachedindex import settings
 from cachedindex.errors import SettingsError
 from cachedindex.settings import Settings
+from cachedindex.store.folder import may_write
 from cachedindex.store.runs import VARIABLE as RUN_VARIABLE
 
 PREFIX = "CACHEDINDEX_"
@@ -31,6 +32,8 @@ class Loaded:
 
     settings: Settings
     warnings: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where each option was set, by its name as a field; what is not here has its default."""
 
 
 def load(
@@ -47,13 +50,14 @@ def load(
     if wrong:
         raise SettingsError("\n".join(str(problem) for problem in wrong))
     values, warnings = _from_environment(environ)
-    places = [values, own_values]
+    places = {"environment": values, place: own_values}
     named = _named(environ)
     for file in [*named, *_usual_files(environ)]:
         values, found = _from_file(file, named=file in named)
-        places.append(values)
+        places[str(file)] = values
         warnings.extend(found)
-    return Loaded(settings.merge(*places), tuple(warnings))
+    set_in = {name: where for where, values in reversed(places.items()) for name in values}
+    return Loaded(settings.merge(*places.values()), tuple(warnings), set_in)
 
 
 def is_index_section(name: str) -> bool:
@@ -82,9 +86,15 @@ def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> P
     if chosen.cache_dir:
         folder = expanded(chosen.cache_dir)
         return folder and folder.absolute()
-    if _HOST_FOLDER.is_dir() and os.access(_HOST_FOLDER, os.W_OK | os.X_OK):
+    if _HOST_FOLDER.is_dir() and may_write(_HOST_FOLDER):
         return _HOST_FOLDER
     return _user_folder(environ)
+
+
+def lock_folder(chosen: Settings, root: Path) -> Path:
+    """Return the folder for locks and health: the one that was set, or the cache folder."""
+    folder = expanded(chosen.lock_dir) if chosen.lock_dir else None
+    return folder.absolute() if folder else root
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -140,8 +150,8 @@ def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path}: there is no section [{SECTION}]"]
     general = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
     values, problems = _from_sections(general, str(path), sections, f"{path}: ")
-    if "cache_dir" in values:  # Not relative to wherever a job happens to be.
-        values["cache_dir"] = str(path.parent / (expanded(values["cache_dir"]) or values["cache_dir"]))
+    for name in {"cache_dir", "lock_dir"} & values.keys():  # Not relative to wherever a job happens to be.
+        values[name] = str(path.parent / (expanded(values[name]) or values[name]))
     return values, [str(problem) for problem in problems]
 
 
@@ -153,12 +163,4 @@ def _user_folder(environ: Mapping[str, str]) -> Path | None:
     else:
         home = environ.get("XDG_CACHE_HOME") or "~/.cache"
     folder = expanded(f"{home}/{SECTION}") if home else None
-    return folder.absolute() if folder and _is_writable(folder.absolute()) else None
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    except PermissionError:  # Below another user's home.
-        return False
-    return os.access(existing, os.W_OK | os.X_OK)
+    return folder.absolute() if folder and may_write(folder.absolute()) else None

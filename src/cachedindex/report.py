@@ -6,7 +6,9 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from cachedindex.errors import CachedIndexError, StoreUnavailable
 from cachedindex.model import Outcome
@@ -39,6 +41,7 @@ class Report:
         self._run = run
         self._said: set[str] = set()
         self.outcomes: list[Outcome] = []
+        self.damaged: list[str] = []
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome; one that somebody will be told of is shared at once, as the process may be killed."""
@@ -57,6 +60,13 @@ class Report:
                 self._run.note_page(name)
             except StoreUnavailable as error:
                 self.complain(f"{error}; should this run fail, the next one will not ask anew for its pages")
+
+    def set_aside(self, path: Path) -> None:
+        """Keep where a damaged file went, for the end of the run."""
+        self.damaged.append(str(path))
+        if self._run:
+            with suppress(StoreUnavailable):  # Nobody has to act on it; the file is there for whoever looks.
+                self._run.set_aside(path)
 
     def complain(self, message: str) -> None:
         """Say what went wrong with us, once in a run."""
@@ -79,7 +89,7 @@ def finish(run: Run, store: Store | None, say: Callable[[str], None] = say, *, f
     The pages that a failed run was served are asked for again next time: perhaps they were what it failed of.
     """
     try:
-        line = summary(run.outcomes())
+        line = summary(run.outcomes(), run.damaged())
     except (OSError, ValueError, TypeError) as error:  # Cut by a full disk, or swept away while the run went on.
         line = f"what was served stale cannot be told: {error}"
     if line:
@@ -93,8 +103,11 @@ def finish(run: Run, store: Store | None, say: Callable[[str], None] = say, *, f
     run.end()
 
 
-def summary(outcomes: Iterable[Outcome]) -> str | None:
-    """Return the one line for a run's end: what was served stale, refused or not to be had; None for nothing."""
+def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | None:
+    """Return the one line for a run's end: what was served stale, refused or not to be had; None for nothing.
+
+    `damaged` are the paths of files that did not verify and were set aside.
+    """
     told = list(outcomes)
     by_end = {ended: [outcome for outcome in told if outcome.ended == ended] for ended in _TOLD}
     late = {outcome.origin: outcome.why for outcome in by_end["late"]}
@@ -108,6 +121,9 @@ def summary(outcomes: Iterable[Outcome]) -> str | None:
     pages = [outcome for outcome in by_end["failed"] if outcome.kind == "page"]
     if pages:
         parts.append(f"could not get {_amount(pages)}, of which nothing is stored ({_reasons(pages, late)})")
+    if damaged:
+        files = "file" if len(damaged) == 1 else "files"
+        parts.append(f"{len(damaged)} damaged {files} set aside in {Path(damaged[0]).parent}, to be fetched again")
     return ", ".join(parts) or None
 
 
@@ -122,6 +138,17 @@ def ago(seconds: float) -> str:
     if hours < 48:  # noqa: PLR2004 - up to two days people count in hours
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{hours // 24} d"
+
+
+def volume(size: float) -> str:
+    """Return a number of bytes as a person says it: "980 bytes", "3.4 MB", "10.0 GB"."""
+    if size < 1e3:  # noqa: PLR2004 - bytes in a kilobyte
+        return f"{size:.0f} bytes"
+    for unit in ("kB", "MB"):
+        size /= 1e3
+        if size < 1e3:  # noqa: PLR2004
+            return f"{size:.1f} {unit}"
+    return f"{size / 1e3:.1f} GB"
 
 
 def _amount(outcomes: Iterable[Outcome]) -> str:

@@ -28,6 +28,8 @@ _UNITS = {
     "w week weeks": 604800,
 }
 _SECONDS = {name: float(size) for names, size in _UNITS.items() for name in (names.split() or [""])}
+_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+          "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
 
 
 def duration(text: str) -> float:
@@ -53,6 +55,24 @@ def staleness(text: str) -> float:
         return words[text.strip().lower()] if text.strip().lower() in words else duration(text)
     except ValueError as error:
         raise ValueError(f"{error}; or never, or unlimited") from None
+
+
+def idleness(text: str) -> float:
+    """Return a duration that is longer than nothing, or infinity for "unlimited"."""
+    try:
+        return math.inf if text.strip().lower() == "unlimited" else positive(text)
+    except ValueError:
+        raise ValueError('write a duration that is longer than nothing, "60 d", or unlimited') from None
+
+
+def size(text: str) -> float:
+    """Return the bytes that `text` means: "500 MB", "10 GB", "1 GiB", or infinity for "unlimited"."""
+    if text.strip().lower() == "unlimited":
+        return math.inf
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if not found or found[2] not in _BYTES or not float(found[1]):
+        raise ValueError('write a number of bytes, or one with a unit: "500 MB", "10 GB"; or unlimited')
+    return float(found[1]) * _BYTES[found[2]]
 
 
 def truth(text: str) -> bool:
@@ -115,6 +135,13 @@ class Settings:
     """What to do where an index is down, holds no copy of a project, and another index has that project."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
+    read_only: bool = False
+    max_size: float = 10e9
+    """Bytes beyond which the least recently used goes."""
+    max_idle: float = 60 * 86400.0
+    """Seconds after which goes what nobody used."""
+    lock_dir: str | None = None
+    """None: the cache folder."""
     disable: bool = False
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """What differs for one index: the beginning of its URLs, and values by field name."""
@@ -142,9 +169,13 @@ OPTIONS: Mapping[str, Option] = {
     "missing-index": Option(missing, "warn or fail where an index that is down may have what is needed (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(names, "ask again for these projects, or :all:, even where a page is fresh"),
+    "read-only": Option(truth, "serve what is stored, and store nothing (false)"),
+    "max-size": Option(size, "how much may be stored; the least recently used goes first (10 GB, unlimited)"),
+    "max-idle": Option(idleness, "how long what nobody uses is kept (60 d, unlimited)"),
+    "lock-dir": Option(folder, "a local folder for locks and health, where cache-dir is a network mount (cache-dir)"),
     "disable": Option(truth, "do nothing at all (false)"),
 }
-_OF_THE_HOST = ("cache-dir",)
+_OF_THE_HOST = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir")
 INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(prefix, "where the addresses of the index begin"),
     **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_HOST},

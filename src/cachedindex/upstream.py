@@ -116,6 +116,8 @@ class Upstream:
 
     def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Fresh:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
+        if self._store.read_only:
+            return Fresh(answer, judgement)
         chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
         # An encoded body is its own only in the encoding that this client asked for.
         ends = answer.announced is not None or chunked

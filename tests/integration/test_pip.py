@@ -173,11 +173,45 @@ def test_a_wheel_that_rotted_in_the_cache_is_fetched_again(
     assert install("A", "epsilon").code == 0
     blobs = [path for path in (tmp_path / "cache/blobs-v1").rglob("*") if path.is_file()]
     for blob in blobs:
-        blob.write_bytes(blob.read_bytes()[:-1] + b"\0")
+        blob.write_bytes(blob.read_bytes()[:-1] + b"!")  # A wheel ends in a zero byte.
 
-    assert install("B", "epsilon").code == 0
+    second = install("B", "epsilon")
+    assert second.code == 0
+    assert (
+        f"{len(blobs)} damaged files set aside in {tmp_path / 'cache/quarantine-v1'}, to be fetched again"
+        in second.ours[-1]
+    )
+    assert len(list((tmp_path / "cache/quarantine-v1").iterdir())) == len(blobs)
     index.close()
-    assert install("C", "epsilon").code == 0
+    third = install("C", "epsilon")
+    assert (third.code, third.ours) == (0, [])
+
+
+def test_offline_says_that_it_lacks_what_was_damaged(install: Callable[..., Ran], tmp_path: Path) -> None:
+    assert install("A", "epsilon").code == 0
+    for record in (tmp_path / "cache/records-v1").rglob("page.*"):
+        record.write_bytes(b"")
+    second = install("B", "epsilon", CACHEDINDEX_OFFLINE="yes")
+    assert second.code == 1
+    (line,) = second.ours
+    assert "refused 1 page" in line
+    assert "offline = true, and nothing is stored" in line
+    assert "1 damaged file set aside" in line
+
+
+def test_a_read_only_cache_carries_a_build_and_stays_as_it_is(
+    install: Callable[..., Ran], index: Index, tmp_path: Path
+) -> None:
+    assert install("A", "alpha").code == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}
+    second = install("B", "alpha", "source", CACHEDINDEX_READ_ONLY="yes", **EXPIRED)
+    assert (second.code, second.ours) == (0, [])
+    index.close()
+    third = install("C", "alpha", CACHEDINDEX_READ_ONLY="yes", **EXPIRED)
+    assert third.code == 0
+    assert "served 5 pages stale" in third.ours[-1]
+    assert installed(tmp_path / "A") == installed(tmp_path / "C")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")} == before
 
 
 def test_what_is_asked_with_credentials_is_not_stored(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, strategies as st
 
 from cachedindex.model import Kind, Request
 from cachedindex.rules import naming
@@ -82,6 +84,27 @@ def test_no_url_leads_out_of_the_folder(url: str, kind: Kind) -> None:
         assert not segment.startswith(".")
         assert len(segment) <= 110
         assert not set(segment) & set('/\\:*?"<>|\0')
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "aux.tar.gz", "com1", "lpt9.whl", "prn."])
+def test_no_segment_is_a_device_of_windows(name: str) -> None:
+    for kind in ("page", "file"):
+        path = path_of(request(f"https://{name}/{name}/{name}", kind))  # type: ignore[arg-type]
+        for segment in path:
+            assert segment.lower().partition(".")[0] not in ("con", "nul", "aux", "com1", "lpt9", "prn")
+    assert path_of(request("https://index.example/simple/conda/"))[2] == "conda"
+
+
+@given(st.text(max_size=200), st.sampled_from(["page", "file", "other"]))
+def test_every_segment_can_be_a_file_on_any_system(path: str, kind: Kind) -> None:
+    try:
+        asked = request(f"https://index.example/{path}", kind)
+        segments = path_of(asked)
+    except ValueError:  # No URL.
+        return
+    for segment in segments:
+        assert re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", segment)
+        assert not segment.endswith(".")
 
 
 def test_the_key_tells_url_representation_and_trust_apart() -> None:

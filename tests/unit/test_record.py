@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from json import dumps
 
+import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Record
-from cachedindex.store.record import decode, encode
+from cachedindex.store.record import blob_of, decode, encode, is_sound
 
 text = st.text(max_size=20)
 moments = st.floats(0, 4e9)
@@ -37,16 +39,57 @@ def test_what_was_encoded_is_decoded(record: Record) -> None:
 
 
 @given(records(), st.data())
-def test_every_cut_is_a_miss(record: Record, data: st.DataObject) -> None:
+def test_every_cut_is_a_miss_and_damage(record: Record, data: st.DataObject) -> None:
     raw = encode(record)
-    assert decode(raw[: data.draw(st.integers(0, len(raw) - 1))], record.url) is None
+    cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
+    assert decode(cut, record.url) is None
+    assert not is_sound(cut)
 
 
 @given(records(), st.data())
-def test_every_flipped_bit_is_a_miss(record: Record, data: st.DataObject) -> None:
+def test_every_flipped_bit_is_a_miss_and_damage(record: Record, data: st.DataObject) -> None:
     raw = bytearray(encode(record))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     assert decode(bytes(raw), record.url) is None
+    assert not is_sound(bytes(raw))
+
+
+@pytest.mark.parametrize(
+    "record", [Record("u", "f", {"a": "b"}, 1.5, 2, 3, 5, "a" * 64, None, ("b", 4.0)),
+               Record("u", "f", {}, 1, 2, 3, 4, sha256(b"page").hexdigest(), b"page")],
+)  # fmt: skip
+def test_every_cut_and_every_bit_of_one_record_exhaustively(record: Record) -> None:
+    raw = encode(record)
+    assert all(decode(raw[:end], "u") is None for end in range(len(raw)))
+    for place in range(len(raw)):
+        for bit in range(8):
+            flipped = raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]
+            assert decode(flipped, "u") is None
+
+
+@given(st.binary(max_size=300))
+def test_whatever_lies_there_is_a_miss_and_no_error(raw: bytes) -> None:
+    assert decode(raw, "url") is None
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(json | st.dictionaries(st.sampled_from([*Record.__dataclass_fields__, "body"]), json))
+def test_whatever_somebody_vouches_for_is_no_error(header: object) -> None:
+    line = dumps({**header, "url": "url"} if isinstance(header, dict) else header).encode()
+    raw = b"cachedindex-record-1 %s\n%s\n" % (sha256(line).hexdigest().encode(), line)
+    decode(raw, "url")
+    blob_of(raw)
+
+
+@given(records())
+def test_a_pointer_names_its_blob_and_a_page_none(record: Record) -> None:
+    assert blob_of(encode(record)) == (record.sha256 if record.page is None else None)
 
 
 @given(records(), st.binary(min_size=1, max_size=10))
@@ -63,7 +106,10 @@ def test_a_record_of_another_release_is_a_miss() -> None:
     record = Record("url", "url", {}, 0, 0, 0, 5, "a" * 64)
     header = encode(record).splitlines()[1].replace(b'"took"', b'"tuck"')
     first = b"cachedindex-record-1 " + sha256(header).hexdigest().encode()
-    assert decode(b"%s\n%s\n" % (first, header), "url") is None
+    raw = b"%s\n%s\n" % (first, header)
+    assert decode(raw, "url") is None
+    assert is_sound(raw)
+    assert blob_of(raw) == "a" * 64
 
 
 @given(records())

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cachedindex.model import Ended, Kind, Outcome
-from cachedindex.report import Report, ago, say, summary
+from cachedindex.report import Report, ago, say, summary, volume
 
 
 def outcome(
@@ -56,6 +56,26 @@ def test_nothing_stale_says_nothing() -> None:
 )
 def test_how_much_how_old_from_where_and_why(outcomes: list[Outcome], line: str) -> None:
     assert summary(outcomes) == line
+
+
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [(1, "1 damaged file set aside in /c/quarantine-v1, to be fetched again"), (2, "2 damaged files set aside in /c/")],
+)
+def test_how_much_was_set_aside(count: int, line: str) -> None:
+    damaged = ["/c/quarantine-v1/x"] * count
+    assert (summary([], damaged) or "").startswith(line)
+    assert f"stale, up to 1 min old (https://index.example: gone), {line}" in (
+        summary([outcome(why="gone")], damaged) or ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (3_440_000, "3.4 MB"), (2e13, "20000.0 GB")],
+)  # fmt: skip
+def test_volumes(size: float, text: str) -> None:
+    assert volume(size) == text
 
 
 @pytest.mark.parametrize(

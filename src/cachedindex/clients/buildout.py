@@ -51,11 +51,12 @@ def unload(_buildout: Any) -> None:
 
 
 def _options(buildout: Any) -> dict[str, str]:
-    """Return the section's options, with a path as buildout reads paths, and offline where buildout is."""
+    """Return the section's options, with paths as buildout reads paths, and offline where buildout is."""
     options = dict(buildout[config.SECTION]) if config.SECTION in buildout else {}
-    if options.get("cache-dir"):
-        base = Path(buildout["buildout"]["directory"])
-        options["cache-dir"] = str(base / (config.expanded(options["cache-dir"]) or options["cache-dir"]))
+    base = Path(buildout["buildout"]["directory"])
+    for name in ("cache-dir", "lock-dir"):
+        if options.get(name):
+            options[name] = str(base / (config.expanded(options[name]) or options[name]))
     if buildout["buildout"].get("offline") == "true":
         options.setdefault("offline", "true")
     return options

@@ -68,9 +68,12 @@ def _say(line: str) -> None:
 
 def _say_summary(process: Process) -> None:
     """Say what was served stale since the last time; in a run whoever began it says it for all its processes."""
+    report = process.report
     # Of what failed the script has been told by an exception of its own.
-    line = None if process.run else summary(outcome for outcome in process.report.outcomes if outcome.ended != "failed")
-    process.report.outcomes.clear()
+    told = [outcome for outcome in report.outcomes if outcome.ended != "failed"]
+    line = None if process.run else summary(told, report.damaged)
+    report.outcomes.clear()
+    report.damaged.clear()
     if line:
         _say(line)
 

@@ -14,8 +14,8 @@ from types import FrameType
 from cachedindex import config
 from cachedindex.assembly import assemble
 from cachedindex.clients import children
+from cachedindex.commands import options
 from cachedindex.report import Report, finish
-from cachedindex.settings import OPTIONS, truth
 from cachedindex.store.runs import Run
 
 _NOT_FOUND = 127
@@ -34,21 +34,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Run a command. Every pip that it starts, at any depth, looks things up through the cache.",
         allow_abbrev=False,
     )
-    for name, option in OPTIONS.items():
-        says = option.says.replace("%", "%%")
-        if option.parse is truth:
-            parser.add_argument(f"--{name}", metavar="VALUE", nargs="?", const="true", help=says)
-        else:
-            parser.add_argument(f"--{name}", metavar="VALUE", help=says)
+    options.add_to(parser)
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code; SettingsError for an option that is wrong."""
-    options = {name: text for name in OPTIONS if (text := getattr(arguments, name.replace("-", "_"))) is not None}
-    environ = {**os.environ, **{config.variable(name): text for name, text in options.items()}}
-    loaded = config.load(options, "command line", environ)
+    loaded, environ = options.load(arguments)
     own = store = None
     if not loaded.settings.disable:
         try:
@@ -56,8 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
             own = None if Run.handed_down(environ) else Run.begin()
             store = assemble(loaded, run=own).store
             if store:
-                # Whatever folder it is, the processes below share it, wherever they change to.
-                environ = {**environ, **children.environment(environ, own, {"cache-dir": str(store.root)})}
+                # Whatever folders they are, the processes below share them, wherever they change to.
+                folders = {"cache-dir": store.root, "lock-dir": config.lock_folder(loaded.settings, store.root)}
+                handed = {name: str(folder) for name, folder in folders.items()}
+                environ = {**environ, **children.environment(environ, own, handed)}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
     code = 1

@@ -11,6 +11,8 @@ from cachedindex.model import Request
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+"""Names that are no files on Windows, whatever follows the first dot."""
 
 
 def bare(url: str) -> str:
@@ -82,7 +84,9 @@ def health_name(request: Request) -> str:
 
 def _segment(text: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_SEGMENT].rstrip(".")
-    return safe if safe and not safe.startswith(".") else f"_{safe.lstrip('.')}"
+    if not safe or safe.startswith(".") or _DEVICE.match(safe):
+        return f"_{safe.lstrip('.')}"
+    return safe
 
 
 def _digest(*parts: str) -> str:

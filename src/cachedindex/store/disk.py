@@ -6,14 +6,20 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from cachedindex.errors import StoreUnavailable
 
+T = TypeVar("T")
+
 _ESTALE_TRIES = 3
+_FOLDER_TRIES = 3
+_TOUCHED_FOR = 3600.0
+"""Seconds for which a touch holds: the order in which entries go needs no finer clock, and a hit no write."""
 
 
 @contextmanager
@@ -49,13 +55,12 @@ class NewFile:
         """Open the temporary; StoreUnavailable where that fails."""
         self._path = path
         self._root = root
-        self._temporary = path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+        self._temporary = temporary(path)
         with failing_as_unavailable("write to", root):
             mode = root.stat().st_mode
-            _make_folders(path.parent, root, mode)
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._temporary, flags, 0o666)
+            descriptor = _within(path.parent, root, mode, lambda: os.open(self._temporary, flags, 0o666))
             self._file: BinaryIO = os.fdopen(descriptor, "wb")
             _raise_mode(descriptor, mode & 0o666)
 
@@ -64,6 +69,11 @@ class NewFile:
         with failing_as_unavailable("write to", self._root):
             self._file.write(data)
 
+    def modified(self) -> float:
+        """Return when the temporary was last written, by the file system's clock, in seconds since the epoch."""
+        with failing_as_unavailable("read", self._root):
+            return os.fstat(self._file.fileno()).st_mtime
+
     def commit(self, path: Path | None = None) -> None:
         """Publish under the final name, or under another one in the same file system."""
         final = path or self._path
@@ -71,8 +81,7 @@ class NewFile:
             # close, too, tells of a full disk, and on a network file system of everything else.
             with failing_as_unavailable("write to", self._root):
                 self._file.close()
-                _make_folders(final.parent, self._root, self._root.stat().st_mode)
-                self._temporary.replace(final)
+                _within(final.parent, self._root, self._root.stat().st_mode, lambda: self._temporary.replace(final))
         except StoreUnavailable:
             self.abandon()
             raise
@@ -100,25 +109,82 @@ def publish(path: Path, data: bytes, root: Path) -> None:
 def append(path: Path, line: bytes, root: Path) -> None:
     """Add one short line, in one write, which a local file system does not mix with another process's."""
     with failing_as_unavailable("write to", root):
-        mode = root.stat().st_mode
-        _make_folders(path.parent, root, mode)
-        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
+        descriptor = open_shared(path, os.O_APPEND | os.O_WRONLY, root)
         try:
-            if os.fstat(descriptor).st_size == 0:
-                _raise_mode(descriptor, mode & 0o666)
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
+
+
+def open_shared(path: Path, flags: int, root: Path) -> int:
+    """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
+    mode = root.stat().st_mode
+    descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags | os.O_CREAT, 0o666))
+    if os.fstat(descriptor).st_size == 0:
+        _raise_mode(descriptor, mode & 0o666)
+    return descriptor
+
+
+def move(path: Path, target: Path, root: Path) -> None:
+    """Give a file another name below the same root; StoreUnavailable where that fails."""
+    with failing_as_unavailable("write to", root):
+        _within(target.parent, root, root.stat().st_mode, lambda: path.replace(target))
+
+
+def now(root: Path) -> float:
+    """Return the time by the clock that stamps this folder's files, which on a network mount is not this host's."""
+    probe = NewFile(root / "clock", root)
+    try:
+        return probe.modified()
+    finally:
+        probe.abandon()
+
+
+def touch(path: Path) -> None:
+    """Note by its modification time that a file is in use, hourly at most.
+
+    Without a time of our own, which only the owner of a file may set. A file server's clock that is more than the hour
+    off ours has it done each time, which costs microseconds; the opposite, never, would have evicted what is in use.
+    """
+    with suppress(OSError):  # Not ours to write, or just evicted: whoever may write keeps what is in use.
+        if abs(time.time() - path.stat().st_mtime) > _TOUCHED_FOR:
+            os.utime(path)
+
+
+def make_folder(folder: Path, mode: Callable[[Path], int]) -> None:
+    """Make one folder with the mode that is wanted for it, given what mkdir made; nobody sees it without."""
+    new = temporary(folder)
+    new.mkdir()
+    try:
+        with suppress(PermissionError):  # A file system without modes: what mkdir gave is what there is.
+            new.chmod(mode(new))
+        new.rename(folder)
+    except OSError:
+        with suppress(FileNotFoundError):  # Taken for a stray by a collector.
+            new.rmdir()
+        if not folder.is_dir():  # Otherwise another job made it meanwhile.
+            raise
+
+
+def temporary(path: Path) -> Path:
+    """Return a name beside a path that nobody else uses; whatever has such a name for an hour is a stray."""
+    return path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+
+
+def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
+    """Do what needs a folder, making it; again, where a collector removed it meanwhile because it was empty."""
+    for _ in range(_FOLDER_TRIES):
+        with suppress(FileNotFoundError):
+            _make_folders(folder, root, mode)
+            return work()
+    return work()
 
 
 def _make_folders(folder: Path, root: Path, mode: int) -> None:
     if folder == root or folder.is_dir():
         return
     _make_folders(folder.parent, root, mode)
-    with suppress(FileExistsError):  # Another job made it meanwhile.
-        folder.mkdir()
-        with suppress(PermissionError):  # A file system without modes: what mkdir gave is what there is.
-            folder.chmod(stat.S_IMODE(mode) & ~stat.S_ISVTX | 0o700)
+    make_folder(folder, lambda _: stat.S_IMODE(mode) & ~stat.S_ISVTX | 0o700)
 
 
 def _raise_mode(descriptor: int, wanted: int) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
-from cachedindex.store import disk
+from cachedindex.store import disk, folder
 
+FOLDER = "health-v1"
 _LONGEST = 1 << 16
 """Bytes at which a file is begun anew: what it says is worth a few questions to upstream, no more."""
 
@@ -24,9 +25,13 @@ _LONGEST = 1 << 16
 class EventLog:
     """The events of every origin: in the first folder that takes them, else in this process alone."""
 
-    def __init__(self, *homes: tuple[Path, str]) -> None:
-        """Take the folders: for each a root, whose mode is the policy, and a folder below it."""
+    def __init__(self, *homes: tuple[Path, str], told_by: Sequence[tuple[Path, str]] = ()) -> None:
+        """Take the folders: for each a root, whose mode is the policy, and a folder below it.
+
+        Those of `told_by` are read, and never written.
+        """
         self._homes = [(root, root / name) for root, name in homes]
+        self._told_by = [(root, root / name) for root, name in told_by]
         self._own: defaultdict[str, list[Event]] = defaultdict(list)
 
     def events(self, name: str) -> Sequence[Event]:
@@ -35,7 +40,7 @@ class EventLog:
         Of the host's folder as well as of a run's, since a folder may have become full, or writable, meanwhile.
         """
         events = [*self._own[name]]
-        for root, home in self._homes:
+        for root, home in (*self._told_by, *self._homes):
             with suppress(StoreUnavailable):
                 lines = (disk.read(home / name, root) or b"").splitlines()
                 events.extend(event for line in lines for event in _event(line))
@@ -48,10 +53,11 @@ class EventLog:
             self._own[name].append(event)
 
 
-def of_host(root: Path, run: Path | None) -> EventLog:
-    """Return the log that all processes of this host share: in the cache folder, else in the run's own."""
-    homes = [(root, f"health-v1/{socket.gethostname() or 'localhost'}")]
-    return EventLog(*homes, *([(run, "health")] if run else []))
+def of_host(root: Path, run: Path | None, *, read_only: bool = False) -> EventLog:
+    """Return the log that all processes of this host share: in the host's folder, else in the run's own."""
+    shared = (root, f"{FOLDER}/{socket.gethostname() or 'localhost'}")
+    own = [(run, "health")] if run else []
+    return EventLog(*own, told_by=[shared]) if read_only else EventLog(shared, *own)
 
 
 def of_run(run: Path | None) -> EventLog:
@@ -61,8 +67,8 @@ def of_run(run: Path | None) -> EventLog:
 
 def _append(root: Path, path: Path, line: bytes) -> bool:
     try:
+        folder.make(root)
         with disk.failing_as_unavailable("write to", root):
-            root.mkdir(parents=True, exist_ok=True)
             if len(disk.read(path, root) or b"") > _LONGEST:
                 path.unlink(missing_ok=True)
         disk.append(path, line, root)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +21,8 @@ from pathlib import Path
 from cachedindex.model import Outcome
 from cachedindex.store import disk
 
+_PREFIX = "cachedindex-run-"
+_ABANDONED_AFTER = 7 * 86400.0
 VARIABLE = "CACHEDINDEX_RUN"
 """The environment variable that hands the folder to the run's child processes."""
 
@@ -32,7 +37,8 @@ class Run:
     @classmethod
     def begin(cls) -> Run:
         """Make a new run's folder; OSError where even the temporary folder cannot be written."""
-        return cls(Path(tempfile.mkdtemp(prefix="cachedindex-run-")))
+        _sweep()
+        return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
 
     @classmethod
     def handed_down(cls, environ: Mapping[str, str] = os.environ) -> Run | None:
@@ -64,6 +70,17 @@ class Run:
         """Return the names of the records that all processes left; OSError where the folder is gone."""
         return {name for path in self.folder.glob("*.pages") for name in path.read_text("utf-8").splitlines()}
 
+    def set_aside(self, path: Path) -> None:
+        """Leave the path of a damaged file that was set aside; StoreUnavailable where that cannot be written."""
+        disk.append(self.folder / "damaged", os.fsencode(path) + b"\n", self.folder)
+
+    def damaged(self) -> list[str]:
+        """Return the paths that all processes left; OSError for what cannot be read."""
+        try:
+            return [os.fsdecode(line) for line in (self.folder / "damaged").read_bytes().splitlines()]
+        except FileNotFoundError:
+            return []
+
     def outcomes(self) -> Iterable[Outcome]:
         """Return what all processes left; OSError, ValueError or TypeError for what somebody damaged."""
         lines = (line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines())
@@ -83,3 +100,14 @@ class Run:
     def end(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove the folders of runs that were killed: those of this user's that nothing was written to for a week."""
+    user = os.getuid() if hasattr(os, "getuid") else 0  # Windows: each user has a temporary folder of their own.
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # One that ends just now.
+            found = folder.lstat()
+            is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == user
+            if is_own and time.time() - found.st_mtime > _ABANDONED_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -10,46 +10,73 @@ from typing import BinaryIO
 
 from cachedindex.model import Record, Request
 from cachedindex.rules import naming
-from cachedindex.store import disk, record
+from cachedindex.store import disk, folder, record
+from cachedindex.store.quarantine import Quarantine
 
+RECORDS = "records-v1"
+BLOBS = "blobs-v1"
 _CHUNK = 1 << 20
 _LATEST = 600.0
 """Seconds by which an answer may come late. A stored record that is further ahead is from a clock that was wrong."""
-_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
-_README = b"""Package index pages and files, kept by cachedindex so that builds survive an index that does not answer.
-`ls records-v1` finds a project's pages; every file verifies itself when it is read.
-All of it may be deleted at any time: the next build with a working index fills it again.
-"""
 
 
 class Store:
     """One cache folder. Every method raises StoreUnavailable, and nothing else, when the disk does not play along."""
 
-    def __init__(self, root: Path) -> None:
-        """Take a folder, which is made when something is first stored."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        read_only: bool = False,
+        stored: Callable[[Path], None] = lambda _: None,
+        damaged: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        """Take a folder, which is made when something is first stored.
+
+        `stored` is told of every record that was published, `damaged` where each file went that did not verify.
+        """
         self.root = root
-        self._records = root / "records-v1"
-        self._blobs = root / "blobs-v1"
+        self.read_only = read_only
+        self._stored = stored
+        self._records = root / RECORDS
+        self._blobs = root / BLOBS
+        self._quarantine = Quarantine(root, damaged)
         self._made = False
+        self._held: dict[Path, Record] = {}
+        """Pages that a read-only folder does not take: for this process they are as good as stored."""
 
     def get(self, request: Request) -> Record | None:
         """Return the verified record of a request: in the form that it prefers, else in another one that it names.
 
         One that is damaged is none, and the next answer heals it.
         """
-        return next(filter(None, (self._get(request, form) for form in naming.forms(request))), None)
+        for path in (self._path(request, form) for form in naming.forms(request)):
+            found = self._held.get(path) or self._read(path, request.url)
+            if found:
+                if not self.read_only:
+                    disk.touch(path)
+                return found
+        return None
 
     def put(self, request: Request, new: Record) -> bool:
         """Publish a record, unless what is stored was asked for later; return whether it was published."""
+        path = self._path(request, new.form)
+        if self.read_only:
+            if new.page is not None:
+                self._held[path] = new
+            return False
         self._make()
-        stored = self._get(request, new.form)
+        stored = self._read(path, request.url)
         if stored and new.asked < stored.asked < new.asked + _LATEST:
             return False
-        disk.publish(self._path(request, new.form), record.encode(new), self.root)
+        disk.publish(path, record.encode(new), self.root)
+        self._stored(path)
         return True
 
     def remove(self, request: Request) -> None:
         """Forget a request's records, in every form: upstream has it no more."""
+        if self.read_only:
+            return
         with disk.failing_as_unavailable("write to", self.root):
             for form in naming.forms(request):
                 self._path(request, form).unlink(missing_ok=True)
@@ -61,6 +88,8 @@ class Store:
     def expire(self, name: str) -> None:
         """Have a record asked for again before its time; one that is gone meanwhile needs no more."""
         path = self._records / name
+        if self.read_only:
+            return
         raw = disk.read(path, self.root)
         stored = record.decode(raw) if raw else None
         if stored and not stored.expired:
@@ -74,19 +103,29 @@ class Store:
                 blob = path.open("rb")
             except FileNotFoundError:
                 return None
-            if _verified(blob, digest, size):
+            found, length = _digest_of(blob)
+            if (found, length) == (digest, size):
+                if not self.read_only:
+                    disk.touch(path)
                 return blob
             blob.close()
-            return None
+        if found != digest and not self.read_only:
+            self._quarantine.take(path, lambda: not is_sound_blob(path))
+        return None
 
     def new_blob(self) -> NewBlob:
         """Return a blob to be written; its name follows from its bytes."""
         self._make()
         return NewBlob(disk.NewFile(self._blobs / "incoming", self.root), self._blob)
 
-    def _get(self, request: Request, form: str) -> Record | None:
-        raw = disk.read(self._path(request, form), self.root)
-        return None if raw is None else record.decode(raw, request.url)
+    def _read(self, path: Path, url: str) -> Record | None:
+        raw = disk.read(path, self.root)
+        if raw is None:
+            return None
+        found = record.decode(raw, url)
+        if found is None and not self.read_only and not record.is_sound(raw):
+            self._quarantine.take(path, lambda: not is_sound_record(path, self.root))
+        return found
 
     def _path(self, request: Request, form: str) -> Path:
         return self._records.joinpath(*naming.record_path(request, form))
@@ -95,14 +134,9 @@ class Store:
         return self._blobs / digest[:2] / digest
 
     def _make(self) -> None:
-        if self._made:
-            return
-        with disk.failing_as_unavailable("make", self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-        for name, text in (("CACHEDIR.TAG", _TAG), ("README", _README)):
-            if disk.read(self.root / name, self.root) is None:
-                disk.publish(self.root / name, text, self.root)
-        self._made = True
+        if not self._made:
+            folder.mark(self.root)
+            self._made = True
 
 
 class NewBlob:
@@ -135,10 +169,26 @@ class NewBlob:
         self._file.abandon()
 
 
-def _verified(blob: BinaryIO, digest: str, size: int) -> bool:
+def is_sound_record(path: Path, root: Path) -> bool:
+    """Return whether a record is whole, or gone."""
+    raw = disk.read(path, root)
+    return raw is None or record.is_sound(raw)
+
+
+def is_sound_blob(path: Path) -> bool:
+    """Return whether a blob is what its name says, or gone."""
+    try:
+        with path.open("rb") as blob:
+            return _digest_of(blob)[0] == path.name
+    except FileNotFoundError:
+        return True
+
+
+def _digest_of(blob: BinaryIO) -> tuple[str, int]:
+    """Return the digest and size of an open blob, which is at its start again."""
     found, length = sha256(), 0
     while chunk := blob.read(_CHUNK):
         found.update(chunk)
         length += len(chunk)
     blob.seek(0)
-    return length == size and found.hexdigest() == digest
+    return found.hexdigest(), length

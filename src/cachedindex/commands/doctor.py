@@ -1,0 +1,101 @@
+"""`cachedindex doctor`: look at everything that may be wrong with the cache folder, one line each, and what to do."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cachedindex import __version__, config
+from cachedindex.commands import options
+from cachedindex.deadline import attempt
+from cachedindex.errors import UpstreamFailed
+from cachedindex.report import ago, volume
+from cachedindex.settings import OPTIONS, size, truth
+from cachedindex.store import contents, folder, inspection
+from cachedindex.store.inspection import Finding
+
+_LOCK_PATIENCE = 5.0
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command to the command line's parser."""
+    parser = commands.add_parser(
+        "doctor",
+        help="look for what is wrong with the cache folder",
+        description="Look at the settings, the cache folder and all that lies in it, and say what to do.",
+        allow_abbrev=False,
+    )
+    options.add_to(parser)
+    parser.add_argument("--repair", action="store_true", help="set damage aside, remove strays, mend your files' modes")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was found; return 0 where nothing is wrong, and 1 where something is."""
+    loaded, environ = options.load(arguments)
+    print(f"cachedindex {__version__}, Python {sys.version.split()[0]}")
+    for line in _settings(loaded):
+        print(f"       {line}")
+    wrong = False
+    for found in _findings(loaded, config.cache_folder(loaded.settings, environ), repair=arguments.repair):
+        wrong = wrong or bool(found.advice)
+        print(f"WRONG  {found.says}: {found.advice}" if found.advice else f"ok     {found.says}", flush=True)
+    return int(wrong)
+
+
+def _findings(loaded: config.Loaded, root: Path | None, *, repair: bool) -> Iterator[Finding]:
+    settings = loaded.settings
+    for warning in loaded.warnings:
+        yield Finding(warning, "it is ignored; mend it there")
+    if root is None:
+        yield Finding("there is no folder to keep anything in", "set cache-dir")
+        return
+    if not root.is_dir():
+        may_make = folder.may_write(root) and not root.exists()
+        yield Finding(f"{root} is not there yet", "" if may_make else "make that folder, or set cache-dir to another")
+        return
+    shared = config.lock_folder(settings, root)
+    yield Finding(f"the cache folder is {root}")
+    yield from inspection.permissions(root, read_only=settings.read_only)
+    if not folder.is_ours(root) and any(root.iterdir()):
+        yield Finding("it holds what is not ours", "set cache-dir to a folder that nothing else uses")
+        return
+    if settings.read_only or not folder.may_write(root):
+        repair = False
+    else:
+        yield inspection.clock(root)
+        yield _locking(shared)
+        yield contents.strays(root, shared, repair=repair)
+    yield contents.modes(root, repair=repair)
+    yield from contents.damage(root, repair=repair)
+    yield from inspection.ground(root, shared, settings.max_size)
+
+
+def _locking(shared: Path) -> Finding:
+    try:
+        return attempt(lambda: inspection.locking(shared), lambda: _LOCK_PATIENCE, lambda _: None)
+    except UpstreamFailed:
+        return Finding(f"a lock in {shared} hangs", "set lock-dir to a folder on this host's own disk")
+
+
+def _settings(loaded: config.Loaded) -> Iterator[str]:
+    """Yield each option as one would write it, with where it was set."""
+    for name in OPTIONS:
+        field = name.replace("-", "_")
+        place = loaded.places.get(field, "default")
+        yield f"{name} = {_written(name, getattr(loaded.settings, field))}  ({place})"
+
+
+def _written(name: str, value: Any) -> str:
+    parse = OPTIONS[name].parse
+    if value is None:
+        return ""
+    if parse is truth:
+        return str(value).lower()
+    if isinstance(value, float):
+        return "unlimited" if value == math.inf else volume(value) if parse is size else ago(value)
+    return " ".join(value) if isinstance(value, tuple) else str(value)

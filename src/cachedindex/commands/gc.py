@@ -1,0 +1,51 @@
+"""`cachedindex gc`: bring the cache folder within its bounds, and say what that took."""
+
+from __future__ import annotations
+
+import argparse
+
+from cachedindex import config
+from cachedindex.commands import options
+from cachedindex.errors import StoreUnavailable
+from cachedindex.report import Report, volume
+from cachedindex.store import folder
+from cachedindex.store.gc import Collector
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command to the command line's parser."""
+    parser = commands.add_parser(
+        "gc",
+        help="delete what is over max-size or max-idle",
+        description="Bring the cache folder within max-size and max-idle, and delete what nobody needs any more.",
+        allow_abbrev=False,
+    )
+    options.add_to(parser, ("cache-dir", "max-size", "max-idle", "lock-dir"))
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect, and return 0; StoreUnavailable for a folder that is not ours, or not to be changed."""
+    loaded, environ = options.load(arguments)
+    for warning in loaded.warnings:
+        Report().complain(f"{warning} (ignored)")
+    settings = loaded.settings
+    root = config.cache_folder(settings, environ)
+    if root is None or not root.exists():
+        print(f"nothing is stored yet in {root or 'any folder'}")
+        return 0
+    shared = config.lock_folder(settings, root)
+    refusal = folder.refusal(root) or folder.refusal(shared)
+    if refusal or settings.read_only:
+        raise StoreUnavailable(refusal or f"{root} is left as it is, since read-only = true")
+    if not folder.is_ours(root):
+        raise StoreUnavailable(f"{root} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there")
+    collected = Collector(root, shared, settings.max_size, settings.max_idle).collect(dry_run=arguments.dry_run)
+    if collected is None:
+        print(f"another process is collecting in {root}")
+        return 0
+    removed = "would remove" if arguments.dry_run else "removed"
+    print(f"{removed} {collected.removed} files, {volume(collected.freed)}")
+    print(f"{collected.kept} files, {volume(collected.size)}, stay in {root}")
+    return 0

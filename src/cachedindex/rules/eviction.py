@@ -1,0 +1,47 @@
+"""What goes when the cache folder is to be smaller: what nobody used for long, then the least recently used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_LOW_WATER = 0.9
+"""Of the limit, down to which entries go once it is passed: so that not every store passes it again."""
+_YOUNG = 3600.0
+"""Seconds for which a blob that no record names may be one whose record is about to be written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record or a blob as it lies on the disk."""
+
+    path: str
+    size: int
+    used: float
+    """When it was last served or written, in seconds since the epoch by the file system's clock."""
+    blob: str | None = None
+    """The path of the blob that a record names."""
+
+
+def plan(records: Sequence[Entry], blobs: Sequence[Entry], limit: float, idle: float, now: float) -> list[Entry]:
+    """Return what to delete, in this order: each record before its blob, so that no record promises what is gone.
+
+    A blob goes with the last record that names it, however young it is: alone it would be kept for nothing.
+    `limit` is in bytes, `idle` in seconds.
+    """
+    by_use = sorted(records, key=lambda record: (record.used, record.path))
+    last = {record.blob: record for record in by_use}
+    of_path = {blob.path: blob for blob in blobs}
+    going = [blob for blob in blobs if blob.path not in last and now - blob.used > _YOUNG]
+    left = sum(entry.size for entry in (*records, *blobs)) - sum(blob.size for blob in going)
+    enough = limit
+    for record in by_use:
+        if now - record.used <= idle:
+            if left <= enough:
+                break
+            enough = limit * _LOW_WATER
+        blob = of_path.get(record.blob or "")
+        group = [record, blob] if blob and last[record.blob] is record else [record]
+        going += group
+        left -= sum(entry.size for entry in group)
+    return going

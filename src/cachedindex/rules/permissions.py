@@ -1,0 +1,37 @@
+"""Whether a cache folder's mode says plainly who may write to it: what lies there ends up in builds."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+
+
+def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> str | None:
+    """Return why a folder of this `st_mode` is not used and what to do, or None where it may be.
+
+    `is_meant` tells of a group that may write to a folder without its setgid bit whether it is nobody but the owner, or
+    named by an access control list.
+    """
+    if mode & stat.S_ISVTX:
+        return (
+            f"{folder} is not used: in a folder with the sticky bit no job can replace what another stored; "
+            "make one with `install -d -m 2775 -g GROUP FOLDER`, and set cache-dir to it"
+        )
+    if mode & stat.S_IWOTH:
+        return _unsafe(folder, "every user of this host may change there what builds install")
+    if mode & stat.S_IWGRP and not mode & stat.S_ISGID and not is_meant():
+        return _unsafe(folder, "its group may write to it, but its setgid bit does not say that this is meant")
+    return None
+
+
+def safest(mode: int, *, is_meant: bool) -> int:
+    """Return a new folder's mode without what would have it refused."""
+    group = 0 if mode & stat.S_ISGID or is_meant else stat.S_IWGRP
+    return stat.S_IMODE(mode) & ~(group | stat.S_IWOTH | stat.S_ISVTX)
+
+
+def _unsafe(folder: str, why: str) -> str:
+    return (
+        f"{folder} is not used: {why}; to share it with one group: `chgrp GROUP {folder} && chmod 2775 {folder}`, "
+        f"to keep it to its owner: `chmod go-w {folder}`"
+    )

@@ -1,0 +1,82 @@
+"""The cache folder as a whole: whether it may be used, and what marks it as ours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cachedindex.rules import permissions
+from cachedindex.store import disk
+
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
+_README = b"""Package index pages and files, kept by cachedindex so that builds survive an index that does not answer.
+`ls records-v1` finds a project's pages; every file verifies itself when it is read.
+All of it may be deleted at any time: the next build with a working index fills it again.
+"""
+
+
+def make(root: Path) -> None:
+    """Make the folder and those above it, with a mode that is not refused; StoreUnavailable where that fails."""
+    if not root.is_dir():
+        with disk.failing_as_unavailable("make", root):
+            root.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(root, _first_mode)
+
+
+def mark(root: Path) -> None:
+    """Make the folder, and what tells backups and people that it is a cache of ours; StoreUnavailable as `make`."""
+    make(root)
+    for name, text in (("CACHEDIR.TAG", _TAG), ("README", _README)):
+        if disk.read(root / name, root) is None:
+            disk.publish(root / name, text, root)
+
+
+def is_ours(root: Path) -> bool:
+    """Return whether a release of ours made the folder; other programs have a CACHEDIR.TAG as well."""
+    return b"cachedindex" in (disk.read(root / "CACHEDIR.TAG", root) or b"")
+
+
+def refusal(root: Path) -> str | None:
+    """Return why the folder is not used and what to do; None where it may be, or is not there yet."""
+    if not hasattr(os, "getuid"):  # Windows makes up the mode that it tells.
+        return None
+    try:
+        found = root.stat()
+    except OSError:  # Not there; or whoever reads there tells what is wrong.
+        return None
+    return permissions.refusal(
+        str(root), found.st_mode, lambda: has_acl(root) or _is_private(found.st_uid, found.st_gid)
+    )
+
+
+def may_write(root: Path) -> bool:
+    """Return whether this process may store there: in the folder, or where it would make it."""
+    try:
+        existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    except OSError:  # Below a folder that may not be looked into.
+        return False
+    return os.access(existing, os.W_OK | os.X_OK)
+
+
+def has_acl(path: Path, kind: str = "access") -> bool:
+    """Return whether an access control list says more than the mode, or one is the "default" for new files (acl(5))."""
+    try:
+        return bool(os.getxattr(path, f"system.posix_acl_{kind}"))
+    except (OSError, AttributeError):  # There is none, or the system keeps none there.
+        return False
+
+
+def _first_mode(new: Path) -> int:
+    return permissions.safest(new.stat().st_mode, is_meant=has_acl(new))
+
+
+def _is_private(user: int, group: int) -> bool:
+    """Return whether a group holds its user alone: it has the user's name, and nobody else in it."""
+    import grp  # noqa: PLC0415 - Windows has neither
+    import pwd  # noqa: PLC0415
+
+    try:
+        owner, members = pwd.getpwuid(user), grp.getgrgid(group)
+    except KeyError:  # As in a container, where nobody knows the user.
+        return False
+    return (owner.pw_gid, owner.pw_name) == (group, members.gr_name) and set(members.gr_mem) <= {owner.pw_name}

@@ -1,0 +1,131 @@
+"""What lies in the cache folder: only in folders of this project's own names, and never behind a link."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cachedindex.store import disk, events, locks, quarantine
+from cachedindex.store.store import BLOBS, RECORDS
+
+PRIVATE = "private-v1"
+_SHARED = (RECORDS, BLOBS, quarantine.FOLDER)
+_TELLING = (locks.FOLDER, events.FOLDER)
+"""What processes tell each other by."""
+_STRAY_AFTER = 3600.0
+"""Seconds after which a temporary is nobody's: one that is being written is younger."""
+_UNUSED_AFTER = 7 * 86400.0
+"""Seconds after which a lock file or a health log says nothing any more; doubt, which lasts longest, lasts a day."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, as it was when somebody looked."""
+
+    path: Path
+    seen: os.stat_result
+
+    def remove(self) -> bool:
+        """Delete the file unless it changed meanwhile; return whether it is gone.
+
+        It is compared by device and number as well, lest somebody put a link to another folder above it.
+        """
+        try:
+            is_now = self.path.lstat()
+            if _identity(is_now) != _identity(self.seen):
+                return False
+            self.path.unlink()
+        except FileNotFoundError:
+            return True
+        except OSError:  # Not ours to delete: somebody else's collection may.
+            return False
+        return True
+
+
+def trees(root: Path) -> list[Path]:
+    """Return the folders that hold records and blobs: the shared one, and this user's own."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return [root, root / PRIVATE / str(user)]
+
+
+def records(tree: Path) -> Iterator[Found]:
+    """Yield the records of one tree."""
+    return (found for found in files(tree / RECORDS) if not _is_temporary(found))
+
+
+def blobs(tree: Path) -> Iterator[Found]:
+    """Yield the blobs of one tree."""
+    return (found for found in files(tree / BLOBS) if not _is_temporary(found))
+
+
+def strays(root: Path, shared: Path) -> Iterator[Found]:
+    """Yield what nobody needs any more; StoreUnavailable where a folder does not tell the time."""
+    now = disk.now(root)
+    written = [*_here(root), *(found for folder in _folders(root) for found in files(folder))]
+    yield from (found for found in written if _is_temporary(found) and now - found.seen.st_mtime > _STRAY_AFTER)
+    for tree in trees(root):
+        surplus = set(quarantine.surplus(tree / quarantine.FOLDER))
+        yield from (found for found in files(tree / quarantine.FOLDER) if found.path in surplus)
+    now = disk.now(shared)
+    told = [found for name in _TELLING for found in files(shared / name)]
+    yield from (found for found in told if now - found.seen.st_mtime > _UNUSED_AFTER)
+
+
+def prune(root: Path, shared: Path) -> None:
+    """Remove empty folders; whoever is about to write there makes them again."""
+    for top in (*_folders(root), *(shared / name for name in _TELLING)):
+        if not top.is_symlink():
+            for folder, _, _ in os.walk(top, topdown=False):
+                with suppress(OSError):  # It is not empty.
+                    Path(folder).rmdir()
+
+
+def everything(root: Path) -> Iterator[Path]:
+    """Yield the folders and files that follow the mode of the cache folder."""
+    for top in (root / name for name in _SHARED if not (root / name).is_symlink()):
+        for folder, _, names in os.walk(top):
+            yield from (Path(folder), *(Path(folder, name) for name in names))
+
+
+def files(folder: Path) -> Iterator[Found]:
+    """Yield the files below a folder, and none where it is a link or not there."""
+    if folder.is_symlink():
+        return
+    for entry in _entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from files(Path(entry.path))
+        else:
+            yield from _file(entry)
+
+
+def _here(folder: Path) -> Iterator[Found]:
+    return (found for entry in _entries(folder) for found in _file(entry))
+
+
+def _folders(root: Path) -> list[Path]:
+    return [tree / name for tree in trees(root) for name in _SHARED]
+
+
+def _entries(folder: Path) -> Iterable[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:  # Not there, or another user's.
+        return []
+
+
+def _file(entry: os.DirEntry[str]) -> Iterator[Found]:
+    with suppress(FileNotFoundError):  # Gone since it was listed.
+        if entry.is_file(follow_symlinks=False):
+            yield Found(Path(entry.path), entry.stat(follow_symlinks=False))
+
+
+def _is_temporary(found: Found) -> bool:
+    return found.path.name.startswith(".") and found.path.suffix == ".tmp"
+
+
+def _identity(seen: os.stat_result) -> tuple[int, int, int]:
+    return seen.st_dev, seen.st_ino, seen.st_mtime_ns

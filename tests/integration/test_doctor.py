@@ -1,0 +1,187 @@
+"""`cachedindex doctor`: what it finds wrong, what it says to do, what it mends."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cachedindex.store import inspection, mounts
+from cachedindex.store.mounts import FileSystem
+from cachedindex.store.store import Store
+from tests.conftest import Ran, Run
+from tests.stored import DAY, age, page, put_file, put_page
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    store = Store(tmp_path / "cache")
+    put_page(store, "six")
+    put_file(store, "six-1.0.whl", b"wheel")
+    return store.root
+
+
+@pytest.fixture
+def doctor(run: Run) -> Callable[..., Ran]:
+    return lambda *options, **variables: run(sys.executable, "-m", "cachedindex", "doctor", *options, **variables)
+
+
+def wrong(ran: Ran) -> list[str]:
+    return [line.removeprefix("WRONG  ") for line in ran.out.splitlines() if line.startswith("WRONG")]
+
+
+def test_nothing_is_wrong(doctor: Callable[..., Ran], root: Path) -> None:
+    ran = doctor("--max-size", "1 GB", "--timeout", "5", CACHEDINDEX_MAX_IDLE="unlimited")
+    assert (ran.code, ran.err, wrong(ran)) == (0, "", [])
+    assert f"the cache folder is {root}" in ran.out
+    assert "3 records and blobs are sound" in ran.out
+    assert "locks work" in ran.out
+    assert "the folder's clock is this host's" in ran.out
+    assert "timeout = 5 s  (command line)" in ran.out
+    assert "max-size = 1.0 GB  (command line)" in ran.out
+    assert "max-idle = unlimited  (environment)" in ran.out
+    assert "stale-if-error = 30 d  (default)" in ran.out
+
+
+def test_settings_tell_the_file_that_they_came_from(doctor: Callable[..., Ran], tmp_path: Path, root: Path) -> None:
+    file = tmp_path / "node.cfg"
+    file.write_text("[cachedindex]\nindex-ttl = 5 min\nrefresh = six\nttl = 3\n")
+    ran = doctor(CACHEDINDEX_CONFIG=str(file))
+    assert f"index-ttl = 5 min  ({file})" in ran.out
+    assert f"refresh = six  ({file})" in ran.out
+    (line,) = wrong(ran)
+    assert line.startswith(f"{file}: ttl: there is no such option")
+
+
+def test_a_folder_that_is_not_there_yet(doctor: Callable[..., Ran], tmp_path: Path) -> None:
+    assert doctor().code == 0
+    (tmp_path / "cache").write_text("in the way")
+    assert doctor().code == 1
+
+
+def test_a_wrong_option_is_a_usage_error(doctor: Callable[..., Ran]) -> None:
+    assert doctor("--timeout", "soon").code == 2
+
+
+def test_a_refused_folder(doctor: Callable[..., Ran], root: Path) -> None:
+    root.chmod(0o1777)
+    ran = doctor()
+    assert ran.code == 1
+    assert "sticky bit" in wrong(ran)[0]
+    assert "install -d -m 2775" in wrong(ran)[0]
+
+
+def test_what_is_not_ours_is_left_alone(doctor: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/mine").write_text("mine")
+    ran = doctor("--repair")
+    assert ran.code == 1
+    assert "it holds what is not ours" in wrong(ran)[0]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
+
+
+def test_damage_strays_and_modes_are_found_and_mended(doctor: Callable[..., Ran], root: Path) -> None:
+    root.chmod(0o2775)
+    store = Store(root)
+    shut = put_page(store, "shut")
+    shut.chmod(0o600)
+    shut.parent.chmod(0o700)
+    put_page(store, "damaged").write_bytes(b"")
+    _, blob = put_file(store, "damaged-1.0.whl", b"damaged")
+    blob.write_bytes(b"x")
+    stray = root / "records-v1/.x.1.ab.tmp"
+    stray.write_bytes(b"x")
+    age(stray, DAY)
+
+    ran = doctor()
+    assert ran.code == 1
+    said = "\n".join(wrong(ran))
+    assert "1 strays" in said
+    assert "shut out who may use the folder" in said
+    assert f"{blob} is damaged" in said
+
+    ran = doctor("--repair")
+    assert (ran.code, wrong(ran)) == (0, [])
+    assert not stray.exists()
+    assert stat.S_IMODE(shut.stat().st_mode) == 0o664
+    assert stat.S_IMODE(shut.parent.stat().st_mode) == 0o2775
+    assert len(list((root / "quarantine-v1").iterdir())) == 2
+    assert store.get(page("six")) is not None
+    ran = doctor()
+    assert ran.code == 0, ran.out
+
+
+def test_a_read_only_folder_is_only_looked_at(doctor: Callable[..., Ran], root: Path) -> None:
+    put_page(Store(root), "damaged").write_bytes(b"")
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    ran = doctor("--read-only", "--repair")
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert "is damaged" in wrong(ran)[0]
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs"])
+def test_locks_on_a_network_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    (tmp_path / "local").mkdir()
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "22 1 8:1 / / rw shared:1 - ext4 /dev/sda rw\n"
+        f"23 22 0:30 / {str(tmp_path).replace('/t', chr(92) + '057t')} rw - {kind} server:/x rw\n"
+        f"24 22 0:31 / {tmp_path}/local rw - tmpfs tmpfs rw\n"
+    )
+    monkeypatch.setattr(mounts, "_MOUNTINFO", table)
+    first, _ = inspection.ground(tmp_path, tmp_path, 1.0)
+    assert f"network mount ({kind})" in first.says
+    assert "lock-dir" in first.advice
+    first, _ = inspection.ground(tmp_path, tmp_path / "local", 1.0)
+    assert first.advice == ""
+    assert mounts.file_system(Path("/")).kind == "ext4"
+    monkeypatch.setattr(mounts, "_MOUNTINFO", tmp_path / "none")
+    assert mounts.file_system(tmp_path).kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("system", "limit", "advice"),
+    [
+        (FileSystem("ext4", 10**12, 10**6), 1e10, ""),
+        (FileSystem("btrfs", 10**12, None), 1e10, ""),
+        (FileSystem("ext4", 10**6, 10**6), 1e5, "make room"),
+        (FileSystem("ext4", 10**12, 0), 1e10, "make room"),
+        (FileSystem("ext4", 10**9, 10**6), 1e10, "lower max-size"),
+        (FileSystem("ext4", 10**9, 10**6), float("inf"), ""),
+    ],
+)
+def test_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: FileSystem, limit: float, advice: str) -> None:
+    monkeypatch.setattr(mounts, "file_system", lambda _: system)
+    *_, last = inspection.ground(tmp_path, tmp_path, limit)
+    assert advice in last.advice
+    assert bool(last.advice) == bool(advice)
+
+
+def test_a_clock_that_is_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 600)
+    found = inspection.clock(tmp_path)
+    assert "s behind this host's" in found.says
+    assert found.advice
+
+
+def test_locks_that_do_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert inspection.locking(tmp_path).advice == ""
+    assert list((tmp_path / "locks-v1").iterdir()) == []
+    monkeypatch.setattr("cachedindex.store.locks.fcntl", None)
+    assert "do not work" in inspection.locking(tmp_path).says
+
+
+def test_an_access_list_without_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getxattr(_: Path, name: str) -> bytes:
+        if name.endswith("access"):
+            return b"x"
+        raise OSError(61, "no data")
+
+    monkeypatch.setattr(os, "getxattr", getxattr)
+    assert any("setfacl -d" in found.advice for found in inspection.permissions(tmp_path, read_only=False))

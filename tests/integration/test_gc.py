@@ -1,0 +1,410 @@
+"""Collecting in a real folder, beside processes that store there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cachedindex.store import disk, gc, tree
+from cachedindex.store.gc import Collected, Collector
+from cachedindex.store.runs import Run as BuildRun
+from cachedindex.store.store import Store
+from tests.conftest import CHECKOUT, Run
+from tests.stored import DAY, HOUR, age, file, page, put_file, put_page
+
+CACHEDINDEX = (sys.executable, "-m", "cachedindex")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "cache")
+
+
+def collect(store: Store, limit: float = 1e12, idle: float = 60 * DAY) -> Collected:
+    collected = Collector(store.root, store.root, limit, idle).collect()
+    assert collected is not None
+    return collected
+
+
+def test_what_nobody_used_goes_with_its_blob_and_empty_folders(store: Store) -> None:
+    old = put_file(store, "old-1.0.whl", b"old")
+    new = put_file(store, "new-1.0.whl", b"new")
+    age(put_page(store, "old"), 61 * DAY)
+    age(old[0], 61 * DAY)
+    collected = collect(store)
+    assert (collected.removed, collected.kept) == (3, 2)
+    assert [path.exists() for path in (*old, *new)] == [False, False, True, True]
+    assert not old[1].parent.exists()
+    assert not (store.root / "records-v1/index.example").exists()
+
+
+def test_what_was_evicted_is_a_miss_and_can_be_stored_again(store: Store) -> None:
+    put_page(store, "six")
+    record = store.get(page("six"))
+    put_file(store, "six-1.0.whl", b"six")
+    assert collect(store, limit=0).kept == 0
+    assert store.get(page("six")) is None
+    assert store.get(file("six-1.0.whl", b"six")) is None
+    assert store.open_blob(file("six-1.0.whl", b"six").sha256 or "", 3) is None
+    assert record is not None
+    put_page(store, "six")
+    put_file(store, "six-1.0.whl", b"six")
+    assert store.get(page("six")) == record
+
+
+def test_the_least_recently_served_goes_first(store: Store) -> None:
+    paths = {name: put_file(store, name, name.encode() * 1000) for name in ("a", "b", "c")}
+    for number, (record, blob) in enumerate(paths.values()):
+        age(record, (10 - number) * HOUR)
+        age(blob, (10 - number) * HOUR)
+    assert store.get(file("a", b"a" * 1000)) is not None
+    blob = store.open_blob(file("a", b"a" * 1000).sha256 or "", 1000)
+    assert blob is not None
+    blob.close()
+    size = collect(store).size
+    assert collect(store, limit=size - 1).removed == 2
+    assert [record.exists() for record, _ in paths.values()] == [True, False, True]
+
+
+def test_serving_touches_hourly_at_most(store: Store) -> None:
+    path = put_page(store, "six")
+    age(path, 50 * 60)
+    used = path.stat().st_mtime
+    store.get(page("six"))
+    assert path.stat().st_mtime == used
+    age(path, 11 * 60)
+    store.get(page("six"))
+    assert path.stat().st_mtime > used
+    age(path, -2 * HOUR)  # Touched by a clock that is ahead: it counts as ours again.
+    store.get(page("six"))
+    assert path.stat().st_mtime < used + 2 * HOUR
+
+
+def test_a_read_only_store_touches_nothing(store: Store) -> None:
+    record, blob = put_file(store, "a", b"a")
+    age(record, DAY)
+    age(blob, DAY)
+    used = record.stat().st_mtime, blob.stat().st_mtime
+    reader = Store(store.root, read_only=True)
+    assert reader.get(file("a", b"a")) is not None
+    opened = reader.open_blob(file("a", b"a").sha256 or "", 1)
+    assert opened is not None
+    opened.close()
+    assert (record.stat().st_mtime, blob.stat().st_mtime) == used
+
+
+def test_what_is_in_use_again_when_its_turn_comes_stays_with_its_blob(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, blob = put_file(store, "a", b"a")
+    age(record, 61 * DAY)
+    planned = gc.plan
+
+    def plan(*arguments: object) -> object:
+        os.utime(record)
+        return planned(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gc, "plan", plan)
+    assert collect(store).removed == 0
+    assert record.exists()
+    assert blob.exists()
+
+
+def test_a_blob_whose_record_is_on_its_way_stays_for_an_hour(store: Store) -> None:
+    record, blob = put_file(store, "a", b"a")
+    record.unlink()
+    assert collect(store).removed == 0
+    age(blob, HOUR + 60)
+    assert collect(store).removed == 1
+    assert not blob.exists()
+
+
+def test_a_blob_that_a_record_names_that_may_not_be_read_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, blob = put_file(store, "a", b"a")
+    age(blob, DAY)
+    opened = Path.open
+
+    def refuse(path: Path, *arguments: str) -> object:
+        if path == record:
+            raise PermissionError(path)
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert collect(store).removed == 0
+    assert blob.exists()
+
+
+def test_a_pointer_with_a_long_header_names_its_blob(store: Store) -> None:
+    name = "a" * 20_000
+    record, blob = put_file(store, name, b"a")
+    assert record.stat().st_size > 20_000
+    age(blob, DAY)
+    assert collect(store).removed == 0
+    assert blob.exists()
+
+
+def test_no_link_is_followed_and_nothing_else_is_touched(store: Store, tmp_path: Path) -> None:
+    put_page(store, "six")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    foreign = [
+        outside / ".x.tmp",
+        store.root / "notes.txt",
+        store.root / "records-v2/x",
+        store.root / "private-v1/0x/y",
+    ]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        age(path, 100 * DAY)
+    (store.root / "records-v1/link").symlink_to(outside)
+    (store.root / "records-v1/.link.tmp").symlink_to(outside / ".x.tmp")
+    (store.root / "quarantine-v1").symlink_to(outside)
+    (store.root / "blobs-v1").symlink_to(outside)
+    assert collect(store, limit=0).removed == 1
+    assert all(path.exists() for path in foreign)
+    assert (store.root / "records-v1/link").is_symlink()
+
+
+def test_what_replaced_a_file_since_it_was_seen_stays(store: Store) -> None:
+    path = put_page(store, "six")
+    (found,) = tree.records(store.root)
+    modified = path.stat().st_mtime_ns
+    path.rename(path.with_name("aside"))
+    path.write_bytes(b"another file of the same age")
+    os.utime(path, ns=(modified, modified))
+    assert not found.remove()
+    assert path.exists()
+    path.unlink()
+    assert found.remove()
+
+
+def test_strays_go_and_what_is_young_stays(store: Store, tmp_path: Path) -> None:
+    put_page(store, "six")
+    shared = tmp_path / "locks"
+    old = {
+        store.root / ".README.1.ab.tmp": HOUR + 60,
+        store.root / "blobs-v1/ab/.x.1.ab.tmp": HOUR + 60,
+        store.root / "records-v1/index.example/.six.1.ab.tmp": HOUR + 60,
+        shared / "locks-v1/x.lock": 8 * DAY,
+        shared / "health-v1/host/origin": 8 * DAY,
+    }
+    for path, seconds in old.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(path.name + ".new.tmp").write_bytes(b"x")
+        path.write_bytes(b"x")
+        age(path, seconds)
+    young = [path.with_name(path.name + ".new.tmp") for path in old]
+    collected = Collector(store.root, shared, 1e12, 60 * DAY).collect()
+    assert collected is not None
+    assert collected.removed == len(old)
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in young)
+
+
+def test_one_collects_at_a_time(store: Store) -> None:
+    put_page(store, "six")
+    code = f"""
+import sys
+from pathlib import Path
+from cachedindex.store import locks
+root = Path({str(store.root)!r})
+with locks.trying(root / "locks-v1" / "gc", root) as alone:
+    print(alone, flush=True)
+    sys.stdin.read()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert Collector(store.root, store.root, 0, 0).collect() is None
+        other.kill()
+    assert collect(store).kept == 1
+
+
+def test_a_store_collects_once_an_hour_and_waits_for_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    collector = Collector(root, root, 0, 60 * DAY)
+    store = Store(root, stored=collector.stored)
+    first = put_page(store, "first")
+    assert collector._thread is None  # A folder that is new.
+    age(root / "gc.stamp", HOUR + 60)
+    put_page(store, "second")
+    assert collector._thread is not None
+    collector._thread.join()
+    assert not first.exists()
+    put_page(store, "third")
+    assert not collector._thread.is_alive()
+    assert store.get(page("third")) is not None
+
+
+def test_a_collection_that_fails_is_nobodys_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "cache"
+    collector = Collector(root, root, 0, 60 * DAY)
+    store = Store(root, stored=collector.stored)
+    put_page(store, "first")
+    age(root / "gc.stamp", HOUR + 60)
+    monkeypatch.setattr(gc, "plan", lambda *_: 1 / 0)
+    put_page(store, "second")
+    assert collector._thread is not None
+    collector._thread.join()
+    assert store.get(page("second")) is not None
+
+
+def test_a_folder_that_is_removed_under_a_writer_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a/b/c"
+    opened, lost = os.open, []
+
+    def losing(path: str, *arguments: int) -> int:
+        if not lost:
+            lost.append(path)
+            (tmp_path / "a/b").rmdir()
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(os, "open", losing)
+    disk.publish(target, b"x", tmp_path)
+    assert lost
+    assert target.read_bytes() == b"x"
+
+
+def test_a_blobs_folder_that_is_removed_before_its_rename_is_made_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced, lost = Path.replace, []
+
+    def losing(path: Path, target: Path) -> Path:
+        if not lost and target.parent.name == "ca":
+            lost.append(target)
+            target.parent.rmdir()
+        return replaced(path, target)
+
+    monkeypatch.setattr(Path, "replace", losing)
+    _, blob = put_file(store, "a", b"a")
+    assert lost
+    assert blob.read_bytes() == b"a"
+
+
+@pytest.mark.slow
+def test_writers_readers_and_collectors_race_and_are_killed(tmp_path: Path) -> None:
+    """Whoever reads gets a whole record or none, whatever dies beside it; and nothing but strays is left over."""
+    code = f"""
+import itertools, sys
+from pathlib import Path
+sys.path.insert(0, {str(CHECKOUT)!r})
+from cachedindex.store.gc import Collector
+from cachedindex.store.store import Store
+from tests.stored import file, page, put_file, put_page
+store = Store(Path({str(tmp_path / "cache")!r}), damaged=lambda path: print("damaged", path))
+print("ready", flush=True)
+for number in itertools.count():
+    name = str(number % 7)
+    if sys.argv[1] == "write":
+        put_page(store, name, name.encode() * 5000)
+        put_file(store, name, name.encode() * 50_000)
+    elif sys.argv[1] == "collect":
+        Collector(store.root, store.root, 200_000, 1).collect()
+    else:
+        record = store.get(page(name))
+        assert record is None or record.page == name.encode() * 5000
+        wanted = file(name, name.encode() * 50_000)
+        record = store.get(wanted)
+        blob = record and store.open_blob(wanted.sha256, 50_000)
+        if blob:
+            with blob:
+                assert blob.read() == name.encode() * 50_000
+    if sys.argv[1] == "read" and number == int(sys.argv[2]):
+        break
+"""
+
+    def start(job: str, count: int = 0) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, job, str(count)], stdout=pipe, stderr=pipe, text=True, cwd=CHECKOUT
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    reader = start("read", 8000)
+    while reader.poll() is None:
+        for process in [start("write"), start("collect"), start("write")]:
+            process.send_signal(signal.SIGKILL)
+            out, err = process.communicate()
+            assert "damaged" not in out
+            assert not err, err
+    out, err = reader.communicate()
+    assert (reader.returncode, out) == (0, ""), err
+    Collector(tmp_path / "cache", tmp_path / "cache", 0, 60 * DAY).collect()
+    left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert all(
+        name.endswith(".tmp") or name in ("README", "CACHEDIR.TAG", "gc.stamp", "gc") or len(name) == 64
+        for name in left
+    )
+
+
+def test_the_command_says_what_it_did(run: Run, tmp_path: Path) -> None:
+    ran = run(*CACHEDINDEX, "gc")
+    assert (ran.code, ran.out) == (0, f"nothing is stored yet in {tmp_path / 'cache'}\n")
+    store = Store(tmp_path / "cache")
+    put_file(store, "a", b"a" * 100_000)
+    put_page(store, "six")
+    for options, did in (("--dry-run",), "would remove"), ((), "removed"):
+        ran = run(*CACHEDINDEX, "gc", "--max-size", "50 kB", *options)
+        assert (ran.code, ran.err) == (0, "")
+        removed, kept = ran.out.splitlines()
+        assert removed.startswith(f"{did} 2 files, 100.")
+        assert kept.startswith("1 files, ")
+        assert kept.endswith(f" stay in {store.root}")
+    assert store.get(page("six")) is not None
+
+
+def test_the_command_leaves_alone_what_is_not_ours(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cache/records-v1").mkdir(parents=True)
+    path = tmp_path / "cache/records-v1/mine"
+    path.write_text("mine")
+    age(path, 100 * DAY)
+    for tag in (None, "Signature: 8a477f597d28d172789f06886806bc55\n# by another program"):
+        if tag:
+            (tmp_path / "cache/CACHEDIR.TAG").write_text(tag)
+        ran = run(*CACHEDINDEX, "gc")
+        assert ran.code == 2
+        assert ran.ours == [
+            f"cachedindex: {tmp_path / 'cache'} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there"
+        ]
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--max-size", "much"),
+            'command line: max-size = much: write a number of bytes, or one with a unit: "500 MB"',
+        ),
+        (("--max-siz", "3"), "command line: --max-siz: there is no such option; did you mean --max-size?"),
+        (("everything",), "command line: everything: this command takes options only"),
+        (("--cache-dir", "/tmp"), "/tmp is not used: in a folder with the sticky bit"),
+    ],
+)
+def test_a_mistake_is_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    ran = run(*CACHEDINDEX, "gc", *arguments)
+    assert ran.code == 2
+    (line,) = ran.ours
+    assert said in line
+
+
+def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, alive, link = (tmp_path / f"cachedindex-run-{name}" for name in ("dead", "alive", "link"))
+    dead.mkdir()
+    alive.mkdir()
+    link.symlink_to(alive)
+    (dead / "1.jsonl").write_text("{}")
+    age(dead, 8 * DAY)
+    run = BuildRun.begin()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, link, run.folder])

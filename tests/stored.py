@@ -1,0 +1,50 @@
+"""Records and blobs as tests put them into a store."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+from cachedindex.model import Record, Request
+from cachedindex.store.store import Store
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+def page(name: str) -> Request:
+    return Request("GET", f"https://index.example/simple/{name}/", "page", {})
+
+
+def file(name: str, data: bytes) -> Request:
+    return Request("GET", f"https://files.example/{name}", "file", {}, sha256(data).hexdigest())
+
+
+def put_page(store: Store, name: str, body: bytes = b"<a href=x>x</a>") -> Path:
+    """Store a page, and return where its record lies."""
+    request = page(name)
+    store.put(request, _record(request, body, body))
+    return store._path(request, "html")
+
+
+def put_file(store: Store, name: str, data: bytes) -> tuple[Path, Path]:
+    """Store a file, and return where its record and its blob lie."""
+    request = file(name, data)
+    blob = store.new_blob()
+    blob.write(data)
+    blob.commit()
+    store.put(request, _record(request, data, None))
+    return store._path(request, ""), store._blob(blob.sha256)
+
+
+def age(path: Path, seconds: float) -> None:
+    """Make a file look unused for so long."""
+    moment = path.stat().st_mtime - seconds
+    os.utime(path, (moment, moment))
+
+
+def _record(request: Request, data: bytes, body: bytes | None) -> Record:
+    return Record(
+        request.url, request.url, {}, 10.0, 11.0, 1.0, len(data), sha256(data).hexdigest(), body, "html" if body else ""
+    )

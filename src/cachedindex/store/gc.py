@@ -104,23 +104,23 @@ def _entries(root: Path) -> tuple[list[Entry], list[Entry], dict[str, Found]]:
     records: dict[Found, str | None] = {}
     blobs: list[Found] = []
     for top in tree.trees(root):
-        named = {file: _named(file.path, top / BLOBS) for file in tree.records(top)}
-        found = tree.blobs(top)
+        naming = {file: _named(file.where, top / BLOBS) for file in tree.records(top)}
+        named = set(naming.values())
         # Of a record that may not be read nobody knows which blob it names: none goes but with a record that does.
-        blobs += [blob for blob in found if _UNKNOWN not in named.values() or str(blob.path) in named.values()]
-        records |= named
-    by_path = {str(file.path): file for file in (*records, *blobs)}
+        blobs += [blob for blob in tree.blobs(top) if _UNKNOWN not in named or blob.where in named]
+        records |= naming
+    by_path = {file.where: file for file in (*records, *blobs)}
     return [_entry(file, blob) for file, blob in records.items()], [_entry(file) for file in blobs], by_path
 
 
 def _entry(file: Found, blob: str | None = None) -> Entry:
-    return Entry(str(file.path), file.seen.st_size, file.seen.st_mtime, blob)
+    return Entry(file.where, file.seen.st_size, file.seen.st_mtime, blob)
 
 
-def _named(path: Path, blobs: Path) -> str | None:
+def _named(path: str, blobs: Path) -> str | None:
     """Return the path of the blob that a record names; None where it names none, is damaged or gone."""
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             head = file.read(_HEAD)
             if head.count(b"\n") < _LINES:
                 head += file.read()

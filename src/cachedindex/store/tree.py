@@ -25,19 +25,25 @@ _UNUSED_AFTER = 7 * 86400.0
 class Found:
     """A file, as it was when somebody looked."""
 
-    path: Path
+    where: str
+    name: str
     seen: os.stat_result
+
+    @property
+    def path(self) -> Path:
+        """Its path. Not kept, since making one costs more than all else that is done for most files."""
+        return Path(self.where)
 
     def remove(self) -> bool:
         """Delete the file unless it changed meanwhile; return whether it is gone.
 
         It is compared by device and number as well, lest somebody put a link to another folder above it.
         """
+        path = self.path
         try:
-            is_now = self.path.lstat()
-            if _identity(is_now) != _identity(self.seen):
+            if _identity(path.lstat()) != _identity(self.seen):
                 return False
-            self.path.unlink()
+            path.unlink()
         except FileNotFoundError:
             return True
         except OSError:  # Not ours to delete: somebody else's collection may.
@@ -92,24 +98,26 @@ def everything(root: Path) -> Iterator[Path]:
 
 def files(folder: Path) -> Iterator[Found]:
     """Yield the files below a folder, and none where it is a link or not there."""
-    if folder.is_symlink():
-        return
+    return iter(()) if folder.is_symlink() else _below(str(folder))
+
+
+def _below(folder: str) -> Iterator[Found]:
     for entry in _entries(folder):
         if entry.is_dir(follow_symlinks=False):
-            yield from files(Path(entry.path))
+            yield from _below(entry.path)
         else:
             yield from _file(entry)
 
 
 def _here(folder: Path) -> Iterator[Found]:
-    return (found for entry in _entries(folder) for found in _file(entry))
+    return (found for entry in _entries(str(folder)) for found in _file(entry))
 
 
 def _folders(root: Path) -> list[Path]:
     return [tree / name for tree in trees(root) for name in _SHARED]
 
 
-def _entries(folder: Path) -> Iterable[os.DirEntry[str]]:
+def _entries(folder: str) -> Iterable[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -120,11 +128,11 @@ def _entries(folder: Path) -> Iterable[os.DirEntry[str]]:
 def _file(entry: os.DirEntry[str]) -> Iterator[Found]:
     with suppress(FileNotFoundError):  # Gone since it was listed.
         if entry.is_file(follow_symlinks=False):
-            yield Found(Path(entry.path), entry.stat(follow_symlinks=False))
+            yield Found(entry.path, entry.name, entry.stat(follow_symlinks=False))
 
 
 def _is_temporary(found: Found) -> bool:
-    return found.path.name.startswith(".") and found.path.suffix == ".tmp"
+    return found.name.startswith(".") and found.name.endswith(".tmp")
 
 
 def _identity(seen: os.stat_result) -> tuple[int, int, int]:

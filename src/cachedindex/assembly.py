@@ -10,9 +10,9 @@ from cachedindex.engine import Cache
 from cachedindex.report import Report, say
 from cachedindex.settings import Settings
 from cachedindex.store import events, folder
-from cachedindex.store.gc import Collector
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
+from cachedindex.store.upkeep import Upkeep
 from cachedindex.upstream import Upstream
 
 
@@ -54,5 +54,5 @@ def _store(settings: Settings, report: Report) -> Store | None:
         report.complain(f"{refusal}. The build goes on without it")
         return None
     read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
-    collector = Collector(root, shared, settings.max_size, settings.max_idle)
-    return Store(root, read_only=read_only, stored=collector.stored, damaged=report.set_aside)
+    upkeep = Upkeep(root, shared, settings.max_size, settings.max_idle)
+    return Store(root, read_only=read_only, stored=upkeep.stored, damaged=report.set_aside)

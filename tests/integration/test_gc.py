@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cachedindex.store import disk, gc, tree
-from cachedindex.store.gc import Collected, Collector
+from cachedindex.store.gc import Collected
 from cachedindex.store.runs import Run as BuildRun
 from cachedindex.store.store import Store
+from cachedindex.store.upkeep import Upkeep
 from tests.conftest import CHECKOUT, Run
 from tests.stored import DAY, HOUR, age, file, page, put_file, put_page
 
@@ -26,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def collect(store: Store, limit: float = 1e12, idle: float = 60 * DAY) -> Collected:
-    collected = Collector(store.root, store.root, limit, idle).collect()
+    collected = gc.collect(store.root, store.root, limit, idle)
     assert collected is not None
     return collected
 
@@ -200,7 +201,7 @@ def test_strays_go_and_what_is_young_stays(store: Store, tmp_path: Path) -> None
         path.write_bytes(b"x")
         age(path, seconds)
     young = [path.with_name(path.name + ".new.tmp") for path in old]
-    collected = Collector(store.root, shared, 1e12, 60 * DAY).collect()
+    collected = gc.collect(store.root, shared, 1e12, 60 * DAY)
     assert collected is not None
     assert collected.removed == len(old)
     assert not any(path.exists() for path in old)
@@ -222,37 +223,37 @@ with locks.trying(root / "locks-v1" / "gc", root) as alone:
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "True\n"
-        assert Collector(store.root, store.root, 0, 0).collect() is None
+        assert gc.collect(store.root, store.root, 0, 0) is None
         other.kill()
     assert collect(store).kept == 1
 
 
 def test_a_store_collects_once_an_hour_and_waits_for_nothing(tmp_path: Path) -> None:
     root = tmp_path / "cache"
-    collector = Collector(root, root, 0, 60 * DAY)
-    store = Store(root, stored=collector.stored)
+    upkeep = Upkeep(root, root, 0, 60 * DAY)
+    store = Store(root, stored=upkeep.stored)
     first = put_page(store, "first")
-    assert collector._thread is None  # A folder that is new.
+    assert upkeep.thread is None  # A folder that is new.
     age(root / "gc.stamp", HOUR + 60)
     put_page(store, "second")
-    assert collector._thread is not None
-    collector._thread.join()
+    assert upkeep.thread is not None
+    upkeep.thread.join()
     assert not first.exists()
     put_page(store, "third")
-    assert not collector._thread.is_alive()
+    assert not upkeep.thread.is_alive()
     assert store.get(page("third")) is not None
 
 
 def test_a_collection_that_fails_is_nobodys_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "cache"
-    collector = Collector(root, root, 0, 60 * DAY)
-    store = Store(root, stored=collector.stored)
+    upkeep = Upkeep(root, root, 0, 60 * DAY)
+    store = Store(root, stored=upkeep.stored)
     put_page(store, "first")
     age(root / "gc.stamp", HOUR + 60)
     monkeypatch.setattr(gc, "plan", lambda *_: 1 / 0)
     put_page(store, "second")
-    assert collector._thread is not None
-    collector._thread.join()
+    assert upkeep.thread is not None
+    upkeep.thread.join()
     assert store.get(page("second")) is not None
 
 
@@ -296,7 +297,7 @@ def test_writers_readers_and_collectors_race_and_are_killed(tmp_path: Path) -> N
 import itertools, sys
 from pathlib import Path
 sys.path.insert(0, {str(CHECKOUT)!r})
-from cachedindex.store.gc import Collector
+from cachedindex.store import gc
 from cachedindex.store.store import Store
 from tests.stored import file, page, put_file, put_page
 store = Store(Path({str(tmp_path / "cache")!r}), damaged=lambda path: print("damaged", path))
@@ -307,7 +308,7 @@ for number in itertools.count():
         put_page(store, name, name.encode() * 5000)
         put_file(store, name, name.encode() * 50_000)
     elif sys.argv[1] == "collect":
-        Collector(store.root, store.root, 200_000, 1).collect()
+        gc.collect(store.root, store.root, 200_000, 1)
     else:
         record = store.get(page(name))
         assert record is None or record.page == name.encode() * 5000
@@ -339,7 +340,7 @@ for number in itertools.count():
             assert not err, err
     out, err = reader.communicate()
     assert (reader.returncode, out) == (0, ""), err
-    Collector(tmp_path / "cache", tmp_path / "cache", 0, 60 * DAY).collect()
+    gc.collect(tmp_path / "cache", tmp_path / "cache", 0, 60 * DAY)
     left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert all(
         name.endswith(".tmp") or name in ("README", "CACHEDIR.TAG", "gc.stamp", "gc") or len(name) == 64

@@ -216,7 +216,6 @@ _IMPORTS = """
 from cachedindex import __main__, config
 from cachedindex.assembly import assemble
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store.gc import Collector
 from cachedindex.store.store import Store
 from tests.stored import *
 """

@@ -8,8 +8,7 @@ from cachedindex import config
 from cachedindex.commands import options
 from cachedindex.errors import StoreUnavailable
 from cachedindex.report import Report, volume
-from cachedindex.store import folder
-from cachedindex.store.gc import Collector
+from cachedindex.store import folder, gc
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise StoreUnavailable(refusal or f"{root} is left as it is, since read-only = true")
     if not folder.is_ours(root):
         raise StoreUnavailable(f"{root} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there")
-    collected = Collector(root, shared, settings.max_size, settings.max_idle).collect(dry_run=arguments.dry_run)
+    collected = gc.collect(root, shared, settings.max_size, settings.max_idle, dry_run=arguments.dry_run)
     if collected is None:
         print(f"another process is collecting in {root}")
         return 0

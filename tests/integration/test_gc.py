@@ -172,6 +172,26 @@ def test_no_link_is_followed_and_nothing_else_is_touched(store: Store, tmp_path:
     assert (store.root / "records-v1/link").is_symlink()
 
 
+@pytest.mark.parametrize("link", ["private-v1", f"private-v1/{os.getuid()}"])
+def test_no_link_leads_to_what_is_private(store: Store, tmp_path: Path, link: str) -> None:
+    put_page(store, "six")
+    other = Store(tmp_path / "other/private-v1" / str(os.getuid()))
+    path = put_page(other, "six")
+    age(path, 100 * DAY)
+    (store.root / link).parent.mkdir(exist_ok=True)
+    (store.root / link).symlink_to(tmp_path / "other" / link)
+    collect(store, limit=0)
+    assert path.exists()
+
+
+def test_what_is_private_is_collected_for_its_owner(store: Store) -> None:
+    put_page(store, "six")
+    for user in (os.getuid(), os.getuid() + 1):
+        age(put_page(Store(store.root / "private-v1" / str(user)), "six"), 100 * DAY)
+    assert collect(store).removed == 1
+    assert [len(list(tree.records(top))) for top in tree.trees(store.root)] == [1, 0]
+
+
 def test_what_replaced_a_file_since_it_was_seen_stays(store: Store) -> None:
     path = put_page(store, "six")
     (found,) = tree.records(store.root)

@@ -54,7 +54,9 @@ class Found:
 def trees(root: Path) -> list[Path]:
     """Return the folders that hold records and blobs: the shared one, and this user's own."""
     user = os.getuid() if hasattr(os, "getuid") else 0
-    return [root, root / PRIVATE / str(user)]
+    own = root / PRIVATE / str(user)
+    # In a folder that a group shares, another user may have put a link there.
+    return [root] if own.is_symlink() or own.parent.is_symlink() else [root, own]
 
 
 def records(tree: Path) -> Iterator[Found]:

@@ -88,6 +88,10 @@ def _settings(loaded: config.Loaded) -> Iterator[str]:
         field = name.replace("-", "_")
         place = loaded.places.get(field, "default")
         yield f"{name} = {_written(name, getattr(loaded.settings, field))}  ({place})"
+    for url, values in loaded.settings.indexes:
+        for field, value in values.items():
+            name = field.replace("_", "-")
+            yield f"{name} = {_written(name, value)}  (for {url})"
 
 
 def _written(name: str, value: Any) -> str:

@@ -55,7 +55,7 @@ def strays(root: Path, shared: Path, *, repair: bool) -> Finding:
 
 
 def modes(root: Path, *, repair: bool) -> Finding:
-    """Return what shuts out whom the folder's mode lets in; repaired, it is what others own."""
+    """Return what shuts out whom the folder's mode lets in; repaired, of what others own alone."""
     mode = stat.S_IMODE(root.stat().st_mode)
     mended, left = 0, []
     for path in tree.everything(root):

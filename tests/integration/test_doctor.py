@@ -50,9 +50,8 @@ def test_nothing_is_wrong(doctor: Callable[..., Ran], root: Path) -> None:
 
 def test_settings_tell_the_file_that_they_came_from(doctor: Callable[..., Ran], tmp_path: Path, root: Path) -> None:
     file = tmp_path / "node.cfg"
-    file.write_text(
-        "[cachedindex]\nindex-ttl = 5 min\nrefresh = six\nttl = 3\n[cachedindex:a]\nurl = https://a.example/\ntimeout = 9\n"
-    )
+    index = "[cachedindex:a]\nurl = https://a.example/\ntimeout = 9\n"
+    file.write_text(f"[cachedindex]\nindex-ttl = 5 min\nrefresh = six\nttl = 3\n{index}")
     ran = doctor(CACHEDINDEX_CONFIG=str(file))
     assert f"index-ttl = 5 min  ({file})" in ran.out
     assert f"refresh = six  ({file})" in ran.out

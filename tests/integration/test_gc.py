@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cachedindex.errors import StoreUnavailable
 from cachedindex.store import disk, gc, tree
 from cachedindex.store.gc import Collected
 from cachedindex.store.runs import Run as BuildRun
@@ -382,6 +383,30 @@ def test_the_command_says_what_it_did(run: Run, tmp_path: Path) -> None:
         assert kept.startswith("1 files, ")
         assert kept.endswith(f" stay in {store.root}")
     assert store.get(page("six")) is not None
+
+
+def fill(store: Store) -> None:
+    for number in range(100):
+        put_file(store, f"{number}.whl", b"%d" % number * 10_000)
+
+
+@pytest.mark.parametrize("full", ["mode=755,size=256k", "mode=755,nr_inodes=30"])
+def test_a_full_disk_is_made_room_on(run: Run, tmp_path: Path, full: str) -> None:
+    root = tmp_path / "cache"
+    root.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", full, "tmpfs", root], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"SKIPPED FOR WANT OF ROOT: only root can mount a small disk: {mounted.stderr.decode()}")
+    try:
+        store = Store(root)
+        with pytest.raises(StoreUnavailable, match="No space left"):
+            fill(store)
+        ran = run(*CACHEDINDEX, "gc", "--max-size", "20 kB")
+        assert (ran.code, ran.err) == (0, "")
+        put_page(store, "six")
+        assert store.get(page("six")) is not None
+    finally:
+        subprocess.run(["umount", root], check=True)
 
 
 def test_the_command_leaves_alone_what_is_not_ours(run: Run, tmp_path: Path) -> None:

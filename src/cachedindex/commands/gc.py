@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise StoreUnavailable(refusal or f"{root} is left as it is, since read-only = true")
     if not folder.is_ours(root):
         raise StoreUnavailable(f"{root} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there")
+    if not folder.may_write(root):
+        raise StoreUnavailable(f"{root} is not this user's to change")
     collected = gc.collect(root, shared, settings.max_size, settings.max_idle, dry_run=arguments.dry_run)
     if collected is None:
         print(f"another process is collecting in {root}")

@@ -133,7 +133,10 @@ def move(path: Path, target: Path, root: Path) -> None:
 
 def now(root: Path) -> float:
     """Return the time by the clock that stamps this folder's files, which on a network mount is not this host's."""
-    probe = NewFile(root / "clock", root)
+    try:
+        probe = NewFile(root / "clock", root)
+    except StoreUnavailable:  # The disk is full, and somebody wants to make room: this host's clock will do.
+        return time.time()
     try:
         return probe.modified()
     finally:

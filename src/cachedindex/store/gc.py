@@ -30,8 +30,7 @@ class Collected:
 def collect(root: Path, shared: Path, limit: float, idle: float, *, dry_run: bool = False) -> Collected | None:
     """Bring a cache folder within its bounds and return what that took; None where another process is at it.
 
-    `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. Raises StoreUnavailable where a folder does
-    not take what is to be written for that.
+    `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. It works on a disk that takes nothing more.
     """
     with locks.trying(shared / locks.FOLDER / "gc", shared) as alone:
         if not alone:

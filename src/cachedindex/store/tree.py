@@ -70,7 +70,7 @@ def blobs(tree: Path) -> Iterator[Found]:
 
 
 def strays(root: Path, shared: Path) -> Iterator[Found]:
-    """Yield what nobody needs any more; StoreUnavailable where a folder does not tell the time."""
+    """Yield what nobody needs any more."""
     now = disk.now(root)
     written = [*_here(root), *(found for folder in _folders(root) for found in files(folder))]
     yield from (found for found in written if _is_temporary(found) and now - found.seen.st_mtime > _STRAY_AFTER)

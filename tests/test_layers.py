@@ -19,7 +19,7 @@ LAYERS = [
     ["assembly"],
     ["engine", "config"],
     ["upstream", "deadline", "promises", "gaps"],
-    ["tee", "report"],
+    ["tee", "report", "portion"],
     ["store"],
     ["rules"],
     ["settings"],

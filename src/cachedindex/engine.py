@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
+from typing import BinaryIO
 
+from cachedindex import portion
 from cachedindex.deadline import attempt
 from cachedindex.errors import IndexMissing, NotAsked, StoreUnavailable, UpstreamFailed
 from cachedindex.gaps import Gaps
-from cachedindex.model import Answer, Body, Ended, Outcome, Record, Request, Send
+from cachedindex.model import Answer, Ended, Outcome, Record, Request, Send
 from cachedindex.promises import Promises
 from cachedindex.report import Report
 from cachedindex.rules import breaker, naming
@@ -207,16 +209,15 @@ class Cache:
         # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
         status = "hit" if request.kind == "file" else f"hit; ttl={left}"
         status = status if ended in ("hit", "stale") else "fwd=stale"
-        headers = {**record.headers, "content-length": str(record.size), "cache-status": f"cachedindex; {status}"}
         if request.kind == "page":
             self._served_page(request)
         if request.kind == "page" and ended == "hit":
             self._unasked.add(naming.project(request.url))
             self.report.served(self._store.name(request, record))
         self._end(request, ended, why, now - record.checked)
-        return Answer(200, "OK", record.final, headers, body)
+        return portion.answer(request, record, body, f"cachedindex; {status}")
 
-    def _body(self, record: Record) -> Body | None:
+    def _body(self, record: Record) -> BinaryIO | None:
         if record.page is not None:
             return BytesIO(record.page)
         try:

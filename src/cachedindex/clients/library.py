@@ -50,7 +50,7 @@ class Library:
         headers = {name: value for name, value in answer.headers.items() if name != "transfer-encoding"}
         source: Any = answer.source
         raw = self._http_response(
-            body=http_response(answer),
+            body=http_response(answer, request.method or "GET"),
             headers=headers,
             # requests takes cookies from there.
             original_response=getattr(getattr(source, "raw", None), "_original_response", None),

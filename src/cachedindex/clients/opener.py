@@ -50,7 +50,7 @@ class CacheHandler(urllib.request.BaseHandler):
         failed: Exception | None = None
         try:
             answer = self._answer(req)
-            return None if answer is None else answer.native or _response(answer)
+            return None if answer is None else answer.native or _response(answer, req.get_method())
         except UpstreamFailed as failure:
             failed = failure.original
         except IndexMissing as missing:
@@ -181,8 +181,8 @@ def _read(asked: Request, native: Any, *, private: bool) -> Answer:
     return with_page(asked, answer, read)
 
 
-def _response(answer: Answer) -> Any:
-    response: Any = http_response(answer)
+def _response(answer: Answer, method: str) -> Any:
+    response: Any = http_response(answer, method)
     # As AbstractHTTPHandler.do_open leaves it.
     response.url = answer.url
     response.msg = response.reason

@@ -18,7 +18,7 @@ LAYERS = [
     ["clients"],
     ["assembly"],
     ["engine", "config"],
-    ["upstream", "deadline", "promises", "gaps"],
+    ["upstream", "flight", "deadline", "promises", "gaps"],
     ["tee", "report", "portion"],
     ["store"],
     ["rules"],

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from cachedindex import config
 from cachedindex.engine import Cache
+from cachedindex.flight import Flights
 from cachedindex.report import Report, say
 from cachedindex.settings import Settings
 from cachedindex.store import events
+from cachedindex.store.locks import Locks
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
 from cachedindex.upstream import Upstream
@@ -36,7 +38,9 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
         return Process(None, report, joined)
     folder = joined.folder if joined else None
     upstream = Upstream(store, events.of_host(store.root, folder), events.of_run(folder))
-    return Process(Cache(store, upstream, loaded.settings, report), report, joined, store)
+    flights = Flights(Locks(store.root / "locks-v1", store.root), store)
+    cache = Cache(store, upstream, loaded.settings, report, flights=flights)
+    return Process(cache, report, joined, store)
 
 
 def _store(settings: Settings, report: Report) -> Store | None:

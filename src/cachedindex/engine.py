@@ -14,6 +14,7 @@ from typing import BinaryIO
 from cachedindex import portion
 from cachedindex.deadline import attempt
 from cachedindex.errors import IndexMissing, NotAsked, StoreUnavailable, UpstreamFailed
+from cachedindex.flight import Flights
 from cachedindex.gaps import Gaps
 from cachedindex.model import Answer, Ended, Outcome, Record, Request, Send
 from cachedindex.promises import Promises
@@ -43,12 +44,14 @@ class Cache:
         settings: Settings,
         report: Report,
         clock: Callable[[], float] = time.time,
+        flights: Flights | None = None,
     ) -> None:
-        """Join the parts; `clock` tells seconds since the epoch."""
+        """Join the parts; `clock` tells seconds since the epoch. Without `flights`, nobody waits for anybody."""
         self._store = store
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
+        self._flights = flights
         self.report = report
         self._promises = Promises(self._stored)
         self._gaps = Gaps()
@@ -73,8 +76,8 @@ class Cache:
         if isinstance(decision, Ask) and record and decision.copy:
             return self._ask_with_copy(request, record, decision, send) or self._ask_alone(request, None, Ask({}), send)
         if isinstance(decision, Ask):
-            briefly = self._ask_briefly if decision.failed else self._ask_alone
-            return briefly(request, record, decision, send)
+            ask = self._ask_briefly if decision.failed else self._ask_in_flight
+            return ask(request, record, decision, send)
         if isinstance(decision, Refuse):
             return self._refuse(request, decision)
         if isinstance(decision, Pass):
@@ -155,6 +158,28 @@ class Cache:
         fresh.answer.body.close()
         return self._serve(request, record, "stale", judgement.why)
 
+    def _ask_in_flight(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
+        """Ask, unless another process is just doing so: then wait, and look again."""
+        if self._flights is None or request.kind == "other":  # Which every process asks for in any case.
+            return self._ask_alone(request, record, ask, send)
+        began = self._clock()
+        flight = self._flights.board(request, self._settings.for_url(request.url).timeout)
+        try:
+            answer = self._arrived(request, began) or self._ask_alone(request, record, ask, send)
+        except BaseException:
+            flight.land()
+            raise
+        flight.land_with(answer.body)
+        return answer
+
+    def _arrived(self, request: Request, began: float) -> Answer | None:
+        """Serve what another process was answered meanwhile: it was asked for us as well (RFC 9111, section 4)."""
+        record = self._stored(request)
+        served = isinstance(self._decide(request, record), Serve)
+        if record and (served or (request.kind == "page" and record.checked >= began)):
+            return self._serve(request, record, "hit", "another process asked for it")
+        return None
+
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
         try:
@@ -185,7 +210,7 @@ class Cache:
         self._complain(fresh.problem)
         body = fresh.answer.body
         if isinstance(body, Tee):
-            body.ended = lambda tee: self._streamed(request, tee)
+            body.then(lambda tee: self._streamed(request, tee))
             return fresh.answer
         judgement = fresh.judgement
         stored = fresh.record is not None and judgement.verdict == "replace"

@@ -131,7 +131,7 @@ class Upstream:
             return record
 
         try:
-            blob = self._store.new_blob()
+            blob = self._store.new_blob(request.sha256)
         except StoreUnavailable as error:
             return Fresh(answer, judgement, problem=str(error))
         tee = Tee(answer.body, blob, answer.announced, keep)

@@ -67,11 +67,15 @@ def record_path(request: Request, form: str) -> Sequence[str]:
     parts = urlsplit(request.url)
     host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
-    key = _digest(request.url, form, request.trust)
     if form:
-        return [host, *segments[-_DEEPEST:], f"page.{form}.{key}"]
+        return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
     # No folder for a file's hashed directories: one level of files per host is what `ls` can be used on.
-    return [host, "files", f"{segments[-1] if segments else 'index'}.{key}"]
+    return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
+
+
+def key(request: Request, form: str) -> str:
+    """Return what tells the request's record in this form from every other one."""
+    return _digest(request.url, form, request.trust)
 
 
 def health_name(request: Request) -> str:

@@ -49,15 +49,12 @@ class NewFile:
         """Open the temporary; StoreUnavailable where that fails."""
         self._path = path
         self._root = root
-        self._temporary = path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+        self._temporary = path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}.tmp"
         with failing_as_unavailable("write to", root):
             mode = root.stat().st_mode
             _make_folders(path.parent, root, mode)
-            # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._temporary, flags, 0o666)
-            self._file: BinaryIO = os.fdopen(descriptor, "wb")
-            _raise_mode(descriptor, mode & 0o666)
+            self._file: BinaryIO = os.fdopen(open_shared(self._temporary, flags, mode & 0o666), "wb")
 
     def write(self, data: bytes) -> None:
         """Append; StoreUnavailable where the disk does not take it."""
@@ -102,13 +99,47 @@ def append(path: Path, line: bytes, root: Path) -> None:
     with failing_as_unavailable("write to", root):
         mode = root.stat().st_mode
         _make_folders(path.parent, root, mode)
-        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
+        descriptor = open_shared(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, mode & 0o666)
         try:
-            if os.fstat(descriptor).st_size == 0:
-                _raise_mode(descriptor, mode & 0o666)
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
+
+
+def growing(path: Path) -> object:
+    """Return what changes for as long as somebody writes a file that is to be published under this path."""
+    try:
+        with os.scandir(path.parent) as entries:
+            temporary = [entry for entry in entries if entry.name.startswith(_prefix(path))]
+            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in temporary)
+    except OSError:  # Nobody does, or has just ended.
+        return None
+
+
+def look_anew(folder: Path) -> None:
+    """Open a folder, and those above it: an NFS client remembers for half a minute that a file was not there."""
+    for parent in (*reversed(folder.parents), folder):
+        with suppress(OSError):  # Not there, or not to be listed: nothing that could have been remembered.
+            os.close(os.open(parent, os.O_RDONLY))
+
+
+def make_folder(folder: Path, root: Path) -> None:
+    """Make a folder below the root, and the root itself, with the root's mode."""
+    root.mkdir(parents=True, exist_ok=True)
+    _make_folders(folder, root, root.stat().st_mode)
+
+
+def open_shared(path: Path, flags: int, mode: int) -> int:
+    """Open a file; where that makes it, it gets the mode, whatever the umask would take."""
+    # 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
+    descriptor = os.open(path, flags, 0o666)
+    if os.fstat(descriptor).st_size == 0:
+        _raise_mode(descriptor, mode)
+    return descriptor
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:100]}."
 
 
 def _make_folders(folder: Path, root: Path, mode: int) -> None:

@@ -79,10 +79,21 @@ class Store:
             blob.close()
             return None
 
-    def new_blob(self) -> NewBlob:
-        """Return a blob to be written; its name follows from its bytes."""
+    def new_blob(self, promised: str | None = None) -> NewBlob:
+        """Return a blob to be written; its name follows from its bytes, whatever digest was promised."""
         self._make()
-        return NewBlob(disk.NewFile(self._blobs / "incoming", self.root), self._blob)
+        path = self._blob(promised) if promised else self._blobs / "incoming"
+        return NewBlob(disk.NewFile(path, self.root), self._blob)
+
+    def growing(self, promised: str) -> object:
+        """Return what changes for as long as some process receives the blob of a promised digest."""
+        return disk.growing(self._blob(promised))
+
+    def look_anew(self, request: Request) -> None:
+        """See what another host may have stored meanwhile."""
+        disk.look_anew(self._path(request, naming.forms(request)[0]).parent)
+        if request.sha256:
+            disk.look_anew(self._blob(request.sha256).parent)
 
     def _get(self, request: Request, form: str) -> Record | None:
         raw = disk.read(self._path(request, form), self.root)

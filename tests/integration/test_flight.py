@@ -289,14 +289,16 @@ def test_what_grows_is_the_promised_blob(tmp_path: Path) -> None:
     assert not store.growing("a" * 64)
 
 
-@pytest.mark.parametrize("name", ["_by_filelock", "_by_flock"])
-def test_a_lock_is_one_processes_at_a_time_whoever_takes_it(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("without", ["", "sys.modules['filelock'] = None"])
+def test_a_lock_is_one_processes_at_a_time_whoever_takes_it(tmp_path: Path, without: str) -> None:
     tmp_path.chmod(0o2775)
     take = f"""
 import sys
+{without}
 from pathlib import Path
-from cachedindex.store import locks
-print(getattr(locks, {name!r})(Path({str(tmp_path / "a.lock")!r}), 0o664) is not None)
+from cachedindex.store.locks import Locks
+folder = Path({str(tmp_path)!r})
+print(Locks(folder, folder).attempt("a") is not None)
 """
 
     def taken() -> str:

@@ -53,8 +53,11 @@ class NewFile:
         with failing_as_unavailable("write to", root):
             mode = root.stat().st_mode
             _make_folders(path.parent, root, mode)
+            # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            self._file: BinaryIO = os.fdopen(open_shared(self._temporary, flags, mode & 0o666), "wb")
+            descriptor = os.open(self._temporary, flags, 0o666)
+            self._file: BinaryIO = os.fdopen(descriptor, "wb")
+            _raise_mode(descriptor, mode & 0o666)
 
     def write(self, data: bytes) -> None:
         """Append; StoreUnavailable where the disk does not take it."""
@@ -97,9 +100,7 @@ def publish(path: Path, data: bytes, root: Path) -> None:
 def append(path: Path, line: bytes, root: Path) -> None:
     """Add one short line, in one write, which a local file system does not mix with another process's."""
     with failing_as_unavailable("write to", root):
-        mode = root.stat().st_mode
-        _make_folders(path.parent, root, mode)
-        descriptor = open_shared(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, mode & 0o666)
+        descriptor = open_shared(path, os.O_APPEND | os.O_WRONLY, root)
         try:
             os.write(descriptor, line)
         finally:
@@ -123,18 +124,13 @@ def look_anew(folder: Path) -> None:
             os.close(os.open(parent, os.O_RDONLY))
 
 
-def make_folder(folder: Path, root: Path) -> None:
-    """Make a folder below the root, and the root itself, with the root's mode."""
-    root.mkdir(parents=True, exist_ok=True)
-    _make_folders(folder, root, root.stat().st_mode)
-
-
-def open_shared(path: Path, flags: int, mode: int) -> int:
-    """Open a file; where that makes it, it gets the mode, whatever the umask would take."""
-    # 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
-    descriptor = os.open(path, flags, 0o666)
+def open_shared(path: Path, flags: int, root: Path) -> int:
+    """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
+    mode = root.stat().st_mode
+    _make_folders(path.parent, root, mode)
+    descriptor = os.open(path, flags | os.O_CREAT, 0o666)
     if os.fstat(descriptor).st_size == 0:
-        _raise_mode(descriptor, mode)
+        _raise_mode(descriptor, mode & 0o666)
     return descriptor
 
 

@@ -56,12 +56,18 @@ class Locks:
         return None
 
     def _taken(self, path: Path) -> Callable[[], None] | None:
-        disk.make_folder(path.parent, self._root)
-        mode = self._root.stat().st_mode & 0o666 | 0o600
+        self._root.mkdir(parents=True, exist_ok=True)
+        # On NFS a lock wants a file that is open for writing. Made here, with the modes of the cache folder.
+        descriptor = disk.open_shared(path, os.O_RDWR, self._root)
         try:
-            return _by_filelock(path, mode)
+            release = _by_filelock(path, self._root.stat().st_mode & 0o666 | 0o600)
         except ImportError:
-            return _by_flock(path, mode)
+            return _by_flock(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return release
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.lock"
@@ -102,19 +108,16 @@ def _by_filelock(path: Path, mode: int) -> Callable[[], None] | None:
     return lock.release
 
 
-def _by_flock(path: Path, mode: int) -> Callable[[], None] | None:
+def _by_flock(descriptor: int) -> Callable[[], None] | None:
     """Take the same lock without filelock: a pip's own environment, into which we came by path, has none."""
     try:
         import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError as error:
-        raise OSError("this system has no flock") from error
-    descriptor = disk.open_shared(path, os.O_CREAT | os.O_RDWR, mode)
-    try:
+
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
-    except OSError:
+    except (OSError, ImportError) as error:
         os.close(descriptor)
-        raise
+        raise OSError(str(error)) from error
     return lambda: os.close(descriptor)

@@ -53,7 +53,7 @@ class Cache:
         self._clock = clock
         self._flights = flights
         self.report = report
-        self._promises = Promises(self._stored)
+        self._promises = Promises(self._found)
         self._gaps = Gaps()
         self._unasked: set[str] = set()
         """Projects whose pages the client was given without asking upstream."""
@@ -64,9 +64,10 @@ class Cache:
 
         Raises UpstreamFailed where `send` does and no copy can stand in; IndexMissing where that ends the build.
         """
-        request = self._promises.kept(request)
-        record = self._stored(request)
+        request, record = self._found(self._promises.kept(request))
         decision = self._decide(request, record)
+        if record is None and isinstance(decision, (Ask, Refuse)) and self._is_somebodys(request):
+            return self._ask_or_challenge(request, send)
         if isinstance(decision, Serve) and record:
             served = self._serve(request, record, "stale" if decision.stale else "hit", decision.why)
             if served:
@@ -110,7 +111,9 @@ class Cache:
         """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
         admission = self._upstream.admit(request)
         if admission == "hold":
-            return self._serve(request, record, "stale", breaker.why(self._upstream.health(request), request.url))
+            return self._serve(
+                request, record, "stale", breaker.why(self._upstream.health(request), request.remembered_as)
+            )
         most = self._upstream.health(request).pause * _PROBE_SHARE if admission == "probe" else math.inf
         try:
             fresh = self._attempt(request, record, ask, send, most)
@@ -157,6 +160,33 @@ class Cache:
             return self._serve(request, fresh.record, "revalidated", "expired")
         fresh.answer.body.close()
         return self._serve(request, record, "stale", judgement.why)
+
+    def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
+        """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
+
+        pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
+        """
+        if self._settings.for_url(request.url).offline:
+            return self._challenge(request, "offline = true")
+        if self._upstream.admit(request) == "hold":
+            return self._challenge(request, breaker.why(self._upstream.health(request), request.remembered_as))
+        try:
+            fresh = self._attempt(request, None, Ask({}), send)
+        except NotAsked as reason:
+            return self._challenge(request, str(reason))
+        except UpstreamFailed as failure:
+            self._upstream.failed(request, failure.cause)
+            return self._challenge(request, failure.cause)
+        if fresh.judgement.fault or fresh.judgement.verdict == "reject":
+            fresh.answer.body.close()
+            return self._challenge(request, fresh.judgement.why)
+        return self._deliver(request, fresh)
+
+    def _challenge(self, request: Request, why: str) -> Answer:
+        self._end(request, "passed", f"{why}; what is stored is private")
+        realm = naming.origin(request.url)
+        headers = {"www-authenticate": f'Basic realm="{realm}"', "content-length": "0"}
+        return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
 
     def _ask_in_flight(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask, unless another process is just doing so: then wait, and look again."""
@@ -226,7 +256,7 @@ class Cache:
         self._end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
 
     def _serve(self, request: Request, record: Record, ended: Ended, why: str) -> Answer | None:
-        body = self._body(record)
+        body = self._body(request, record)
         if body is None:
             return None
         now = self._clock()
@@ -242,11 +272,11 @@ class Cache:
         self._end(request, ended, why, now - record.checked)
         return portion.answer(request, record, body, f"cachedindex; {status}")
 
-    def _body(self, record: Record) -> BinaryIO | None:
+    def _body(self, request: Request, record: Record) -> BinaryIO | None:
         if record.page is not None:
             return BytesIO(record.page)
         try:
-            return self._store.open_blob(record.sha256, record.size)
+            return self._store.of(request).open_blob(record.sha256, record.size)
         except StoreUnavailable as error:
             self._complain(str(error))
             return None
@@ -264,9 +294,31 @@ class Cache:
         reason = f"cachedindex: {naming.origin(request.url)}: {refusal.why}"
         return Answer(refusal.status, reason, request.url, headers, BytesIO())
 
+    def _found(self, request: Request) -> tuple[Request, Record | None]:
+        """Return the request with its scope, and what is stored under it."""
+        scoped = self._scoped(request)
+        return scoped, self._stored(scoped)
+
+    def _scoped(self, request: Request) -> Request:
+        """Return the request with a scope in place of its credential, unless nothing private can be kept."""
+        if request.shared or self._settings.for_url(request.url).share:
+            return replace(request, credential="", shared=True)
+        try:
+            if request.credential:
+                return replace(request, credential="", scope=self._store.private.scope(request.credential))
+            if request.may_gain and not request.scope and naming.GAINED in self._store.scopes(request):
+                return request if self._store.get(request) else replace(request, scope=naming.GAINED)
+        except StoreUnavailable as error:
+            self._complain(str(error))
+        return request
+
+    def _is_somebodys(self, request: Request) -> bool:
+        """Return whether this user has a copy of it that takes a credential to get."""
+        return not request.scope and bool(self._store.scopes(request) - {naming.GAINED})
+
     def _stored(self, request: Request) -> Record | None:
         try:
-            return self._store.get(request)
+            return self._store.of(request).get(request)
         except StoreUnavailable as error:
             self._complain(str(error))
             return None

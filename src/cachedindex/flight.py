@@ -50,7 +50,7 @@ class Flights:
         lock = self._attempt(name)
         if lock is None:
             lock = self._wait(request, name, before, timeout)
-            self._store.look_anew(request)
+            self._store.of(request).look_anew(request)
         return lock
 
     def _wait(self, request: Request, name: str, before: bytes | None, timeout: float) -> Lock | None:
@@ -61,7 +61,7 @@ class Flights:
                 return None  # It has landed, and all of them go on, rather than one after the other.
             if lock := self._locks.attempt(name):
                 return lock
-            size = self._store.growing(request.sha256) if request.sha256 else None
+            size = self._store.of(request).growing(request.sha256) if request.sha256 else None
             if size != grown:
                 grown, moved = size, time.monotonic()
         return None

@@ -115,6 +115,8 @@ class Settings:
     """What to do where an index is down, holds no copy of a project, and another index has that project."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
+    share: bool = False
+    """Whether everybody who reads the cache may read what was answered to credentials."""
     disable: bool = False
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """What differs for one index: the beginning of its URLs, and values by field name."""
@@ -142,6 +144,7 @@ OPTIONS: Mapping[str, Option] = {
     "missing-index": Option(missing, "warn or fail where an index that is down may have what is needed (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(names, "ask again for these projects, or :all:, even where a page is fresh"),
+    "share": Option(truth, "keep for everybody what the index answers to credentials (false)"),
     "disable": Option(truth, "do nothing at all (false)"),
 }
 _OF_THE_HOST = ("cache-dir",)

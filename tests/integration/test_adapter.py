@@ -186,8 +186,8 @@ def test_unverified_tls_never_answers_for_verified(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"auth": ("user", "secret")}, {"cookies": {"session": "secret"}}, {"params": {"token": "secret"}},
-     {"cert": __file__}],
+    [{"headers": {"Authorization": "Digest nonce=1"}}, {"headers": {"Private-Token": "secret"}},
+     {"cookies": {"session": "secret"}}, {"params": {"token": "secret"}}],
 )  # fmt: skip
 def test_what_is_private_is_asked_each_time_and_leaves_no_trace(
     open_session: Open, index: Index, tmp_path: Path, arguments: dict[str, Any]

@@ -113,7 +113,7 @@ def patience(request: Request, record: Record | None, health: Health, settings: 
     One that has failed before took at least the whole timeout: a slow upstream gets its chance, even from processes
     that are too short to see a late answer.
     """
-    before = settings.timeout if request.url in health.failed else 0.0
+    before = settings.timeout if request.remembered_as in health.failed else 0.0
     took = record.took if record else 0.0
     adapted = min(2 * max(took, health.took, before), PATIENCE_LIMIT)
     return max(settings.timeout, adapted)
@@ -130,6 +130,7 @@ def _not_ours(request: Request) -> str | None:
     reasons = {
         f"{request.method} is not cached": request.method not in ("GET", "HEAD"),
         request.aside: bool(request.aside),
+        "asked with credentials": bool(request.credential),
         f"{told} may be a credential, or ask for something else": told is not None,
         # Part of a file is part of what never changes; that of anything else may not fit to what the client has.
         "parts come from files only": "range" in request.headers and request.kind != "file",
@@ -147,7 +148,7 @@ def _without_copy(request: Request, settings: Settings, now: float, run: Callabl
     if request.kind != "page" or not settings.negative:
         return Ask({})
     known = run()
-    if cold.is_missing(known, request.url, settings.negative, now) and not insists(request, settings):
+    if cold.is_missing(known, request.remembered_as, settings.negative, now) and not insists(request, settings):
         return Refuse(404, "this run has asked for it a moment ago")
     failed = cold.failed_since(known, settings.negative, now)
     if failed is None:
@@ -169,6 +170,8 @@ def _fresh(request: Request, record: Record, settings: Settings, now: float) -> 
 
 def insists(request: Request, settings: Settings) -> bool:
     """Return whether a person wants upstream to be asked, by an option or by the client's own."""
+    if request.scope == naming.GAINED:  # Only upstream can tell whether that credential still holds.
+        return True
     wish = request.headers.get("cache-control", "")
     if "max-age=0" in wish or "no-cache" in wish:
         return True

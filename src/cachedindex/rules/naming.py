@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Request
 
+GAINED = "gained"
+"""The scope of what was answered to a credential that was added below us: nobody sees it before, to take its digest."""
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
 
@@ -75,7 +77,18 @@ def record_path(request: Request, form: str) -> Sequence[str]:
 
 def key(request: Request, form: str) -> str:
     """Return what tells the request's record in this form from every other one."""
-    return _digest(request.url, form, request.trust)
+    everybodys = _digest(request.url, form, request.trust)
+    return f"{everybodys}.{request.scope}" if request.scope else everybodys
+
+
+def inherited(page: Request, file: Request) -> str:
+    """Return the scope of a file that a page promises, where it is asked for without a credential.
+
+    What only a private page tells of is private as well; but what a credential got is not for who comes without.
+    """
+    if page.scope == GAINED and file.may_gain:
+        return GAINED
+    return f"{page.scope}-anybody" if page.scope else ""
 
 
 def health_name(request: Request) -> str:

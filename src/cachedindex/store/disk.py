@@ -55,7 +55,7 @@ class NewFile:
             _make_folders(path.parent, root, mode)
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._temporary, flags, 0o666)
+            descriptor = os.open(self._temporary, flags, _most(mode))
             self._file: BinaryIO = os.fdopen(descriptor, "wb")
             _raise_mode(descriptor, mode & 0o666)
 
@@ -128,7 +128,7 @@ def open_shared(path: Path, flags: int, root: Path) -> int:
     """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
     mode = root.stat().st_mode
     _make_folders(path.parent, root, mode)
-    descriptor = os.open(path, flags | os.O_CREAT, 0o666)
+    descriptor = os.open(path, flags | os.O_CREAT, _most(mode))
     if os.fstat(descriptor).st_size == 0:
         _raise_mode(descriptor, mode & 0o666)
     return descriptor
@@ -146,6 +146,11 @@ def _make_folders(folder: Path, root: Path, mode: int) -> None:
         folder.mkdir()
         with suppress(PermissionError):  # A file system without modes: what mkdir gave is what there is.
             folder.chmod(stat.S_IMODE(mode) & ~stat.S_ISVTX | 0o700)
+
+
+def _most(mode: int) -> int:
+    """Return the mode to open a new file with; umask and a default ACL decide what is left of it."""
+    return 0o666 if mode & 0o077 else 0o600
 
 
 def _raise_mode(descriptor: int, wanted: int) -> None:

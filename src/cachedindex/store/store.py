@@ -11,6 +11,7 @@ from typing import BinaryIO
 from cachedindex.model import Record, Request
 from cachedindex.rules import naming
 from cachedindex.store import disk, record
+from cachedindex.store.private import Private
 
 _CHUNK = 1 << 20
 _LATEST = 600.0
@@ -31,6 +32,27 @@ class Store:
         self._records = root / "records-v1"
         self._blobs = root / "blobs-v1"
         self._made = False
+        self.private = Private(root, self._make)
+        self._own: Store | None = None
+
+    def of(self, request: Request) -> Store:
+        """Return where a request's record and blob lie: here, or in the store that is this user's alone."""
+        if not request.scope:
+            return self
+        if self._own is None:
+            self._own = Store(self.private.folder)
+        return self._own
+
+    def scopes(self, request: Request) -> set[str]:
+        """Return the scopes under which this user has a record for what a request asks for without any."""
+        if not self.private.is_own():
+            return set()
+        own = self.of(replace(request, scope=naming.GAINED))
+        found: set[str] = set()
+        for form in naming.forms(request):
+            path = own._path(request, form)  # noqa: SLF001 - another one of this class
+            found |= {other.name.removeprefix(f"{path.name}.") for other in path.parent.glob(f"{path.name}.*")}
+        return {scope for scope in found if own.get(replace(request, scope=scope))}
 
     def get(self, request: Request) -> Record | None:
         """Return the verified record of a request: in the form that it prefers, else in another one that it names.
@@ -55,16 +77,17 @@ class Store:
                 self._path(request, form).unlink(missing_ok=True)
 
     def name(self, request: Request, stored: Record) -> str:
-        """Return what a record is called among the records."""
-        return self._path(request, stored.form).relative_to(self._records).as_posix()
+        """Return what a record is called in the folder."""
+        return self.of(request)._path(request, stored.form).relative_to(self.root).as_posix()  # noqa: SLF001
 
     def expire(self, name: str) -> None:
         """Have a record asked for again before its time; one that is gone meanwhile needs no more."""
-        path = self._records / name
-        raw = disk.read(path, self.root)
+        path = self.root / name
+        root = self.private.folder if self.private.folder in path.parents else self.root
+        raw = disk.read(path, root)
         stored = record.decode(raw) if raw else None
         if stored and not stored.expired:
-            disk.publish(path, record.encode(replace(stored, expired=True)), self.root)
+            disk.publish(path, record.encode(replace(stored, expired=True)), root)
 
     def open_blob(self, digest: str, size: int) -> BinaryIO | None:
         """Return an open blob of which every byte has been verified, or None where there is none such."""

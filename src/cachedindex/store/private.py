@@ -30,16 +30,17 @@ class Private:
         self.folder = root / FOLDER / str(self._user)
 
     def scope(self, credential: str) -> str:
-        """Return a digest of a credential that nobody without the secret can guess his way back from.
+        """Return a digest of a credential that nobody without the secret can guess his way back from."""
+        self.claim()
+        return hmac.new(self._secret(), credential.encode(), "sha256").hexdigest()[:_SCOPE_DIGITS]
 
-        Raises StoreUnavailable where there is no folder that is this user's alone.
-        """
+    def claim(self) -> None:
+        """Make the folder where it is not there; StoreUnavailable where it is not this user's alone."""
         with disk.failing_as_unavailable("keep anything private in", self._root):
             if not self.folder.exists():
                 self._make()
         if not self.is_own():
             raise StoreUnavailable(f"{self.folder} is not this user's alone; remove it, and it is made anew")
-        return hmac.new(self._secret(), credential.encode(), "sha256").hexdigest()[:_SCOPE_DIGITS]
 
     def is_own(self) -> bool:
         """Return whether the folder is there, and belongs to this user and to nobody else.

@@ -39,6 +39,7 @@ class Store:
         """Return where a request's record and blob lie: here, or in the store that is this user's alone."""
         if not request.scope:
             return self
+        self.private.claim()
         if self._own is None:
             self._own = Store(self.private.folder)
         return self._own

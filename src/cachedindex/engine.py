@@ -302,7 +302,8 @@ class Cache:
     def _scoped(self, request: Request) -> Request:
         """Return the request with a scope in place of its credential, unless nothing private can be kept."""
         if request.shared or self._settings.for_url(request.url).share:
-            return replace(request, credential="", shared=True)
+            headers = {name: value for name, value in request.headers.items() if name != "authorization"}
+            return replace(request, headers=headers, credential="", shared=True)
         try:
             if request.credential:
                 return replace(request, credential="", scope=self._store.private.scope(request.credential))

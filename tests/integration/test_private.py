@@ -20,6 +20,7 @@ import trustme
 import cachedindex
 from cachedindex.errors import StoreUnavailable
 from cachedindex.store.private import Private
+from cachedindex.store.store import Store
 from tests import index as faults
 from tests.conftest import SOURCE
 from tests.index import JSON, Index
@@ -170,9 +171,9 @@ def test_a_cookie_says_no_more_than_the_credential_beside_it(
 
 def test_share_keeps_it_for_everybody_whatever_the_token(open_session: Open, index: Index, tmp_path: Path) -> None:
     index.headers["Cache-Control"] = "private"
-    for token in ("one", "two"):
+    for token in ("Bearer one-token", "Digest two-token"):
         session = open_session(share=True, index_ttl="1 h")
-        headers = {"Authorization": f"Bearer {token}-token"}
+        headers = {"Authorization": token}
         session.get(f"{index.url}alpha/", headers={**headers, "Accept": JSON})
         assert session.get(f"{index.origin}/{WHEEL}", headers=headers).ok
     assert len(index.seen) == 2
@@ -295,3 +296,38 @@ def test_another_user_with_the_same_password_asks_for_himself(private: Index) ->
         assert not [path for path in seen if "/54321/" in path]
         assert get(54322)[0] == "200 cachedindex"
         assert len(private.seen) == 2
+
+
+# -- what is remembered of it ------------------------------------------------------------------------------------------
+
+
+def test_what_one_credential_is_refused_another_one_is_asked_for(
+    open_session: Open, private: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some indexes say 404 rather than 401 to those whom they do not know."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("CACHEDINDEX_RUN", str(tmp_path / "run"))
+    private.heal()
+
+    def hidden(handler: faults.Handler) -> bool:
+        return handler.headers.get("Authorization") == f"Basic {BASIC}" or faults.status(404)(handler)
+
+    private.fault(hidden)
+    session = open_session(negative="1 h")
+    for _ in range(2):
+        assert session.get(f"{private.url}alpha/", auth=(USER, "wrong")).status_code == 404
+        assert session.get(f"{private.url}alpha/").status_code == 404
+    assert len(private.seen) == 2
+    assert session.get(f"{private.url}alpha/", auth=AUTH).status_code == 200
+
+
+def test_a_run_that_fails_has_private_pages_asked_for_again(open_session: Open, private: Index, tmp_path: Path) -> None:
+    for _ in range(2):
+        session = open_session(index_ttl="1 h")
+        session.get(f"{private.url}alpha/", auth=AUTH)
+    store = Store(tmp_path / "cache")
+    (path,) = store.private.folder.rglob("page.*")
+    store.expire(path.relative_to(store.root).as_posix())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    session.get(f"{private.url}alpha/", auth=AUTH)
+    assert len(private.seen) == 2

@@ -55,7 +55,7 @@ class Flights:
 
     def _wait(self, request: Request, name: str, before: bytes | None, timeout: float) -> Lock | None:
         grown, moved = None, time.monotonic()
-        while time.monotonic() - moved < timeout:
+        while time.monotonic() - moved < timeout and not self._locks.is_own(name):
             time.sleep(_POLL)
             if self._locks.marked(name) != before:
                 return None  # It has landed, and all of them go on, rather than one after the other.

@@ -27,21 +27,24 @@ class Locks:
         self._root = root
 
     def is_own(self, name: str) -> bool:
-        """Return whether this very process holds a lock."""
+        """Return whether this very process holds a lock, or is just trying it."""
         return self._path(name) in _held
 
     def attempt(self, name: str) -> Lock | None:
         """Take a lock without waiting; None where somebody has it. StoreUnavailable where there is no locking here."""
         path = self._path(name)
-        with _guard:
+        with _guard:  # Not for longer: what follows may hang.
             if path in _held:
                 return None
+            _held.add(path)
+        release = None
+        try:
             with disk.failing_as_unavailable("lock in", self._folder):
                 release = self._taken(path)
+        finally:
             if release is None:
-                return None
-            _held.add(path)
-        return Lock(path, release)
+                _held.discard(path)
+        return Lock(path, release) if release else None
 
     def mark(self, name: str) -> None:
         """Tell those who wait for a lock that its holder is through, well or badly."""

@@ -124,6 +124,18 @@ def reset(handler: Handler) -> bool:
     return False
 
 
+def unless(header: str, value: str) -> Fault:
+    """Answer 401 to whoever does not send this header with this value."""
+
+    def fault(handler: Handler) -> bool:
+        if handler.headers.get(header) == value:
+            return True
+        handler.reply(401, {"WWW-Authenticate": 'Basic realm="index"'}, b"who are you?")
+        return False
+
+    return fault
+
+
 def redirect(target: str) -> Fault:
     return status(302, {"Location": target}, b"")
 

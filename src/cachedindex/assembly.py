@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from cachedindex import config
 from cachedindex.engine import Cache
+from cachedindex.flight import Flights
 from cachedindex.report import Report, say
 from cachedindex.settings import Settings
-from cachedindex.store import events, folder
+from cachedindex.store import events, folder, locks
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
 from cachedindex.store.upkeep import Upkeep
@@ -38,7 +39,9 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     shared, own = config.lock_folder(loaded.settings, store.root), joined.folder if joined else None
     host = events.of_host(shared, own, read_only=store.read_only)
     upstream = Upstream(store, host, events.of_run(own))
-    return Process(Cache(store, upstream, loaded.settings, report), report, joined, store)
+    flights = None if store.read_only else Flights(locks.Locks(shared / locks.FOLDER, shared), store)
+    cache = Cache(store, upstream, loaded.settings, report, flights=flights)
+    return Process(cache, report, joined, store)
 
 
 def _store(settings: Settings, report: Report) -> Store | None:

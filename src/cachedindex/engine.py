@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
+from typing import BinaryIO
 
+from cachedindex import portion
 from cachedindex.deadline import attempt
 from cachedindex.errors import IndexMissing, NotAsked, StoreUnavailable, UpstreamFailed
+from cachedindex.flight import Flights
 from cachedindex.gaps import Gaps
-from cachedindex.model import Answer, Body, Ended, Outcome, Record, Request, Send
+from cachedindex.model import Answer, Ended, Outcome, Record, Request, Send
 from cachedindex.promises import Promises
 from cachedindex.report import Report
 from cachedindex.rules import breaker, naming
@@ -41,14 +44,16 @@ class Cache:
         settings: Settings,
         report: Report,
         clock: Callable[[], float] = time.time,
+        flights: Flights | None = None,
     ) -> None:
-        """Join the parts; `clock` tells seconds since the epoch."""
+        """Join the parts; `clock` tells seconds since the epoch. Without `flights`, nobody waits for anybody."""
         self._store = store
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
+        self._flights = flights
         self.report = report
-        self._promises = Promises(self._stored)
+        self._promises = Promises(self._found)
         self._gaps = Gaps()
         self._unasked: set[str] = set()
         """Projects whose pages the client was given without asking upstream."""
@@ -59,9 +64,10 @@ class Cache:
 
         Raises UpstreamFailed where `send` does and no copy can stand in; IndexMissing where that ends the build.
         """
-        request = self._promises.kept(request)
-        record = self._stored(request)
+        request, record = self._found(self._promises.kept(request))
         decision = self._decide(request, record)
+        if record is None and isinstance(decision, (Ask, Refuse)) and self._is_somebodys(request):
+            return self._ask_or_challenge(request, send)
         if isinstance(decision, Serve) and record:
             served = self._serve(request, record, "stale" if decision.stale else "hit", decision.why)
             if served:
@@ -71,8 +77,8 @@ class Cache:
         if isinstance(decision, Ask) and record and decision.copy:
             return self._ask_with_copy(request, record, decision, send) or self._ask_alone(request, None, Ask({}), send)
         if isinstance(decision, Ask):
-            briefly = self._ask_briefly if decision.failed else self._ask_alone
-            return briefly(request, record, decision, send)
+            ask = self._ask_briefly if decision.failed else self._ask_in_flight
+            return ask(request, record, decision, send)
         if isinstance(decision, Refuse):
             return self._refuse(request, decision)
         if isinstance(decision, Pass):
@@ -105,7 +111,9 @@ class Cache:
         """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
         admission = self._upstream.admit(request)
         if admission == "hold":
-            return self._serve(request, record, "stale", breaker.why(self._upstream.health(request), request.url))
+            return self._serve(
+                request, record, "stale", breaker.why(self._upstream.health(request), request.remembered_as)
+            )
         most = self._upstream.health(request).pause * _PROBE_SHARE if admission == "probe" else math.inf
         try:
             fresh = self._attempt(request, record, ask, send, most)
@@ -153,6 +161,55 @@ class Cache:
         fresh.answer.body.close()
         return self._serve(request, record, "stale", judgement.why)
 
+    def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
+        """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
+
+        pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
+        """
+        if self._settings.for_url(request.url).offline:
+            return self._challenge(request, "offline = true")
+        if self._upstream.admit(request) == "hold":
+            return self._challenge(request, breaker.why(self._upstream.health(request), request.remembered_as))
+        try:
+            fresh = self._attempt(request, None, Ask({}), send)
+        except NotAsked as reason:
+            return self._challenge(request, str(reason))
+        except UpstreamFailed as failure:
+            self._upstream.failed(request, failure.cause)
+            return self._challenge(request, failure.cause)
+        if fresh.judgement.fault or fresh.judgement.verdict == "reject":
+            fresh.answer.body.close()
+            return self._challenge(request, fresh.judgement.why)
+        return self._deliver(request, fresh)
+
+    def _challenge(self, request: Request, why: str) -> Answer:
+        self._end(request, "passed", f"{why}; what is stored is private")
+        realm = naming.origin(request.url)
+        headers = {"www-authenticate": f'Basic realm="{realm}"', "content-length": "0"}
+        return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
+
+    def _ask_in_flight(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
+        """Ask, unless another process is just doing so: then wait, and look again."""
+        if self._flights is None or request.kind == "other":  # Which every process asks for in any case.
+            return self._ask_alone(request, record, ask, send)
+        began = self._clock()
+        flight = self._flights.board(request, self._settings.for_url(request.url).timeout)
+        try:
+            answer = self._arrived(request, began) or self._ask_alone(request, record, ask, send)
+        except BaseException:
+            flight.land()
+            raise
+        flight.land_with(answer.body)
+        return answer
+
+    def _arrived(self, request: Request, began: float) -> Answer | None:
+        """Serve what another process was answered meanwhile: it was asked for us as well (RFC 9111, section 4)."""
+        record = self._stored(request)
+        served = isinstance(self._decide(request, record), Serve)
+        if record and (served or (request.kind == "page" and record.checked >= began)):
+            return self._serve(request, record, "hit", "another process asked for it")
+        return None
+
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
         try:
@@ -183,7 +240,7 @@ class Cache:
         self._complain(fresh.problem)
         body = fresh.answer.body
         if isinstance(body, Tee):
-            body.ended = lambda tee: self._streamed(request, tee)
+            body.then(lambda tee: self._streamed(request, tee))
             return fresh.answer
         judgement = fresh.judgement
         stored = fresh.record is not None and judgement.verdict == "replace"
@@ -199,7 +256,7 @@ class Cache:
         self._end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
 
     def _serve(self, request: Request, record: Record, ended: Ended, why: str) -> Answer | None:
-        body = self._body(record)
+        body = self._body(request, record)
         if body is None:
             return None
         now = self._clock()
@@ -207,20 +264,19 @@ class Cache:
         # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
         status = "hit" if request.kind == "file" else f"hit; ttl={left}"
         status = status if ended in ("hit", "stale") else "fwd=stale"
-        headers = {**record.headers, "content-length": str(record.size), "cache-status": f"cachedindex; {status}"}
         if request.kind == "page":
             self._served_page(request)
         if request.kind == "page" and ended == "hit":
             self._unasked.add(naming.project(request.url))
             self.report.served(self._store.name(request, record))
         self._end(request, ended, why, now - record.checked)
-        return Answer(200, "OK", record.final, headers, body)
+        return portion.answer(request, record, body, f"cachedindex; {status}")
 
-    def _body(self, record: Record) -> Body | None:
+    def _body(self, request: Request, record: Record) -> BinaryIO | None:
         if record.page is not None:
             return BytesIO(record.page)
         try:
-            return self._store.open_blob(record.sha256, record.size)
+            return self._store.of(request).open_blob(record.sha256, record.size)
         except StoreUnavailable as error:
             self._complain(str(error))
             return None
@@ -238,9 +294,32 @@ class Cache:
         reason = f"cachedindex: {naming.origin(request.url)}: {refusal.why}"
         return Answer(refusal.status, reason, request.url, headers, BytesIO())
 
+    def _found(self, request: Request) -> tuple[Request, Record | None]:
+        """Return the request with its scope, and what is stored under it."""
+        scoped = self._scoped(request)
+        return scoped, self._stored(scoped)
+
+    def _scoped(self, request: Request) -> Request:
+        """Return the request with a scope in place of its credential, unless nothing private can be kept."""
+        if request.shared or self._settings.for_url(request.url).share:
+            headers = {name: value for name, value in request.headers.items() if name != "authorization"}
+            return replace(request, headers=headers, credential="", shared=True)
+        try:
+            if request.credential:
+                return replace(request, credential="", scope=self._store.private.scope(request.credential))
+            if request.may_gain and not request.scope and naming.GAINED in self._store.scopes(request):
+                return request if self._store.get(request) else replace(request, scope=naming.GAINED)
+        except StoreUnavailable as error:
+            self._complain(str(error))
+        return request
+
+    def _is_somebodys(self, request: Request) -> bool:
+        """Return whether this user has a copy of it that takes a credential to get."""
+        return not request.scope and bool(self._store.scopes(request) - {naming.GAINED})
+
     def _stored(self, request: Request) -> Record | None:
         try:
-            return self._store.get(request)
+            return self._store.of(request).get(request)
         except StoreUnavailable as error:
             self._complain(str(error))
             return None

@@ -39,7 +39,20 @@ class Request:
     proxy: str = ""
     """Host and port of the proxy in effect, or nothing."""
     aside: str = ""
-    """Why it is none of our business, where its headers do not show it: a body, a certificate, a user in its URL."""
+    """Why it is none of our business, where its headers do not show it: a body, another encoding."""
+    credential: str = field(default="", repr=False)
+    """What tells who asks: it goes no further than to be made a scope, and is never stored or shown."""
+    may_gain: bool = False
+    """Whether handlers below the client's edge may add a credential that nobody sees before."""
+    scope: str = ""
+    """Who may see what is stored: nothing for everybody, otherwise this user with this credential's digest."""
+    shared: bool = False
+    """Whoever reads this cache may read this index, whatever credentials it wants."""
+
+    @property
+    def remembered_as(self) -> str:
+        """What became of it is no matter of its URL alone: another credential may have been answered otherwise."""
+        return f"{self.url}#{self.scope}" if self.scope else self.url
 
 
 @dataclass(frozen=True)
@@ -56,9 +69,11 @@ class Answer:
     whole: bool = True
     """False where the body is known to be shorter than was announced."""
     private: bool = False
-    """Credentials went out along the redirects, or a hop was trusted less than the first: not to be stored."""
+    """Other credentials went out along the redirects, or a hop was trusted less than the first: not to be stored."""
     ends: bool = True
     """False where nothing on the wire tells its end from a break: no length, no last chunk, no encoding's own end."""
+    gained: bool = False
+    """A handler below the client's edge added a credential: it is this user's alone."""
     age: float = 0.0
     """Seconds that a cache of the client's own had kept it."""
     native: object | None = None

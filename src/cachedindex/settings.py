@@ -135,6 +135,8 @@ class Settings:
     """What to do where an index is down, holds no copy of a project, and another index has that project."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
+    share: bool = False
+    """Whether everybody who reads the cache may read what was answered to credentials."""
     read_only: bool = False
     max_size: float = 10e9
     """Bytes beyond which the least recently used goes."""
@@ -169,6 +171,7 @@ OPTIONS: Mapping[str, Option] = {
     "missing-index": Option(missing, "warn or fail where an index that is down may have what is needed (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(names, "ask again for these projects, or :all:, even where a page is fresh"),
+    "share": Option(truth, "keep for everybody what the index answers to credentials (false)"),
     "read-only": Option(truth, "serve what is stored, and store nothing (false)"),
     "max-size": Option(size, "how much may be stored; the least recently used goes first (10 GB, unlimited)"),
     "max-idle": Option(idleness, "how long what nobody uses is kept (60 d, unlimited)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Body, Record
@@ -27,8 +28,16 @@ class Tee:
         """What was kept, once the end has been reached."""
         self.problem: str | None = None
         """Why nothing could be kept, where the disk was to blame."""
-        self.ended: Callable[[Tee], None] = lambda _: None
-        """Told once, when it is settled whether something was kept."""
+        self._told: list[Callable[[Tee], None]] = []
+
+    def then(self, told: Callable[[Tee], None]) -> None:
+        """Have somebody told, once, when it is settled whether something was kept."""
+        self._told.append(told)
+
+    def __del__(self) -> None:
+        """Settle it where the client dropped it unread."""
+        with suppress(Exception):  # At the interpreter's end there may be nothing left to do it with.
+            self._settle(complete=False)
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the source's next bytes."""
@@ -72,4 +81,5 @@ class Tee:
             self.problem = str(error)
         finally:
             blob.abandon()
-        self.ended(self)
+        for told in self._told:
+            told(self)

@@ -13,7 +13,7 @@ from io import BytesIO
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Answer, Cold, Event, EventKind, Health, Record, Request
 from cachedindex.rules import breaker, cold, naming, pages
-from cachedindex.rules.judge import GONE, Judgement, judge
+from cachedindex.rules.judge import GONE, Judgement, exceeds, judge
 from cachedindex.store.events import EventLog
 from cachedindex.store.store import NewBlob, Store
 from cachedindex.tee import Tee
@@ -56,7 +56,7 @@ class Upstream:
 
     def admit(self, request: Request) -> breaker.Admission:
         """Return whether a look-up that has a copy may ask now; a probe is claimed for this process."""
-        admission = breaker.admit(self.health(request), request.url, self._clock())
+        admission = breaker.admit(self.health(request), request.remembered_as, self._clock())
         if admission != "probe":
             return admission
         token = secrets.token_hex(8)
@@ -76,6 +76,8 @@ class Upstream:
         """
         asked = self._clock()
         answer = send()
+        if answer.gained and record is None and not request.scope and not request.shared:
+            request = replace(request, scope=naming.GAINED)
         body = b""
         if pages.is_read_whole(request) and answer.native is None:
             body = answer.body.read()
@@ -105,14 +107,16 @@ class Upstream:
         now = self._clock()
         if judgement.verdict == "replace":
             new = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
+        elif judgement.verdict == "renew" and record and exceeds(request, answer):
+            return Fresh(answer, judgement, record)
         elif judgement.verdict == "renew" and record:
             headers = {**record.headers, **_storable(answer)}
             new = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, expired=False)
         elif judgement.verdict == "remove":
-            return Fresh(answer, judgement, problem=self._stored(lambda: self._store.remove(request)))
+            return Fresh(answer, judgement, problem=self._stored(lambda: self._store.of(request).remove(request)))
         else:
             return Fresh(answer, judgement)
-        return Fresh(answer, judgement, new, self._stored(lambda: self._store.put(request, new)))
+        return Fresh(answer, judgement, new, self._stored(lambda: self._store.of(request).put(request, new)))
 
     def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Fresh:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
@@ -129,11 +133,11 @@ class Upstream:
                 return None
             blob.commit()
             record = self._record(answer, request, asked, blob.size, blob.sha256)
-            self._store.put(request, record)
+            self._store.of(request).put(request, record)
             return record
 
         try:
-            blob = self._store.new_blob()
+            blob = self._store.of(request).new_blob(request.sha256)
         except StoreUnavailable as error:
             return Fresh(answer, judgement, problem=str(error))
         tee = Tee(answer.body, blob, answer.announced, keep)
@@ -151,12 +155,12 @@ class Upstream:
         return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page, form)
 
     def _note(self, request: Request, what: EventKind, cause: str = "", took: float = 0.0) -> None:
-        event = Event(what, self._clock(), request.url, cause, took)
+        event = Event(what, self._clock(), request.remembered_as, cause, took)
         if breaker.worth_noting(self.health(request), event):
             self._host.note(naming.health_name(request), event)
 
     def _remember(self, request: Request, what: EventKind, cause: str = "") -> None:
-        event = Event(what, self._clock(), request.url, cause)
+        event = Event(what, self._clock(), request.remembered_as, cause)
         if request.kind == "page" and cold.worth_noting(self.cold(request), event):
             self._run.note(naming.health_name(request), event)
 

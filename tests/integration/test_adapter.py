@@ -186,8 +186,8 @@ def test_unverified_tls_never_answers_for_verified(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"auth": ("user", "secret")}, {"cookies": {"session": "secret"}}, {"params": {"token": "secret"}},
-     {"cert": __file__}],
+    [{"headers": {"Authorization": "Digest nonce=1"}}, {"headers": {"Private-Token": "secret"}},
+     {"cookies": {"session": "secret"}}, {"params": {"token": "secret"}}],
 )  # fmt: skip
 def test_what_is_private_is_asked_each_time_and_leaves_no_trace(
     open_session: Open, index: Index, tmp_path: Path, arguments: dict[str, Any]
@@ -486,3 +486,39 @@ def test_a_missing_index_is_an_exception_that_says_so(open_session: Open, index:
     index.fault(faults.status(503))
     with pytest.raises(cachedindex.CachedIndexError, match=r"alpha/: it answered 503 .*missing-index = fail"):
         open_session(missing_index="fail").get(f"{index.url}alpha/")
+
+
+def test_heads_and_parts_come_from_a_whole_copy(open_session: Open, index: Index) -> None:
+    """As pip's fast-deps and its resumed downloads ask (pip 26.3, network/lazy_wheel.py, download.py)."""
+    session = open_session()
+    session.get(f"{index.url}alpha/", headers={"Accept": JSON})
+    url = f"{index.origin}/files/alpha-1.0-py3-none-any.whl"
+    assert "Accept-Ranges" not in session.head(url).headers  # Upstream's own, since nothing is stored.
+    session.get(url, headers={"Range": "bytes=0-9"})
+    assert [seen.headers.get("range") for seen in index.seen[1:]] == [None, "bytes=0-9"]
+    content = session.get(url).content
+    index.close()
+
+    head = session.head(url, headers={"Accept-Encoding": "identity"})
+    assert (head.status_code, head.content) == (200, b"")
+    assert (head.headers["Accept-Ranges"], head.headers["Content-Length"]) == ("bytes", str(len(content)))
+    part = session.get(url, headers={"Range": "bytes=10-19", "Cache-Control": "no-cache"}, stream=True)
+    assert (part.status_code, part.headers["Content-Range"]) == (206, f"bytes 10-19/{len(content)}")
+    assert b"".join(part.iter_content(4)) == content[10:20]
+    beyond = session.get(url, headers={"Range": f"bytes={len(content)}-"})
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+    whole = session.get(url, headers={"Range": "bytes=10-", "If-Range": '"another"'})
+    assert (whole.status_code, whole.content) == (200, content)
+    page = session.head(f"{index.url}alpha/", headers={"Accept": JSON})
+    assert (page.status_code, page.content) == (200, b"")
+
+
+def test_part_of_a_damaged_copy_is_not_served(open_session: Open, index: Index, tmp_path: Path) -> None:
+    session = open_session()
+    session.get(f"{index.url}alpha/", headers={"Accept": JSON})
+    url = f"{index.origin}/files/alpha-1.0-py3-none-any.whl"
+    content = session.get(url).content
+    (blob,) = (path for path in (tmp_path / "cache/blobs-v1").rglob("*") if path.is_file())
+    blob.write_bytes(content[:-1] + b"!")
+    session.get(url, headers={"Range": "bytes=0-9"})
+    assert index.seen[-1].headers["range"] == "bytes=0-9"

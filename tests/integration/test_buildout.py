@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 import sys
@@ -269,3 +270,41 @@ def test_a_cache_that_cannot_be_written_breaks_nothing(buildout: Buildout, tmp_p
     assert len(eggs(tmp_path / "A")) == 7
     (line,) = ran.ours
     assert str(tmp_path / "cache") in line
+
+
+WITH_PASSWORD = """
+import sys, urllib.request
+from zc.buildout import buildout
+passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+passwords.add_password(None, {origin!r}, "julia", "correct-horse")
+urllib.request.install_opener(urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords)))
+buildout.main(["-n"])
+"""
+
+
+def test_a_private_index_whose_password_another_handler_knows(
+    python: Path, index: Index, recipe: str, run: Run, tmp_path: Path
+) -> None:
+    """As an extension that asks a keyring does: the password is added below us, after a 401."""
+    credential = base64.b64encode(b"julia:correct-horse").decode()
+    index.fault(faults.unless("Authorization", f"Basic {credential}"))
+
+    def buildout(folder: str, **variables: str) -> Ran:
+        (tmp_path / folder).mkdir()
+        config = CONFIG.format(index=index.url, recipe=recipe, options="")
+        (tmp_path / folder / "buildout.cfg").write_text(config)
+        url = index.url.replace("//", "//julia:correct-horse@")
+        code = WITH_PASSWORD.format(origin=index.origin)
+        return run(python, "-c", code, cwd=tmp_path / folder, PIP_INDEX_URL=url, PIP_NO_CACHE_DIR="1", **variables)
+
+    first = buildout("A")
+    assert first.code == 0, first.err
+    index.close()
+    second = buildout("B", **EXPIRED)
+    assert second.code == 0, second.err
+    assert eggs(tmp_path / "A") == eggs(tmp_path / "B")
+    assert "pages stale" in second.ours[-1]
+    stored = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    telling = (b"correct-horse", credential.encode())
+    assert not [path for path in stored if any(secret in path.read_bytes() for secret in telling)]
+    assert not (tmp_path / "cache/records-v1").exists()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -313,3 +314,67 @@ def test_an_interrupt_ends_a_process_whose_attempt_hangs(
     assert process.returncode == -signal.SIGINT
     assert err.rstrip().splitlines()[-1] == "KeyboardInterrupt"
     assert err.count("Traceback") == 1
+
+
+# -- credentials that handlers below ours add --------------------------------------------------------------------------
+
+AFTER_A_401 = """
+passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+passwords.add_password(None, origin, "julia", "correct-horse")
+urllib.request._opener.add_handler(urllib.request.HTTPBasicAuthHandler(passwords))
+"""
+BEFORE_ASKING = """
+class Adds(urllib.request.BaseHandler):
+    def http_request(self, request):
+        request.add_header("Authorization", "Basic anVsaWE6Y29ycmVjdC1ob3JzZQ==")
+        return request
+urllib.request._opener.add_handler(Adds())
+"""
+FETCH = f"""
+try:
+    page = get("/simple/alpha/").decode()
+    get("{WHEEL}")
+    print(ended())
+except urllib.error.URLError as error:
+    print(getattr(error, "code", "failed"), ended()[-1])
+"""
+TELLING = (b"correct-horse", b"anVsaWE6Y29ycmVjdC1ob3JzZQ")
+
+
+@pytest.fixture
+def private(index: Index, tmp_path: Path) -> Iterator[Index]:
+    """Give an index that answers to one password only, and look for it in what was stored."""
+    index.fault(faults.unless("Authorization", "Basic anVsaWE6Y29ycmVjdC1ob3JzZQ=="))
+    yield index
+    assert not (tmp_path / f"cache/private-v1/{os.getuid()}").stat().st_mode & 0o077
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert not [path for path in files if any(secret in path.read_bytes() for secret in TELLING)]
+    assert not (tmp_path / "cache/records-v1").exists()
+
+
+def test_a_credential_that_is_added_after_a_401_is_this_users_alone(python: Python, private: Index) -> None:
+    assert python(AFTER_A_401 + FETCH).out.strip() == "['miss', 'miss']"
+    # Nobody sees in advance whether the credential is still there: only upstream can tell, and only its outage is
+    # taken for a yes.
+    assert python(FETCH).out.strip() == "401 passed"
+    assert python(AFTER_A_401 + FETCH).out.strip() == "['miss', 'hit']"
+    private.close()
+    assert python(AFTER_A_401 + FETCH).out.strip() == "['stale', 'hit']"
+
+
+def test_a_credential_that_is_added_before_asking_is_a_scope(python: Python, private: Index) -> None:
+    assert python(BEFORE_ASKING + FETCH).out.strip() == "['miss', 'miss']"
+    assert python(BEFORE_ASKING + FETCH).out.strip() == "['hit', 'hit']"
+    assert python(FETCH).out.strip() == "401 passed"
+    private.close()
+    assert python(BEFORE_ASKING + FETCH, **EXPIRED).out.strip() == "['stale', 'hit']"
+    wrong = BEFORE_ASKING.replace("anVsaWE6", "d3Jvbmc6")
+    assert python(wrong + FETCH, **EXPIRED).out.strip() == "failed failed"
+
+
+def test_a_public_copy_is_kept_when_a_handler_begins_to_add_credentials(python: Python, index: Index) -> None:
+    assert python(FETCH).out.strip() == "['miss', 'miss']"
+    index.fault(faults.unless("Authorization", "Basic anVsaWE6Y29ycmVjdC1ob3JzZQ=="))
+    assert python(AFTER_A_401 + FETCH, **EXPIRED).out.strip().startswith("['passed'")
+    index.close()
+    assert python(FETCH, **EXPIRED).out.strip() == "['stale', 'hit']"

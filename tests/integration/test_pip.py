@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -374,3 +375,22 @@ def test_a_cache_that_cannot_be_written_breaks_nothing(
     (line,) = ran.ours
     assert str(tmp_path / "cache") in line
     assert "the build goes on" in line
+
+
+def test_fast_deps_read_parts_of_the_stored_wheel(run: Run, pip: list[object], index: Index, tmp_path: Path) -> None:
+    page = faults.html_page("epsilon", index.distributions("epsilon"))
+    index.fault(faults.body(re.sub(rb' data-core-metadata="[^"]*"', b"", page)), "/simple/epsilon/")
+
+    def install(folder: str, **variables: str) -> Ran:
+        command = ("install", "-v", "--use-feature", "fast-deps", "--target", tmp_path / folder, "epsilon")
+        return run(
+            *CACHEDINDEX, "run", "--", *pip, *command, PIP_INDEX_URL=index.url, PIP_NO_CACHE_DIR="1", **variables
+        )
+
+    assert install("A").code == 0
+    index.close()
+    second = install("B", **EXPIRED)
+    assert second.code == 0, second.err
+    assert "Obtaining dependency information from epsilon 1.0" in second.out
+    assert "not support range requests" not in second.out
+    assert installed(tmp_path / "B") == ["epsilon-1.0.dist-info"]

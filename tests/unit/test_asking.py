@@ -22,7 +22,8 @@ def test_credentials_and_fragments_stay_out_of_a_request() -> None:
     request = request_of("GET", url, {"Accept": "x"}, trust="tls", proxy="http://user:secret@proxy.example:3128")
     assert request.url == "https://index.example/six.whl"
     assert (request.kind, request.sha256, request.proxy) == ("file", digest, "proxy.example:3128")
-    assert request.aside == "asked with credentials in its URL"
+    assert request.credential
+    assert "secret" not in repr(request)
     assert "secret" not in repr(request)
 
 

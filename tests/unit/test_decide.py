@@ -19,6 +19,8 @@ RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"",
 OLD = replace(RECORD, checked=NOW - 3600)
 ETAG = {"etag": '"1"'}
 OFFLINE = Settings(offline=True)
+PART = {"range": "bytes=0-9", "if-range": '"1"'}
+PASSED = Pass("heads and parts come from whole copies only")
 
 
 def aged(seconds: float, **headers: str) -> Record:
@@ -67,6 +69,16 @@ def aged(seconds: float, **headers: str) -> Record:
         # what no index vouches for is always asked
         (OTHER, RECORD, Settings(), Ask({}, copy=True)),
         (OTHER, RECORD, Settings(index_ttl=7200), Ask({}, copy=True)),
+        # heads and parts, of a whole copy only
+        (replace(FILE, method="HEAD"), replace(OLD, page=None), Settings(), Serve("immutable")),
+        (replace(FILE, headers=PART), replace(OLD, page=None), Settings(), Serve("immutable")),
+        (replace(PAGE, method="HEAD"), RECORD, Settings(), Serve("fresh")),
+        (replace(PAGE, method="HEAD"), OLD, Settings(), PASSED),
+        (replace(FILE, method="HEAD"), None, Settings(), PASSED),
+        (replace(FILE, headers=PART), None, Settings(), PASSED),
+        (replace(FILE, headers=PART), replace(OLD, sha256="b" * 64), Settings(), PASSED),
+        (replace(OTHER, method="HEAD"), RECORD, Settings(), PASSED),
+        (replace(FILE, headers=PART), None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
     ],
 )
 def test_what_to_do(request_: Request, record: Record | None, settings: Settings, decision: object) -> None:
@@ -76,7 +88,6 @@ def test_what_to_do(request_: Request, record: Record | None, settings: Settings
 @pytest.mark.parametrize(
     "request_",
     [
-        replace(PAGE, method="HEAD"),
         replace(PAGE, method="POST"),
         replace(PAGE, aside="asked with a body"),
         replace(PAGE, headers={"authorization": "Basic x"}),
@@ -85,6 +96,7 @@ def test_what_to_do(request_: Request, record: Record | None, settings: Settings
         replace(PAGE, headers={"accept": "application/json"}),
         replace(PAGE, headers={"accept": "text/html, application/json;q=0.9"}),
         replace(PAGE, headers={"range": "bytes=0-9"}),
+        replace(OTHER, headers={"range": "bytes=0-9"}),
         replace(PAGE, headers={"if-none-match": '"1"'}),
         replace(PAGE, headers={"cache-control": "no-store"}),
         replace(PAGE, url="https://index.example/simple/six/?token=secret"),

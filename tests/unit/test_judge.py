@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
+from typing import Any
 
 import pytest
 
 from cachedindex.model import Answer, Health, Record, Request
 from cachedindex.rules.judge import Judgement, judge
+from cachedindex.rules.naming import GAINED
 
 NOW = 1_000_000.0
 URL = "https://index.example/simple/six/"
@@ -190,3 +192,29 @@ def test_what_no_index_vouches_for(
     request_: Request, record: Record | None, got: Answer, body: bytes, verdict: str
 ) -> None:
     assert judge(request_, record, got, body, Health(), NOW).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("request_", "told", "verdict"),
+    [
+        (PAGE, {}, "replace"),
+        (PAGE, {"private": True}, "pass"),
+        (PAGE, {"gained": True}, "pass"),
+        (replace(PAGE, scope=GAINED), {"gained": True}, "replace"),
+        (replace(PAGE, shared=True), {"gained": True}, "replace"),
+        (replace(PAGE, scope="abc"), {}, "replace"),
+        (replace(PAGE, scope="abc"), {"gained": True}, "pass"),
+        (PAGE, {"headers": {"cache-control": "private"}}, "pass"),
+        (replace(PAGE, scope="abc"), {"headers": {"cache-control": "private"}}, "replace"),
+        (replace(PAGE, shared=True), {"headers": {"cache-control": "private"}}, "replace"),
+        (replace(PAGE, scope="abc"), {"headers": {"cache-control": "no-store"}}, "pass"),
+        (replace(PAGE, shared=True), {"headers": {"cache-control": "no-store"}}, "pass"),
+        (PAGE, {"status": 404}, "doubt"),
+        (PAGE, {"status": 404, "gained": True}, "pass"),
+    ],
+)
+def test_what_was_given_to_more_than_a_request_tells_of_changes_no_copy(
+    request_: Request, told: dict[str, Any], verdict: str
+) -> None:
+    got = replace(answer(headers={**JSON, **told.pop("headers", {})}), **told)
+    assert judge(request_, COPY, got, GOOD, Health(), NOW).verdict == verdict

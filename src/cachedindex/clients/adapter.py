@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, Whole, cause, request_of, unzipped, with_page
@@ -112,7 +114,7 @@ class IndexAdapter(BaseAdapter):
         url = request.url or ""
         headers = {name: str(value) for name, value in request.headers.items()}
         dropped = () if self._heeds_max_age else ("cache-control",)
-        if self._cookies.are_anybodys(naming.origin(url), headers.get("Cookie", "")):
+        if self._cookies.tell_nothing(naming.origin(url), headers.get("Cookie", ""), headers.get("Authorization", "")):
             dropped = (*dropped, "cookie")
         headers = {name: value for name, value in headers.items() if name.lower() not in dropped}
         asked = request_of(
@@ -121,9 +123,10 @@ class IndexAdapter(BaseAdapter):
             headers,
             trust=trust_of(self._inner, url, options["verify"]),
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
-            aside=_aside(request, options),
+            aside="asked with a body" if request.body else "",
+            certificate=_certificate(options["cert"]),
         )
-        if asked.aside or telling(asked.headers) or asked.method not in ("GET", "HEAD"):
+        if asked.aside or asked.credential or telling(asked.headers) or asked.method not in ("GET", "HEAD"):
             self._cookies.tell(naming.origin(url))
         return asked
 
@@ -205,10 +208,15 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
     return with_page(asked, answer, read)
 
 
-def _aside(request: PreparedRequest, options: Mapping[str, Any]) -> str:
-    if request.body:
-        return "asked with a body"
-    return "asked with a client certificate" if options["cert"] else ""
+def _certificate(cert: Any) -> str:
+    """Return what tells a client certificate from others: its paths, and what lies there now."""
+    if not cert:
+        return ""
+    paths: list[Path] = [Path(path) for path in ((cert,) if isinstance(cert, str) else cert) if path]
+    try:
+        return "\n".join(f"{path} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
+    except OSError:  # The client will say so when it asks; until then it is a certificate like no other.
+        return f"{paths} {time.time()}"
 
 
 def _age(response: Response, headers: Mapping[str, str]) -> float:

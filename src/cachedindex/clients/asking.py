@@ -18,6 +18,8 @@ ATTEMPT_TIMEOUT = 60.0
 """Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
 OUR_HEADERS = {"if-none-match", "if-modified-since", "proxy-authorization"}
 """What a request may have gained on its way: our own validators, and what tells a proxy who asks, but not the index."""
+_LASTING = ("basic", "bearer", "token")
+"""The schemes whose Authorization is the same each time. Digest, Negotiate and signatures are not."""
 _LONGEST_PAGE = 128 << 20
 """Bytes beyond which an answer that announces them is taken for no page, and not read into memory."""
 
@@ -33,20 +35,30 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def request_of(
-    method: str, url: str, headers: Mapping[str, str], *, trust: str, proxy: str = "", aside: str = ""
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    trust: str,
+    proxy: str = "",
+    aside: str = "",
+    certificate: str = "",
 ) -> Request:
     """Return the request without the credentials and the fragment of its URL.
 
-    `aside` says why it is none of our business, where only the client knows.
+    `aside` says why it is none of our business, where only the client knows; `certificate` is what tells its own one
+    from others. An Authorization that is another one each time stays a header, which nothing is stored for.
     """
     parts = urlsplit(url)
     bare = naming.bare(url)
     lower = {name.lower(): value for name, value in headers.items()}
     digest = pages.promised(parts.fragment)
     kind = pages.kind(bare, lower, digest)
-    if "@" in parts.netloc:
-        aside = "asked with credentials in its URL"
-    return Request(method, bare, kind, lower, digest, trust, _host(proxy), aside)
+    scheme = lower.get("authorization", "").partition(" ")[0].lower()
+    authorization = lower.pop("authorization") if scheme in _LASTING else ""
+    told = (parts.netloc.rpartition("@")[0], authorization, certificate)
+    credential = "\n".join(told) if any(told) else ""
+    return Request(method, bare, kind, lower, digest, trust, _host(proxy), aside, credential)
 
 
 @dataclass(frozen=True)

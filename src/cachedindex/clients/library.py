@@ -50,7 +50,7 @@ class Library:
         headers = {name: value for name, value in answer.headers.items() if name != "transfer-encoding"}
         source: Any = answer.source
         raw = self._http_response(
-            body=http_response(answer),
+            body=http_response(answer, request.method or "GET"),
             headers=headers,
             # requests takes cookies from there.
             original_response=getattr(getattr(source, "raw", None), "_original_response", None),
@@ -90,10 +90,12 @@ class Hops:
         self.trust_env = trust_env
         self.private = False
         self._trust = "http"
+        self._known = ""
 
     def follow(self, request: PreparedRequest, trust: str, options: Mapping[str, Any]) -> Response:
         """Return the response at the end; `trust` is the first hop's, which no other may fall short of."""
         self._trust = trust
+        self._known = str(request.headers.get("authorization", ""))
         response = self.send(request, **options)
         history = []
         for hop in self.resolve_redirects(response, request, **options):
@@ -109,14 +111,17 @@ class Hops:
         adapter = self._pick(url)
         start = naming.origin(url)
         names = {name.lower() for name in request.headers} - OUR_HEADERS
-        if self._cookies.are_anybodys(start, str(request.headers.get("cookie", ""))):
+        authorization = str(request.headers.get("authorization", ""))
+        if self._cookies.tell_nothing(start, str(request.headers.get("cookie", "")), authorization):
             names.discard("cookie")
         less = trusted_less(trust_of(adapter, url, options["verify"]), self._trust)
         if telling(names):
             self._cookies.tell(start)
+        if authorization == self._known:  # What was asked for with it is kept with it.
+            names.discard("authorization")
         self.private = self.private or telling(names) is not None or less
         response = adapter.send(request, **options)
-        self._cookies.given(start, response.cookies.items())
+        self._cookies.given(start, response.cookies.items(), authorization)
         return response
 
 

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
@@ -27,7 +28,9 @@ class _Thread(threading.local):
 
     asking = False
     plain = False
+    known = ""
     saw_private = False
+    saw_credential = False
 
 
 _thread = _Thread()
@@ -50,7 +53,7 @@ class CacheHandler(urllib.request.BaseHandler):
         failed: Exception | None = None
         try:
             answer = self._answer(req)
-            return None if answer is None else answer.native or _response(answer)
+            return None if answer is None else answer.native or _response(answer, req.get_method())
         except UpstreamFailed as failure:
             failed = failure.original
         except IndexMissing as missing:
@@ -82,7 +85,8 @@ class CacheHandler(urllib.request.BaseHandler):
         aside = "asked with a body" if req.data is not None else ""
         if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client means to.
             aside = "asked for in an encoding"
-        return request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy, aside=aside)
+        asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy, aside=aside)
+        return replace(asked, may_gain=True)
 
     def _trust(self, url: str) -> str:
         if not url.lower().startswith("https:"):
@@ -95,7 +99,7 @@ class CacheHandler(urllib.request.BaseHandler):
         return "unverified" if unverified else "tls"
 
     def _ask(self, asked: Request, req: urllib.request.Request, timeout: float | None) -> Answer:
-        with _asking(plain=asked.trust == "http"):
+        with _asking(plain=asked.trust == "http", known=req.get_header("Authorization", "")):
             try:
                 native = self.parent.open(req, timeout=timeout)
             except urllib.error.HTTPError as error:  # An answer all the same.
@@ -103,7 +107,8 @@ class CacheHandler(urllib.request.BaseHandler):
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
             try:
-                return _read(asked, native, private=_thread.saw_private)
+                answer = _read(asked, native)
+                return replace(answer, private=_thread.saw_private, gained=_thread.saw_credential)
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
 
@@ -114,9 +119,11 @@ class PrivacyWitness(urllib.request.BaseHandler):
     handler_order = 10_000
 
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
-        """Remember whether there was one, or a hop over plain http after one over TLS."""
+        """Remember whether there was one that the first request had not, or a hop over plain http after TLS."""
         names = {name.lower() for name, _ in req.header_items()} - OUR_HEADERS
-        if telling(names) or (req.type == "http" and not _thread.plain):
+        if "authorization" in names and req.get_header("Authorization", "") != _thread.known:
+            _thread.saw_credential = True
+        if telling(names - {"authorization"}) or (req.type == "http" and not _thread.plain):
             _thread.saw_private = True
         return req
 
@@ -148,9 +155,10 @@ def _add(cache: Cache, fatal: Callable[[str], Exception], opener: object) -> Non
 
 
 @contextmanager
-def _asking(*, plain: bool) -> Iterator[None]:
+def _asking(*, plain: bool, known: str) -> Iterator[None]:
     """Keep our handler out of what this thread asks. A redirect makes a new request, so a mark on one would be lost."""
-    _thread.asking, _thread.saw_private, _thread.plain = True, False, plain
+    _thread.asking, _thread.plain, _thread.known = True, plain, known
+    _thread.saw_private = _thread.saw_credential = False
     try:
         yield
     finally:
@@ -166,10 +174,10 @@ def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.req
     return copied
 
 
-def _read(asked: Request, native: Any, *, private: bool) -> Answer:
+def _read(asked: Request, native: Any) -> Answer:
     headers = {name.lower(): value for name, value in native.headers.items()}
     reason = native.msg if isinstance(native.msg, str) else native.reason
-    answer = Answer(native.status, str(reason), native.url, headers, native, private=private, native=native)
+    answer = Answer(native.status, str(reason), native.url, headers, native, native=native)
     if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
         return answer
 
@@ -181,8 +189,8 @@ def _read(asked: Request, native: Any, *, private: bool) -> Answer:
     return with_page(asked, answer, read)
 
 
-def _response(answer: Answer) -> Any:
-    response: Any = http_response(answer)
+def _response(answer: Answer, method: str) -> Any:
+    response: Any = http_response(answer, method)
     # As AbstractHTTPHandler.do_open leaves it.
     response.url = answer.url
     response.msg = response.reason

@@ -11,13 +11,13 @@ from cachedindex.model import Answer, Body
 _HOP_BY_HOP = ("transfer-encoding", "connection", "keep-alive")
 
 
-def http_response(answer: Answer) -> HTTPResponse:
-    """Return the answer as a response whose status line and headers have been read."""
+def http_response(answer: Answer, method: str) -> HTTPResponse:
+    """Return the answer to a request of this method as a response whose status line and headers have been read."""
     headers = {name: value for name, value in answer.headers.items() if name not in _HOP_BY_HOP}
     lines = [f"HTTP/1.1 {answer.status} {answer.reason}", *(f"{name}: {value}" for name, value in headers.items())]
     head = "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1", "replace")
     connection: Any = _Connection(head, answer.body)
-    response = HTTPResponse(connection)
+    response = HTTPResponse(connection, method=method)
     response.begin()
     return response
 

@@ -18,9 +18,10 @@ _COLD_PAUSE = 5.0
 again finds an index that is back."""
 _NEUTRAL_HEADERS = {
     "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type",
-    "dnt", "host", "keep-alive", "pragma", "te", "upgrade-insecure-requests", "user-agent", "x-requested-with",
+    "dnt", "host", "if-range", "keep-alive", "pragma", "range", "te", "upgrade-insecure-requests", "user-agent",
+    "x-requested-with",
 }  # fmt: skip
-"""What a request may say without saying who asks, or for which part: every other header may be a credential."""
+"""What a request may say without saying who asks: every other header may be a credential."""
 _FORMS = re.compile(r"\*/\*|text/\*|text/html|application/xhtml\+xml|application/vnd\.pypi\.simple\..*")
 
 
@@ -72,6 +73,15 @@ def decide(
     why = "disable = true" if settings.disable else _not_ours(request)
     if why:
         return Pass(why)
+    decision = _of_a_whole(request, record, settings, now, run)
+    if isinstance(decision, Ask) and (request.method == "HEAD" or "range" in request.headers):
+        return Pass("heads and parts come from whole copies only")
+    return decision
+
+
+def _of_a_whole(
+    request: Request, record: Record | None, settings: Settings, now: float, run: Callable[[], Cold]
+) -> Decision:
     if record is None or (request.sha256 and record.sha256 != request.sha256):
         return _without_copy(request, settings, now, run)
     if request.kind == "file":
@@ -103,14 +113,14 @@ def patience(request: Request, record: Record | None, health: Health, settings: 
     One that has failed before took at least the whole timeout: a slow upstream gets its chance, even from processes
     that are too short to see a late answer.
     """
-    before = settings.timeout if request.url in health.failed else 0.0
+    before = settings.timeout if request.remembered_as in health.failed else 0.0
     took = record.took if record else 0.0
     adapted = min(2 * max(took, health.took, before), PATIENCE_LIMIT)
     return max(settings.timeout, adapted)
 
 
 def telling(headers: Iterable[str]) -> str | None:
-    """Return the first header, of lower-case names, that may be a credential or ask for a part; None for none."""
+    """Return the first header, of lower-case names, that may be a credential; None for none."""
     return next((name for name in headers if name not in _NEUTRAL_HEADERS), None)
 
 
@@ -118,9 +128,12 @@ def _not_ours(request: Request) -> str | None:
     told = telling(request.headers)
     accepted = [form.partition(";")[0].strip().lower() for form in request.headers.get("accept", "*/*").split(",")]
     reasons = {
-        f"{request.method} is not cached": request.method != "GET",
+        f"{request.method} is not cached": request.method not in ("GET", "HEAD"),
         request.aside: bool(request.aside),
-        f"{told} may be a credential, or ask for a part": told is not None,
+        "asked with credentials": bool(request.credential),
+        f"{told} may be a credential, or ask for something else": told is not None,
+        # Part of a file is part of what never changes; that of anything else may not fit to what the client has.
+        "parts come from files only": "range" in request.headers and request.kind != "file",
         "a query may be a secret, or a signature that expires": "?" in request.url,
         "the client wants it unstored": "no-store" in request.headers.get("cache-control", ""),
         "it asks for a form that is no index page's": request.kind == "page"
@@ -135,7 +148,7 @@ def _without_copy(request: Request, settings: Settings, now: float, run: Callabl
     if request.kind != "page" or not settings.negative:
         return Ask({})
     known = run()
-    if cold.is_missing(known, request.url, settings.negative, now) and not insists(request, settings):
+    if cold.is_missing(known, request.remembered_as, settings.negative, now) and not insists(request, settings):
         return Refuse(404, "this run has asked for it a moment ago")
     failed = cold.failed_since(known, settings.negative, now)
     if failed is None:
@@ -157,6 +170,8 @@ def _fresh(request: Request, record: Record, settings: Settings, now: float) -> 
 
 def insists(request: Request, settings: Settings) -> bool:
     """Return whether a person wants upstream to be asked, by an option or by the client's own."""
+    if request.scope == naming.GAINED:  # Only upstream can tell whether that credential still holds.
+        return True
     wish = request.headers.get("cache-control", "")
     if "max-age=0" in wish or "no-cache" in wish:
         return True

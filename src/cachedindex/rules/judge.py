@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from cachedindex.model import Answer, Health, Record, Request
-from cachedindex.rules import downloads, pages
+from cachedindex.rules import downloads, naming, pages
 from cachedindex.settings import CONFIRM_AFTER
 
 _DOUBT_LIMIT = 86400.0
@@ -37,22 +37,29 @@ def judge(
     """Return what an answer means; `body` is there for what is read whole: a page, an `extends` file."""
     if answer.status == HTTPStatus.OK:
         judged = _judge_body(request, record, answer, body, health, now)
-        unstored = judged.verdict == "replace" and _unstored(answer)
+        unstored = judged.verdict == "replace" and _unstored(request, answer)
         return Judgement("pass", "it is not to be stored") if unstored else judged
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Judgement("renew")
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT
     why = f"it answered {answer.status} {answer.reason}".rstrip()
-    if answer.status in _FINAL or record is None:
+    if answer.status in _FINAL or record is None or exceeds(request, answer):
         return Judgement("pass", why, fault)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
     return Judgement("reject", why, fault)
 
 
-def _unstored(answer: Answer) -> bool:
+def exceeds(request: Request, answer: Answer) -> bool:
+    """Return whether an answer was given to more than the request tells of, so that it must not change a copy."""
+    return answer.private or (answer.gained and request.scope != naming.GAINED and not request.shared)
+
+
+def _unstored(request: Request, answer: Answer) -> bool:
     control = answer.headers.get("cache-control", "").lower()
-    return answer.private or "no-store" in control or "private" in control
+    if exceeds(request, answer) or "no-store" in control:
+        return True
+    return "private" in control and not (request.scope or request.shared)
 
 
 def _judge_body(
@@ -101,7 +108,7 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
 
 def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Judgement:
     """Believe a doubtful answer once it was seen again later, with the origin sound for others in between."""
-    since, seen = health.doubted.get(request.url, (now, digest))
+    since, seen = health.doubted.get(request.remembered_as, (now, digest))
     first = since if seen == digest else now
     waited = now - first
     sound_since = health.answered is not None and health.answered > first

@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Request
 
+GAINED = "gained"
+"""The scope of what was answered to a credential that was added below us: nobody sees it before, to take its digest."""
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
@@ -69,11 +71,26 @@ def record_path(request: Request, form: str) -> Sequence[str]:
     parts = urlsplit(request.url)
     host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
-    key = _digest(request.url, form, request.trust)
     if form:
-        return [host, *segments[-_DEEPEST:], f"page.{form}.{key}"]
+        return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
     # No folder for a file's hashed directories: one level of files per host is what `ls` can be used on.
-    return [host, "files", f"{segments[-1] if segments else 'index'}.{key}"]
+    return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
+
+
+def key(request: Request, form: str) -> str:
+    """Return what tells the request's record in this form from every other one."""
+    everybodys = _digest(request.url, form, request.trust)
+    return f"{everybodys}.{request.scope}" if request.scope else everybodys
+
+
+def inherited(page: Request, file: Request) -> str:
+    """Return the scope of a file that a page promises, where it is asked for without a credential.
+
+    What only a private page tells of is private as well; but what a credential got is not for who comes without.
+    """
+    if page.scope == GAINED and file.may_gain:
+        return GAINED
+    return f"{page.scope}-anybody" if page.scope else ""
 
 
 def health_name(request: Request) -> str:

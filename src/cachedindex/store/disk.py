@@ -60,7 +60,7 @@ class NewFile:
             mode = root.stat().st_mode
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            descriptor = _within(path.parent, root, mode, lambda: os.open(self._temporary, flags, 0o666))
+            descriptor = _within(path.parent, root, mode, lambda: os.open(self._temporary, flags, _most(mode)))
             self._file: BinaryIO = os.fdopen(descriptor, "wb")
             _raise_mode(descriptor, mode & 0o666)
 
@@ -116,10 +116,27 @@ def append(path: Path, line: bytes, root: Path) -> None:
             os.close(descriptor)
 
 
+def growing(path: Path) -> object:
+    """Return what changes for as long as somebody writes a file that is to be published under this path."""
+    try:
+        with os.scandir(path.parent) as entries:
+            temporary = [entry for entry in entries if entry.name.startswith(_prefix(path))]
+            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in temporary)
+    except OSError:  # Nobody does, or has just ended.
+        return None
+
+
+def look_anew(folder: Path) -> None:
+    """Open a folder, and those above it: an NFS client remembers for half a minute that a file was not there."""
+    for parent in (*reversed(folder.parents), folder):
+        with suppress(OSError):  # Not there, or not to be listed: nothing that could have been remembered.
+            os.close(os.open(parent, os.O_RDONLY))
+
+
 def open_shared(path: Path, flags: int, root: Path) -> int:
     """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
     mode = root.stat().st_mode
-    descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags | os.O_CREAT, 0o666))
+    descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags | os.O_CREAT, _most(mode)))
     if os.fstat(descriptor).st_size == 0:
         _raise_mode(descriptor, mode & 0o666)
     return descriptor
@@ -171,7 +188,7 @@ def make_folder(folder: Path, mode: Callable[[Path], int]) -> None:
 
 def temporary(path: Path) -> Path:
     """Return a name beside a path that nobody else uses; whatever has such a name for an hour is a stray."""
-    return path.parent / f".{path.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    return path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}.tmp"
 
 
 def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
@@ -183,11 +200,20 @@ def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
     return work()
 
 
+def _prefix(path: Path) -> str:
+    return f".{path.name[:100]}."
+
+
 def _make_folders(folder: Path, root: Path, mode: int) -> None:
     if folder == root or folder.is_dir():
         return
     _make_folders(folder.parent, root, mode)
     make_folder(folder, lambda _: stat.S_IMODE(mode) & ~stat.S_ISVTX | 0o700)
+
+
+def _most(mode: int) -> int:
+    """Return the mode to open a new file with; umask and a default ACL decide what is left of it."""
+    return 0o666 if mode & 0o077 else 0o600
 
 
 def _raise_mode(descriptor: int, wanted: int) -> None:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from cachedindex.model import Record, Request
 from cachedindex.rules import naming
 from cachedindex.store import disk, folder, record
+from cachedindex.store.private import Private
 from cachedindex.store.quarantine import Quarantine
 
 RECORDS = "records-v1"
@@ -44,6 +45,29 @@ class Store:
         self._made = False
         self._held: dict[Path, Record] = {}
         """Pages that a read-only folder does not take: for this process they are as good as stored."""
+        self._damaged = damaged
+        self.private = Private(root, self._make)
+        self._own: Store | None = None
+
+    def of(self, request: Request) -> Store:
+        """Return where a request's record and blob lie: here, or in the store that is this user's alone."""
+        if not request.scope:
+            return self
+        self.private.claim()
+        if self._own is None:
+            self._own = Store(self.private.folder, read_only=self.read_only, stored=self._stored, damaged=self._damaged)
+        return self._own
+
+    def scopes(self, request: Request) -> set[str]:
+        """Return the scopes under which this user has a record for what a request asks for without any."""
+        if not self.private.is_own():
+            return set()
+        own = self.of(replace(request, scope=naming.GAINED))
+        found: set[str] = set()
+        for form in naming.forms(request):
+            path = own._path(request, form)  # noqa: SLF001 - another one of this class
+            found |= {other.name.removeprefix(f"{path.name}.") for other in path.parent.glob(f"{path.name}.*")}
+        return {scope for scope in found if own.get(replace(request, scope=scope))}
 
     def get(self, request: Request) -> Record | None:
         """Return the verified record of a request: in the form that it prefers, else in another one that it names.
@@ -82,18 +106,19 @@ class Store:
                 self._path(request, form).unlink(missing_ok=True)
 
     def name(self, request: Request, stored: Record) -> str:
-        """Return what a record is called among the records."""
-        return self._path(request, stored.form).relative_to(self._records).as_posix()
+        """Return what a record is called in the folder."""
+        return self.of(request)._path(request, stored.form).relative_to(self.root).as_posix()  # noqa: SLF001
 
     def expire(self, name: str) -> None:
         """Have a record asked for again before its time; one that is gone meanwhile needs no more."""
-        path = self._records / name
+        path = self.root / name
         if self.read_only:
             return
-        raw = disk.read(path, self.root)
+        root = self.private.folder if self.private.folder in path.parents else self.root
+        raw = disk.read(path, root)
         stored = record.decode(raw) if raw else None
         if stored and not stored.expired:
-            disk.publish(path, record.encode(replace(stored, expired=True)), self.root)
+            disk.publish(path, record.encode(replace(stored, expired=True)), root)
 
     def open_blob(self, digest: str, size: int) -> BinaryIO | None:
         """Return an open blob of which every byte has been verified, or None where there is none such."""
@@ -113,10 +138,21 @@ class Store:
             self._quarantine.take(path, lambda: not is_sound_blob(path))
         return None
 
-    def new_blob(self) -> NewBlob:
-        """Return a blob to be written; its name follows from its bytes."""
+    def new_blob(self, promised: str | None = None) -> NewBlob:
+        """Return a blob to be written; its name follows from its bytes, whatever digest was promised."""
         self._make()
-        return NewBlob(disk.NewFile(self._blobs / "incoming", self.root), self._blob)
+        path = self._blob(promised) if promised else self._blobs / "incoming"
+        return NewBlob(disk.NewFile(path, self.root), self._blob)
+
+    def growing(self, promised: str) -> object:
+        """Return what changes for as long as some process receives the blob of a promised digest."""
+        return disk.growing(self._blob(promised))
+
+    def look_anew(self, request: Request) -> None:
+        """See what another host may have stored meanwhile."""
+        disk.look_anew(self._path(request, naming.forms(request)[0]).parent)
+        if request.sha256:
+            disk.look_anew(self._blob(request.sha256).parent)
 
     def _read(self, path: Path, url: str) -> Record | None:
         raw = disk.read(path, self.root)

@@ -1,0 +1,312 @@
+"""Single flight between real processes: each has the folder, the index, and nothing else in common."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+
+import cachedindex
+from cachedindex import flight
+from cachedindex.flight import Flights
+from cachedindex.model import Request
+from cachedindex.rules import naming
+from cachedindex.store.locks import Lock, Locks
+from cachedindex.store.store import Store
+from tests import index as faults
+from tests.index import JSON, Handler, Index
+
+CLIENT = """
+import sys, time
+import requests, cachedindex
+from cachedindex import flight
+
+class Time:
+    waited = False
+    monotonic = time.monotonic
+
+    @classmethod
+    def sleep(cls, seconds):
+        if not cls.waited:
+            print("waits", flush=True)
+        cls.waited = True
+        time.sleep(seconds)
+
+flight.time = Time
+cache, timeout, *urls = sys.argv[1:]
+session = requests.Session()
+session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir=cache, timeout=timeout))
+for url in urls:
+    try:
+        page = {"Accept": "application/vnd.pypi.simple.v1+json"}
+        response = session.get(url, headers=page if url.endswith("/") else {})
+        print(response.status_code, response.headers.get("Cache-Status"))
+    except requests.RequestException:
+        print("failed")
+"""
+FOREVER = "1 h"
+"""Who waits for this long is ended by the test's own patience, and fails it."""
+
+Client = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Give a function that starts a process which asks for URLs."""
+    with ExitStack() as stack:
+
+        def client(*urls: str, timeout: str = FOREVER) -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", CLIENT, str(tmp_path / "cache"), timeout, *urls]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.kill)
+            return process
+
+        yield client
+
+
+def waits(process: subprocess.Popen[str]) -> None:
+    """Return when the process waits for another one."""
+    assert process.stdout
+    assert process.stdout.readline() == "waits\n"
+
+
+def said(process: subprocess.Popen[str]) -> list[str]:
+    out, _ = process.communicate(timeout=120)
+    return out.splitlines()
+
+
+class Gate:
+    """A fault that holds each request until it is opened, and tells when so many have come."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.after: faults.Fault = lambda _: True
+
+    def __call__(self, handler: Handler) -> bool:
+        self.came.release()
+        self.open.wait()
+        return self.after(handler)
+
+    def wait_for(self, count: int) -> None:
+        for _ in range(count):
+            assert self.came.acquire(timeout=120), "it did not come"
+
+
+@pytest.fixture
+def gate(index: Index) -> Iterator[Gate]:
+    gate = Gate()
+    index.fault(gate)
+    yield gate
+    gate.open.set()
+
+
+def test_one_asks_and_the_others_get_what_it_got(client: Client, index: Index, gate: Gate) -> None:
+    holder = client(f"{index.url}alpha/")
+    gate.wait_for(1)
+    others = [client(f"{index.url}alpha/") for _ in range(3)]
+    for other in others:
+        waits(other)
+    gate.open.set()
+    assert said(holder) == ["200 None"]
+    for other in others:
+        assert said(other)[0].startswith("200 cachedindex; hit")
+    assert len(index.seen) == 1
+
+
+def test_one_who_takes_the_place_of_a_killed_one_asks_for_all(client: Client, index: Index, gate: Gate) -> None:
+    holder = client(f"{index.url}alpha/")
+    gate.wait_for(1)
+    others = [client(f"{index.url}alpha/") for _ in range(3)]
+    for other in others:
+        waits(other)
+    holder.kill()
+    gate.wait_for(1)
+    gate.open.set()
+    assert sorted(said(other)[0][:21] for other in others) == ["200 None", *["200 cachedindex; hit;"] * 2]
+    assert len(index.seen) == 2
+
+
+def test_when_one_has_failed_all_others_go_on_at_once(client: Client, index: Index, gate: Gate) -> None:
+    holder = client(f"{index.url}alpha/")
+    gate.wait_for(1)
+    others = [client(f"{index.url}alpha/") for _ in range(3)]
+    for other in others:
+        waits(other)
+    first, gate.open = gate.open, threading.Event()
+    gate.after = faults.reset
+    first.set()
+    assert said(holder) == ["failed"]
+    # One after the other, they would never be there together.
+    gate.wait_for(3)
+    gate.open.set()
+    for other in others:
+        assert said(other) == ["failed"]
+
+
+def test_one_that_does_not_come_to_an_end_is_waited_for_once(client: Client, index: Index, gate: Gate) -> None:
+    client(f"{index.url}alpha/")
+    gate.wait_for(1)
+    other = client(f"{index.url}alpha/", timeout="0.2")
+    waits(other)
+    gate.wait_for(1)
+    gate.open.set()
+    assert said(other) == ["200 None"]
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir=tmp_path / "cache", timeout=FOREVER))
+        yield session
+
+
+WHEEL = "files/alpha-1.0-py3-none-any.whl"
+
+
+def test_a_process_does_not_wait_for_itself(session: requests.Session, index: Index) -> None:
+    session.get(f"{index.url}alpha/", headers={"Accept": JSON})
+    unread = session.get(f"{index.origin}/{WHEEL}", stream=True)
+    content = session.get(f"{index.origin}/{WHEEL}").content
+    contents = []
+    thread = threading.Thread(target=lambda: contents.append(session.get(f"{index.origin}/{WHEEL}").content))
+    thread.start()
+    thread.join()
+    assert [unread.content, *contents] == [content, content]
+
+
+@pytest.mark.parametrize("end", ["read", "closed", "dropped"])
+def test_a_file_is_in_flight_until_its_body_ends(
+    session: requests.Session, client: Client, index: Index, tmp_path: Path, end: str
+) -> None:
+    page = session.get(f"{index.url}alpha/", headers={"Accept": JSON}).json()
+    response = session.get(f"{index.origin}/{WHEEL}", stream=True)
+    locks = Locks(tmp_path / "cache/locks-v1", tmp_path / "cache")
+    digest = page["files"][0]["hashes"]["sha256"]
+    name = naming.key(Request("GET", f"{index.origin}/{WHEEL}", "file", {}, digest, "http"), "")
+    assert locks.is_own(name)
+    if end == "read":
+        assert response.content
+    elif end == "closed":
+        response.close()
+    del response
+    gc.collect()
+    assert not locks.is_own(name)
+    assert not list((tmp_path / "cache").rglob(".*.tmp"))
+    asked = len(index.seen)
+    assert said(client(f"{index.url}alpha/", f"{index.origin}/{WHEEL}"))[1].startswith("200")
+    assert len(index.seen) - asked == (end != "read")
+
+
+def test_without_locking_only_the_saving_is_lost(
+    session: requests.Session, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("cachedindex.store.locks._by_filelock", taken)
+    for name in ("alpha", "beta"):
+        assert session.get(f"{index.url}{name}/").ok
+    assert session.get(f"{index.url}alpha/").headers["Cache-Status"].startswith("cachedindex; hit")
+
+
+HIT = """
+import os, sys
+import requests, cachedindex
+url, cache = sys.argv[1:]
+session = requests.Session()
+session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir=cache))
+assert session.get(url).headers["Cache-Status"].startswith("cachedindex; hit")
+print([name for name in sys.modules if name in ("filelock", "fcntl", "cachedindex.store.locks")])
+"""
+
+
+def test_a_hit_imports_no_filelock_and_takes_no_lock(session: requests.Session, index: Index, tmp_path: Path) -> None:
+    session.get(f"{index.url}alpha/")
+    locks = tmp_path / "cache/locks-v1"
+    for path in locks.iterdir():
+        path.unlink()
+    command = [sys.executable, "-c", HIT, f"{index.url}alpha/", str(tmp_path / "cache")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "filelock" not in ran.stdout
+    assert not list(locks.iterdir())
+
+
+# -- the wait, on a clock of its own -----------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, "a" * 64)
+
+
+def held(tmp_path: Path) -> Lock:
+    """Hold the file's lock as another process would."""
+    lock = Locks(tmp_path / "locks", tmp_path).attempt(naming.key(FILE, ""))
+    assert lock
+    return lock
+
+
+@pytest.mark.parametrize(("growths", "waited"), [(0, 1.0), (100, 6.0)])
+def test_a_file_is_waited_for_while_it_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, growths: int, waited: float
+) -> None:
+    lock, clock, store = held(tmp_path), Clock(), Store(tmp_path)
+    monkeypatch.setattr(flight, "time", clock)
+    monkeypatch.setattr(Locks, "is_own", lambda *_: False)
+    monkeypatch.setattr(store, "growing", lambda _: min(int(clock.now / 0.05), growths))
+    Flights(Locks(tmp_path / "locks", tmp_path), store).board(FILE, 1.0).land()
+    assert clock.now == pytest.approx(waited, abs=0.2)
+    lock.release()
+
+
+def test_what_grows_is_the_promised_blob(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert not store.growing("a" * 64)
+    blob = store.new_blob("a" * 64)
+    sizes = [store.growing("a" * 64)]
+    blob.write(b"x" * 100_000)
+    sizes.append(store.growing("a" * 64))
+    assert sizes[0] != sizes[1]
+    assert not store.growing("b" * 64)
+    blob.abandon()
+    assert not store.growing("a" * 64)
+
+
+@pytest.mark.parametrize("without", ["", "sys.modules['filelock'] = None"])
+def test_a_lock_is_one_processes_at_a_time_whoever_takes_it(tmp_path: Path, without: str) -> None:
+    tmp_path.chmod(0o2775)
+    take = f"""
+import sys
+{without}
+from pathlib import Path
+from cachedindex.store.locks import Locks
+folder = Path({str(tmp_path)!r})
+print(Locks(folder, folder).attempt("a") is not None)
+"""
+
+    def taken() -> str:
+        return subprocess.run([sys.executable, "-c", take], capture_output=True, text=True, check=True).stdout.strip()
+
+    lock = Locks(tmp_path, tmp_path).attempt("a")
+    assert lock
+    assert (tmp_path / "a.lock").stat().st_mode & 0o777 == 0o664
+    assert taken() == "False"
+    lock.release()
+    assert taken() == "True"

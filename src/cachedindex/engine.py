@@ -8,19 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from io import BytesIO
-from typing import BinaryIO
 
-from cachedindex import portion
 from cachedindex.deadline import attempt
-from cachedindex.errors import IndexMissing, NotAsked, StoreUnavailable, UpstreamFailed
+from cachedindex.delivery import Delivery
+from cachedindex.errors import NotAsked, UpstreamFailed
 from cachedindex.flight import Flights
-from cachedindex.gaps import Gaps
-from cachedindex.model import Answer, Ended, Outcome, Record, Request, Send
-from cachedindex.promises import Promises
+from cachedindex.holdings import Holdings
+from cachedindex.model import Answer, Record, Request, Send
 from cachedindex.report import Report
-from cachedindex.rules import breaker, naming
-from cachedindex.rules.decide import Ask, Decision, Pass, Refuse, Serve, decide, lifetime, patience
+from cachedindex.rules import breaker
+from cachedindex.rules.decide import Ask, Decision, Pass, Refuse, Serve, decide, patience
 from cachedindex.settings import Settings
 from cachedindex.store.store import Store
 from cachedindex.tee import Tee
@@ -47,29 +44,26 @@ class Cache:
         flights: Flights | None = None,
     ) -> None:
         """Join the parts; `clock` tells seconds since the epoch. Without `flights`, nobody waits for anybody."""
-        self._store = store
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
         self._flights = flights
-        self.report = report
-        self._promises = Promises(self._found)
-        self._gaps = Gaps()
-        self._unasked: set[str] = set()
-        """Projects whose pages the client was given without asking upstream."""
+        self._holdings = Holdings(store, settings, report)
+        self._delivery = Delivery(self._holdings, settings, report, clock)
         self._refreshed: tuple[str, ...] = ()
+        self.report = report
 
     def answer(self, request: Request, send: Send) -> Answer | None:
         """Return the answer to a request, or None where the client should do it alone.
 
         Raises UpstreamFailed where `send` does and no copy can stand in; IndexMissing where that ends the build.
         """
-        request, record = self._found(self._promises.kept(request))
+        request, record = self._holdings.found(self._delivery.promises.kept(request))
         decision = self._decide(request, record)
-        if record is None and isinstance(decision, (Ask, Refuse)) and self._is_somebodys(request):
+        if record is None and isinstance(decision, (Ask, Refuse)) and self._holdings.is_somebodys(request):
             return self._ask_or_challenge(request, send)
         if isinstance(decision, Serve) and record:
-            served = self._serve(request, record, "stale" if decision.stale else "hit", decision.why)
+            served = self._delivery.serve(request, record, "stale" if decision.stale else "hit", decision.why)
             if served:
                 return served
             # Its blob is gone or damaged: a miss.
@@ -80,9 +74,9 @@ class Cache:
             ask = self._ask_briefly if decision.failed else self._ask_in_flight
             return ask(request, record, decision, send)
         if isinstance(decision, Refuse):
-            return self._refuse(request, decision)
+            return self._delivery.refuse(request, decision)
         if isinstance(decision, Pass):
-            self._end(request, "passed", decision.why)
+            self._delivery.end(request, "passed", decision.why)
         return None
 
     @contextmanager
@@ -96,10 +90,7 @@ class Cache:
 
     def was_not_asked(self, project: str) -> bool:
         """Return whether upstream may know more of a project than this process was given; true once for each."""
-        name = naming.normalized(project)
-        known = name in self._unasked
-        self._unasked.discard(name)
-        return known
+        return self._delivery.was_unasked(project)
 
     def _decide(self, request: Request, record: Record | None) -> Decision:
         settings = self._settings.for_url(request.url)
@@ -109,20 +100,39 @@ class Cache:
 
     def _ask_with_copy(self, request: Request, record: Record, ask: Ask, send: Send) -> Answer | None:
         """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
+        try:
+            fresh = self._admitted(request, record, ask, send)
+        except (NotAsked, UpstreamFailed) as reason:
+            return self._delivery.serve(request, record, "stale", str(reason))
+        return self._delivery.serve_fresh(request, record, fresh)
+
+    def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
+        """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
+
+        pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
+        """
+        if self._settings.for_url(request.url).offline:
+            return self._delivery.challenge(request, "offline = true")
+        try:
+            fresh = self._admitted(request, None, Ask({}), send)
+        except (NotAsked, UpstreamFailed) as reason:
+            return self._delivery.challenge(request, str(reason))
+        if fresh.judgement.fault or fresh.judgement.verdict == "reject":
+            fresh.answer.body.close()
+            return self._delivery.challenge(request, fresh.judgement.why)
+        return self._delivery.hand_over(request, fresh)
+
+    def _admitted(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Fresh:
+        """Return what one try brings, where the breaker lets it through; NotAsked where it does not."""
         admission = self._upstream.admit(request)
         if admission == "hold":
-            return self._serve(
-                request, record, "stale", breaker.why(self._upstream.health(request), request.remembered_as)
-            )
+            raise NotAsked(breaker.why(self._upstream.health(request), request.remembered_as))
         most = self._upstream.health(request).pause * _PROBE_SHARE if admission == "probe" else math.inf
         try:
-            fresh = self._attempt(request, record, ask, send, most)
-        except NotAsked as reason:
-            return self._serve(request, record, "stale", str(reason))
+            return self._attempt(request, record, ask, send, most)
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause)
-            return self._serve(request, record, "stale", failure.cause)
-        return self._serve_fresh(request, record, fresh)
+            raise
 
     def _attempt(self, request: Request, record: Record | None, ask: Ask, send: Send, most: float = math.inf) -> Fresh:
         """Return what one try brings before the deadline, at most `most` seconds; what comes later is stored."""
@@ -141,52 +151,9 @@ class Cache:
 
         def late(fresh: Fresh) -> None:
             if _drained(fresh).record:
-                self._end(request, "late", f"answers in {self._clock() - began:.1f} s")
+                self._delivery.end(request, "late", f"answers in {self._clock() - began:.1f} s")
 
         return attempt(work, allowed, late)
-
-    def _serve_fresh(self, request: Request, record: Record, fresh: Fresh) -> Answer | None:
-        """Return what the client gets from an answer that came in time."""
-        judgement, body = fresh.judgement, fresh.answer.body
-        unread = not (isinstance(body, Tee) and body.closed)
-        if judgement.verdict in ("pass", "remove") or (judgement.verdict == "replace" and not fresh.record and unread):
-            return self._deliver(request, fresh)
-        self._complain(fresh.problem)
-        if judgement.verdict == "replace" and not fresh.record:
-            return None  # Read for a store that did not take it: the client has to ask for it once more.
-        if fresh.record and judgement.verdict == "replace":
-            return self._serve(request, fresh.record, "miss", "expired")
-        if fresh.record and judgement.verdict == "renew":
-            return self._serve(request, fresh.record, "revalidated", "expired")
-        fresh.answer.body.close()
-        return self._serve(request, record, "stale", judgement.why)
-
-    def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
-        """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
-
-        pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
-        """
-        if self._settings.for_url(request.url).offline:
-            return self._challenge(request, "offline = true")
-        if self._upstream.admit(request) == "hold":
-            return self._challenge(request, breaker.why(self._upstream.health(request), request.remembered_as))
-        try:
-            fresh = self._attempt(request, None, Ask({}), send)
-        except NotAsked as reason:
-            return self._challenge(request, str(reason))
-        except UpstreamFailed as failure:
-            self._upstream.failed(request, failure.cause)
-            return self._challenge(request, failure.cause)
-        if fresh.judgement.fault or fresh.judgement.verdict == "reject":
-            fresh.answer.body.close()
-            return self._challenge(request, fresh.judgement.why)
-        return self._deliver(request, fresh)
-
-    def _challenge(self, request: Request, why: str) -> Answer:
-        self._end(request, "passed", f"{why}; what is stored is private")
-        realm = naming.origin(request.url)
-        headers = {"www-authenticate": f'Basic realm="{realm}"', "content-length": "0"}
-        return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
 
     def _ask_in_flight(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask, unless another process is just doing so: then wait, and look again."""
@@ -204,10 +171,10 @@ class Cache:
 
     def _arrived(self, request: Request, began: float) -> Answer | None:
         """Serve what another process was answered meanwhile: it was asked for us as well (RFC 9111, section 4)."""
-        record = self._stored(request)
+        record = self._holdings.record(request)
         served = isinstance(self._decide(request, record), Serve)
         if record and (served or (request.kind == "page" and record.checked >= began)):
-            return self._serve(request, record, "hit", "another process asked for it")
+            return self._delivery.serve(request, record, "hit", "another process asked for it")
         return None
 
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
@@ -216,138 +183,23 @@ class Cache:
             fresh = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=True))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause, with_copy=False)
-            self._end(request, "failed", failure.cause)
-            self._down(request, failure.cause)
+            self._delivery.fail(request, failure.cause)
             raise
         if fresh.judgement.verdict == "renew" and fresh.record:
-            self._complain(fresh.problem)
-            served = self._serve(request, fresh.record, "revalidated", "expired")
+            self._holdings.complain(fresh.problem)
+            served = self._delivery.serve(request, fresh.record, "revalidated", "expired")
             return served or self._ask_alone(request, None, Ask({}), send)
-        return self._deliver(request, fresh)
+        return self._delivery.hand_over(request, fresh)
 
     def _ask_briefly(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask once and under the deadline, though there is no copy: this run has lost its patience there already."""
         try:
-            return self._deliver(request, self._attempt(request, record, ask, send))
+            return self._delivery.hand_over(request, self._attempt(request, record, ask, send))
         except NotAsked:
-            return self._refuse(request, Refuse(504, ask.failed))
+            return self._delivery.refuse(request, Refuse(504, ask.failed))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause, with_copy=False)
-            return self._refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
-
-    def _deliver(self, request: Request, fresh: Fresh) -> Answer:
-        """Return upstream's own answer, as it would have come without us."""
-        self._complain(fresh.problem)
-        body = fresh.answer.body
-        if isinstance(body, Tee):
-            body.then(lambda tee: self._streamed(request, tee))
-            return fresh.answer
-        judgement = fresh.judgement
-        stored = fresh.record is not None and judgement.verdict == "replace"
-        self._end(request, "miss" if stored else "passed", judgement.why)
-        if request.kind == "page" and fresh.answer.status == HTTPStatus.OK and judgement.verdict in ("replace", "pass"):
-            self._served_page(request)
-        elif judgement.fault or judgement.verdict == "reject":
-            self._down(request, judgement.why)
-        return fresh.answer
-
-    def _streamed(self, request: Request, tee: Tee) -> None:
-        self._complain(tee.problem)
-        self._end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
-
-    def _serve(self, request: Request, record: Record, ended: Ended, why: str) -> Answer | None:
-        body = self._body(request, record)
-        if body is None:
-            return None
-        now = self._clock()
-        left = math.floor(lifetime(record, self._settings.for_url(request.url)) - (now - record.checked))
-        # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
-        status = "hit" if request.kind == "file" else f"hit; ttl={left}"
-        status = status if ended in ("hit", "stale") else "fwd=stale"
-        if request.kind == "page":
-            self._served_page(request)
-        if request.kind == "page" and ended == "hit":
-            self._unasked.add(naming.project(request.url))
-            self.report.served(self._store.name(request, record))
-        self._end(request, ended, why, now - record.checked)
-        return portion.answer(request, record, body, f"cachedindex; {status}")
-
-    def _body(self, request: Request, record: Record) -> BinaryIO | None:
-        if record.page is not None:
-            return BytesIO(record.page)
-        try:
-            return self._store.of(request).open_blob(record.sha256, record.size)
-        except StoreUnavailable as error:
-            self._complain(str(error))
-            return None
-
-    def _refuse(self, request: Request, refusal: Refuse) -> Answer:
-        """Answer with an error made here; its reason is repeated at the end, as clients hide it."""
-        if refusal.status == HTTPStatus.NOT_FOUND:
-            self._unasked.add(naming.project(request.url))
-            self._end(request, "negative", refusal.why)
-        else:
-            self._end(request, "refused", refusal.why)
-            if not self._settings.for_url(request.url).offline:
-                self._down(request, refusal.why)
-        headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
-        reason = f"cachedindex: {naming.origin(request.url)}: {refusal.why}"
-        return Answer(refusal.status, reason, request.url, headers, BytesIO())
-
-    def _found(self, request: Request) -> tuple[Request, Record | None]:
-        """Return the request with its scope, and what is stored under it."""
-        scoped = self._scoped(request)
-        return scoped, self._stored(scoped)
-
-    def _scoped(self, request: Request) -> Request:
-        """Return the request with a scope in place of its credential, unless nothing private can be kept."""
-        if request.shared or self._settings.for_url(request.url).share:
-            headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-            return replace(request, headers=headers, credential="", shared=True)
-        try:
-            if request.credential:
-                return replace(request, credential="", scope=self._store.private.scope(request.credential))
-            if request.may_gain and not request.scope and naming.GAINED in self._store.scopes(request):
-                return request if self._store.get(request) else replace(request, scope=naming.GAINED)
-        except StoreUnavailable as error:
-            self._complain(str(error))
-        return request
-
-    def _is_somebodys(self, request: Request) -> bool:
-        """Return whether this user has a copy of it that takes a credential to get."""
-        return not request.scope and bool(self._store.scopes(request) - {naming.GAINED})
-
-    def _stored(self, request: Request) -> Record | None:
-        try:
-            return self._store.of(request).get(request)
-        except StoreUnavailable as error:
-            self._complain(str(error))
-            return None
-
-    def _served_page(self, request: Request) -> None:
-        """Note that the client was given a sound page."""
-        self._promises.served(request)
-        self._say_gap(self._gaps.found(request))
-
-    def _down(self, request: Request, why: str) -> None:
-        """Note that an index which may have a page could not be asked, and has no copy; or raise IndexMissing."""
-        if request.kind != "page":
-            return
-        if self._settings.for_url(request.url).missing_index == "fail":
-            raise IndexMissing(f"{naming.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
-        self._say_gap(self._gaps.down(request, why))
-
-    def _say_gap(self, gap: str | None) -> None:
-        if gap:
-            self.report.complain(gap)
-
-    def _complain(self, problem: str | None) -> None:
-        if problem:
-            self.report.complain(f"{problem}; the build goes on, and nothing is stored")
-
-    def _end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
-        url = naming.public(request.url)
-        self.report.add(Outcome(ended, request.kind, url, naming.origin(url), why, age))
+            return self._delivery.refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
 
 
 def _ask(ask: Ask, send: Send, *, patient: bool) -> Answer:

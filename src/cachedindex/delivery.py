@@ -1,0 +1,142 @@
+"""What the client is given in the end: a copy, upstream's own answer, or an error made here; one outcome for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from io import BytesIO
+
+from cachedindex import portion
+from cachedindex.errors import IndexMissing
+from cachedindex.gaps import Gaps
+from cachedindex.holdings import Holdings
+from cachedindex.model import Answer, Ended, Outcome, Record, Request
+from cachedindex.promises import Promises
+from cachedindex.report import Report
+from cachedindex.rules import naming
+from cachedindex.rules.decide import Refuse, lifetime
+from cachedindex.settings import Settings
+from cachedindex.tee import Tee
+from cachedindex.upstream import Fresh
+
+
+class Delivery:
+    """The last step of every look-up of a process, which remembers what its client was given."""
+
+    def __init__(self, holdings: Holdings, settings: Settings, report: Report, clock: Callable[[], float]) -> None:
+        self._holdings = holdings
+        self._settings = settings
+        self._report = report
+        self._clock = clock
+        self._gaps = Gaps()
+        self._unasked: set[str] = set()
+        self.promises = Promises(holdings.found)
+
+    def was_unasked(self, project: str) -> bool:
+        """Return whether a project's page was given without asking upstream; true once for each."""
+        name = naming.normalized(project)
+        known = name in self._unasked
+        self._unasked.discard(name)
+        return known
+
+    def serve(self, request: Request, record: Record, ended: Ended, why: str) -> Answer | None:
+        """Return the copy as an answer; None where its blob is gone or damaged."""
+        body = self._holdings.body(request, record)
+        if body is None:
+            return None
+        now = self._clock()
+        left = math.floor(lifetime(record, self._settings.for_url(request.url)) - (now - record.checked))
+        # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
+        status = "hit" if request.kind == "file" else f"hit; ttl={left}"
+        status = status if ended in ("hit", "stale") else "fwd=stale"
+        if request.kind == "page":
+            self._gave_page(request)
+        if request.kind == "page" and ended == "hit":
+            self._unasked.add(naming.project(request.url))
+            self._report.served(self._holdings.name(request, record))
+        self.end(request, ended, why, now - record.checked)
+        return portion.answer(request, record, body, f"cachedindex; {status}")
+
+    def serve_fresh(self, request: Request, record: Record, fresh: Fresh) -> Answer | None:
+        """Return what the client gets of an answer that came in time, where there is a copy; None: it has to ask."""
+        judgement, body = fresh.judgement, fresh.answer.body
+        unread = not (isinstance(body, Tee) and body.closed)
+        if judgement.verdict in ("pass", "remove") or (judgement.verdict == "replace" and not fresh.record and unread):
+            return self.hand_over(request, fresh)
+        self._holdings.complain(fresh.problem)
+        if judgement.verdict == "replace" and not fresh.record:
+            return None  # Read for a store that did not take it: the client has to ask for it once more.
+        if fresh.record and judgement.verdict == "replace":
+            return self.serve(request, fresh.record, "miss", "expired")
+        if fresh.record and judgement.verdict == "renew":
+            return self.serve(request, fresh.record, "revalidated", "expired")
+        fresh.answer.body.close()
+        return self.serve(request, record, "stale", judgement.why)
+
+    def hand_over(self, request: Request, fresh: Fresh) -> Answer:
+        """Return upstream's own answer, as it would have come without us."""
+        self._holdings.complain(fresh.problem)
+        body = fresh.answer.body
+        if isinstance(body, Tee):
+            body.then(lambda tee: self._streamed(request, tee))
+            return fresh.answer
+        judgement = fresh.judgement
+        stored = fresh.record is not None and judgement.verdict == "replace"
+        self.end(request, "miss" if stored else "passed", judgement.why)
+        if request.kind == "page" and fresh.answer.status == HTTPStatus.OK and judgement.verdict in ("replace", "pass"):
+            self._gave_page(request)
+        elif judgement.fault or judgement.verdict == "reject":
+            self._is_down(request, judgement.why)
+        return fresh.answer
+
+    def refuse(self, request: Request, refusal: Refuse) -> Answer:
+        """Answer with an error made here; its reason is repeated at the end of the run, as clients hide it."""
+        if refusal.status == HTTPStatus.NOT_FOUND:
+            self._unasked.add(naming.project(request.url))
+            self.end(request, "negative", refusal.why)
+        else:
+            self.end(request, "refused", refusal.why)
+            if not self._settings.for_url(request.url).offline:
+                self._is_down(request, refusal.why)
+        headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
+        reason = f"cachedindex: {naming.origin(request.url)}: {refusal.why}"
+        return Answer(refusal.status, reason, request.url, headers, BytesIO())
+
+    def challenge(self, request: Request, why: str) -> Answer:
+        """Ask the client for credentials, with which it gets what this user has a private copy of."""
+        self.end(request, "passed", f"{why}; what is stored is private")
+        realm = naming.origin(request.url)
+        headers = {"www-authenticate": f'Basic realm="{realm}"', "content-length": "0"}
+        return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
+
+    def fail(self, request: Request, why: str) -> None:
+        """Note that the client gets its own exception."""
+        self.end(request, "failed", why)
+        self._is_down(request, why)
+
+    def end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
+        """Report a look-up's one outcome."""
+        url = naming.public(request.url)
+        self._report.add(Outcome(ended, request.kind, url, naming.origin(url), why, age))
+
+    def _streamed(self, request: Request, tee: Tee) -> None:
+        self._holdings.complain(tee.problem)
+        self.end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
+
+    def _gave_page(self, request: Request) -> None:
+        """Note that the client was given a sound page."""
+        self.promises.served(request)
+        self._say(self._gaps.found(request))
+
+    def _is_down(self, request: Request, why: str) -> None:
+        """Note that an index which may have a page could not be asked, and has no copy; or raise IndexMissing."""
+        if request.kind != "page":
+            return
+        if self._settings.for_url(request.url).missing_index == "fail":
+            raise IndexMissing(f"{naming.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
+        self._say(self._gaps.down(request, why))
+
+    def _say(self, gap: str | None) -> None:
+        if gap:
+            self._report.complain(gap)

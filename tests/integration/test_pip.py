@@ -181,18 +181,6 @@ def test_a_wheel_that_rotted_in_the_cache_is_fetched_again(
     assert install("C", "epsilon").code == 0
 
 
-def test_what_is_asked_with_credentials_is_not_stored(
-    install: Callable[..., Ran], index: Index, tmp_path: Path
-) -> None:
-    secret = index.url.replace("http://", "http://user:secret@")
-    run = install("A", "--index-url", secret, "epsilon")
-
-    assert run.code == 0
-    assert not list((tmp_path / "cache").rglob("page.*"))
-    everything = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert b"secret" not in everything
-
-
 @pytest.fixture
 def cached(run: Run, pip: list[object], index: Index, tmp_path: Path) -> Callable[..., Ran]:
     """Give an `install` by a pip that keeps its own HTTP cache, which it does for hosts that it trusts."""

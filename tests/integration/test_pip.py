@@ -215,18 +215,6 @@ def test_a_read_only_cache_carries_a_build_and_stays_as_it_is(
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")} == before
 
 
-def test_what_is_asked_with_credentials_is_not_stored(
-    install: Callable[..., Ran], index: Index, tmp_path: Path
-) -> None:
-    secret = index.url.replace("http://", "http://user:secret@")
-    run = install("A", "--index-url", secret, "epsilon")
-
-    assert run.code == 0
-    assert not list((tmp_path / "cache").rglob("page.*"))
-    everything = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert b"secret" not in everything
-
-
 @pytest.fixture
 def cached(run: Run, pip: list[object], index: Index, tmp_path: Path) -> Callable[..., Ran]:
     """Give an `install` by a pip that keeps its own HTTP cache, which it does for hosts that it trusts."""

@@ -133,6 +133,7 @@ def redirect(target: str) -> Fault:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     block_on_close = False
 
     def __init__(self, index: Index) -> None:

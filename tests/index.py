@@ -146,6 +146,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # Head and body are two writes; the second would wait 40 ms.
     truncate = False
     server: Server
 

@@ -27,12 +27,12 @@ def decode(raw: bytes, url: str | None = None) -> Record | None:
     if not end or first != b"%s %s" % (_MAGIC, sha256(header).hexdigest().encode()):
         return None
     fields: dict[str, Any] = json.loads(header)
-    has_body = fields.pop("body")
-    if url not in (None, fields["url"]) or len(body) != (fields["size"] if has_body else 0):
-        return None
-    if has_body and sha256(body).hexdigest() != fields["sha256"]:
-        return None
     try:
+        has_body = fields.pop("body")
+        if url not in (None, fields["url"]) or len(body) != (fields["size"] if has_body else 0):
+            return None
+        if has_body and sha256(body).hexdigest() != fields["sha256"]:
+            return None
         return Record(**fields, page=body if has_body else None)
-    except TypeError:  # Another release's fields: a record all the same, but not one for us.
+    except (KeyError, TypeError):  # Another release's fields: a record all the same, but not one for us.
         return None

@@ -28,7 +28,7 @@ def main(role: str, origin: str, folder: str, seed: str) -> None:
     """Look up pages and files, as a build does: first a page, then what it lists."""
     chance = random.Random(seed)
     if role == "evictor":
-        while not over():
+        while not over(chance.uniform(0, 0.02)):
             evict(Path(folder), chance)
         return
     with requests.Session() as session:
@@ -40,9 +40,9 @@ def main(role: str, origin: str, folder: str, seed: str) -> None:
                 look_up(session, origin, path)
 
 
-def over() -> bool:
-    """Return whether standard input has ended."""
-    return bool(select.select([sys.stdin], [], [], 0)[0])
+def over(within: float = 0.0) -> bool:
+    """Return whether standard input ends within some seconds."""
+    return bool(select.select([sys.stdin], [], [], within)[0])
 
 
 def look_up(session: requests.Session, origin: str, path: str) -> None:

@@ -49,12 +49,13 @@ class Crowd:
     def _begin(self, role: str) -> tuple[str, subprocess.Popen[bytes]]:
         folder = next(self._folders)
         module = ("tests.hostile.worker", role, self._origin, folder, str(self._seeds.random()))
+        limit = {}
         if role == "evictor" and COLLECTS:
-            module = ("cachedindex", "gc")
+            module, limit = ("cachedindex", "gc"), {"CACHEDINDEX_MAX_SIZE": "1 MB"}
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
             cwd=CHECKOUT,
-            env={**self._environment, "CACHEDINDEX_CACHE_DIR": str(folder), "CACHEDINDEX_MAX_SIZE": "1 MB"},
+            env={**self._environment, **limit, "CACHEDINDEX_CACHE_DIR": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL if module[0] == "cachedindex" else self._told,
             stderr=self._failed,

@@ -48,7 +48,8 @@ def over(within: float = 0.0) -> bool:
 def look_up(session: requests.Session, origin: str, path: str) -> None:
     """Tell how a look-up ended; whatever an index that is well would not cause ends the process."""
     response = session.get(origin + path)
-    ended = response.headers.get("Cache-Status", "asked").partition(" ")[2].partition(";")[0] or "asked"
+    status = response.headers.get("Cache-Status", "")
+    ended = ("refreshed" if "fwd" in status else "hit") if status else "asked"
     if response.status_code == requests.codes.gateway_timeout:  # Offline, and evicted.
         tell("refused")
         return

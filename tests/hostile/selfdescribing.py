@@ -12,7 +12,7 @@ from tests.index import Fault, Handler
 PROJECTS = ("one", "two", "three")
 FILES = 5
 """Of each project; a page that lost files would be doubted."""
-_SIZES = (1, 200_000)
+_SIZES = (1, 1_000_000)
 
 
 def seal(name: str, content: bytes) -> bytes:
@@ -44,7 +44,7 @@ def page(project: str, generation: int) -> bytes:
     """Return a project's page; no two generations are alike, nor equally long."""
     links = "".join(f'<a href="{path}#sha256={sha256(file(path)).hexdigest()}">x</a>\n' for path in file_paths(project))
     chance = random.Random(generation)
-    padding = f"<!-- {generation} {chance.randbytes(chance.randint(0, 20_000)).hex()} -->"
+    padding = f"<!-- {generation} {chance.randbytes(chance.randint(0, 100_000)).hex()} -->"
     return seal(page_path(project), f"<title>Links for {project}</title>{links}{padding}".encode())
 
 

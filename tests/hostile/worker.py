@@ -28,7 +28,7 @@ def main(role: str, origin: str, folder: str, seed: str) -> None:
     """Look up pages and files, as a build does: first a page, then what it lists."""
     chance = random.Random(seed)
     if role == "evictor":
-        while not over(chance.uniform(0, 0.02)):
+        while not over(chance.uniform(0, 0.06)):
             evict(Path(folder), chance)
         return
     with requests.Session() as session:

@@ -37,21 +37,21 @@ def distributions(distributions: Path) -> Path:
 
 
 def two_megabytes(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+    mount(folder, "-t", "tmpfs", "-o", "mode=755,size=2m", "tmpfs")
 
 
 def ten_inodes(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "nr_inodes=10", "tmpfs")
+    mount(folder, "-t", "tmpfs", "-o", "mode=755,nr_inodes=10", "tmpfs")
 
 
 def no_space_at_all(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "size=64k", "tmpfs")
+    mount(folder, "-t", "tmpfs", "-o", "mode=755,size=64k", "tmpfs")
     with (folder / "full").open("wb", buffering=0) as file:
         file.write(bytes(1 << 16))
 
 
 def read_only_in_mid_run(folder: Path, mount: Mount, index: Index) -> None:
-    mount(folder, "-t", "tmpfs", "tmpfs")
+    mount(folder, "-t", "tmpfs", "-o", "mode=755", "tmpfs")
 
     def remount(_: Handler) -> bool:
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
@@ -61,7 +61,7 @@ def read_only_in_mid_run(folder: Path, mount: Mount, index: Index) -> None:
 
 
 def read_only(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "ro", "tmpfs")
+    mount(folder, "-t", "tmpfs", "-o", "mode=755,ro", "tmpfs")
 
 
 def immutable(folder: Path, mount: Mount, _: Index) -> None:
@@ -125,8 +125,8 @@ def as_without_us(build: Callable[..., Ran], tmp_path: Path) -> None:
         assert told(ran, folder) == told(bare, "bare")
         assert tree(tmp_path / folder) == tree(tmp_path / "bare") != {}
         (line,) = ran.ours
-        assert f"{tmp_path}/cache: " in line
-        assert "the build goes on" in line
+        assert f"{tmp_path}/cache" in line
+        assert "the build goes on" in line.lower()
         assert "cachedindex: " not in ran.out
 
 

@@ -65,7 +65,7 @@ def tell(line: str) -> None:
 
 def evict(folder: Path, chance: random.Random) -> None:
     """Remove one file, as a collector with a small limit does."""
-    found = [path for tree in ("records-v1", "blobs-v1") for path in (folder / tree).rglob("*") if path.is_file()]
+    found = [path for tree in ("records-v1", "blobs-v1") for path in (folder / tree).rglob("[!.]*") if path.is_file()]
     if found:
         chance.choice(found).unlink(missing_ok=True)
 

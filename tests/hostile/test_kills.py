@@ -144,5 +144,5 @@ def test_killed_at_random_nothing_wrong_is_served_and_nothing_fails(
     if COLLECTS:
         for stray in strays:
             os.utime(stray, (time.time() - A_DAY,) * 2)
-        assert run(sys.executable, "-m", "cachedindex", "gc").code == 0
+        assert run(sys.executable, "-m", "cachedindex", "gc", CACHEDINDEX_CACHE_DIR=str(folders[0])).code == 0
         assert not list(folders[0].rglob("*.tmp"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -22,6 +23,37 @@ hypothesis.settings.load_profile("patient")
 
 CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src"
+BUILDOUT = """
+[buildout]
+extensions = {extensions}
+index = {index}
+parts = py
+versions = versions
+allow-picked-versions = false
+
+[versions]
+zc.recipe.egg = {recipe}
+alpha = 1.0
+beta = 1.0
+gamma = 1.0
+delta = 1.0
+epsilon = 1.0
+source = 2.0
+# Other versions than those that are installed beside buildout:
+requests = 2.31.0
+urllib3 = 1.26.18
+filelock = 3.12.4
+
+[cachedindex]
+{options}
+
+[py]
+recipe = zc.recipe.egg
+eggs = alpha
+       source
+interpreter = py
+"""
+
 KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
 
 
@@ -143,3 +175,51 @@ def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPa
         return made[requirements]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def our_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the wheel of this checkout, built from a copy so that nothing is left in it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "checkout"
+    copy.mkdir()
+    shutil.copytree(CHECKOUT / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, copy)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy]
+    subprocess.run(command, env=clean_environment(folder), check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def python(python_with: Callable[..., Path], our_wheel: Path) -> Path:
+    """Give a Python with the newest zc.buildout, this package, and the libraries that the project pins otherwise."""
+    python = python_with("zc.buildout", "requests", "filelock")
+    command = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", our_wheel]
+    subprocess.run(command, env=clean_environment(our_wheel.parent), check=True, capture_output=True)
+    return python
+
+
+@pytest.fixture
+def recipe(wheelhouse: Callable[..., Path], distributions: Path) -> str:
+    """Put the real zc.recipe.egg into the index, and give its version."""
+    (wheel,) = wheelhouse("zc.recipe.egg").glob("zc*recipe*.whl")
+    shutil.copy(wheel, distributions / wheel.name.replace("zc_recipe_egg", "zc.recipe.egg"))
+    return wheel.name.split("-")[1]
+
+
+@pytest.fixture
+def buildout(run: Run, python: Path, index: Index, recipe: str, tmp_path: Path) -> Callable[..., Ran]:
+    """Give a function that runs the buildout in a new folder."""
+
+    def buildout(
+        folder: str, *arguments: str, options: str = "", extensions: str = "cachedindex", **variables: str
+    ) -> Ran:
+        workspace = tmp_path / folder
+        workspace.mkdir()
+        text = BUILDOUT.format(extensions=extensions, index=index.url, recipe=recipe, options=options)
+        (workspace / "buildout.cfg").write_text(text)
+        command = python.with_name("buildout")
+        return run(command, *arguments, cwd=workspace, PIP_INDEX_URL=index.url, PIP_NO_CACHE_DIR="1", **variables)
+
+    return buildout

@@ -145,6 +145,7 @@ def redirect(target: str) -> Fault:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     block_on_close = False
 
     def __init__(self, index: Index) -> None:
@@ -157,6 +158,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # Head and body are two writes; the second would wait 40 ms.
     truncate = False
     server: Server
 

@@ -102,9 +102,10 @@ def test_a_cut_of_the_last_newline_is_a_miss() -> None:
     assert decode(encode(record)[:-1], "url") is None
 
 
-def test_a_record_of_another_release_is_a_miss() -> None:
+@pytest.mark.parametrize("field", ["took", "body", "url", "size"])
+def test_a_record_of_another_release_is_a_miss(field: str) -> None:
     record = Record("url", "url", {}, 0, 0, 0, 5, "a" * 64)
-    header = encode(record).splitlines()[1].replace(b'"took"', b'"tuck"')
+    header = encode(record).splitlines()[1].replace(b'"%s"' % field.encode(), b'"another"')
     first = b"cachedindex-record-1 " + sha256(header).hexdigest().encode()
     raw = b"%s\n%s\n" % (first, header)
     assert decode(raw, "url") is None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import index as faults, packages
-from tests.conftest import Ran, Run
+from tests.conftest import BUILDOUT, Ran, Run
 from tests.index import Index
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
@@ -212,7 +212,7 @@ def test_a_private_index_whose_password_another_handler_knows(
 
     def buildout(folder: str, **variables: str) -> Ran:
         (tmp_path / folder).mkdir()
-        config = CONFIG.format(index=index.url, recipe=recipe, options="")
+        config = BUILDOUT.format(extensions="cachedindex", index=index.url, recipe=recipe, options="")
         (tmp_path / folder / "buildout.cfg").write_text(config)
         url = index.url.replace("//", "//julia:correct-horse@")
         code = WITH_PASSWORD.format(origin=index.origin)

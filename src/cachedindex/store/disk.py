@@ -116,23 +116,6 @@ def append(path: Path, line: bytes, root: Path) -> None:
             os.close(descriptor)
 
 
-def growing(path: Path) -> object:
-    """Return what changes for as long as somebody writes a file that is to be published under this path."""
-    try:
-        with os.scandir(path.parent) as entries:
-            temporary = [entry for entry in entries if entry.name.startswith(_prefix(path))]
-            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in temporary)
-    except OSError:  # Nobody does, or has just ended.
-        return None
-
-
-def look_anew(folder: Path) -> None:
-    """Open a folder, and those above it: an NFS client remembers for half a minute that a file was not there."""
-    for parent in (*reversed(folder.parents), folder):
-        with suppress(OSError):  # Not there, or not to be listed: nothing that could have been remembered.
-            os.close(os.open(parent, os.O_RDONLY))
-
-
 def open_shared(path: Path, flags: int, root: Path) -> int:
     """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
     mode = root.stat().st_mode
@@ -191,6 +174,27 @@ def temporary(path: Path) -> Path:
     return path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}.tmp"
 
 
+def growing(path: Path) -> object:
+    """Return what changes for as long as somebody writes a file that is to be published under this path."""
+    try:
+        with os.scandir(path.parent) as entries:
+            found = [entry for entry in entries if entry.name.startswith(_prefix(path))]
+            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in found)
+    except OSError:  # Nobody does, or has just ended.
+        return None
+
+
+def look_anew(folder: Path) -> None:
+    """Open a folder, and those above it: an NFS client remembers for half a minute that a file was not there."""
+    for parent in (*reversed(folder.parents), folder):
+        with suppress(OSError):  # Not there, or not to be listed: nothing that could have been remembered.
+            os.close(os.open(parent, os.O_RDONLY))
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:100]}."
+
+
 def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
     """Do what needs a folder, making it; again, where a collector removed it meanwhile because it was empty."""
     for _ in range(_FOLDER_TRIES):
@@ -198,10 +202,6 @@ def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
             _make_folders(folder, root, mode)
             return work()
     return work()
-
-
-def _prefix(path: Path) -> str:
-    return f".{path.name[:100]}."
 
 
 def _make_folders(folder: Path, root: Path, mode: int) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.store import disk, folder
 
 try:
     import fcntl
@@ -65,7 +65,7 @@ class Locks:
         return None
 
     def _taken(self, path: Path) -> Callable[[], None] | None:
-        self._root.mkdir(parents=True, exist_ok=True)
+        folder.make(self._root)
         # On NFS a lock wants a file that is open for writing. Made here, with the modes of the cache folder.
         descriptor = disk.open_shared(path, os.O_RDWR, self._root)
         try:
@@ -100,6 +100,24 @@ class Lock:
             _held.discard(self._path)
 
 
+@contextmanager
+def trying(path: Path, root: Path) -> Iterator[bool]:
+    """Hold a lock for a block; yield False at once where another process holds it.
+
+    Where none can be had, for want of rights, space or a lock server, it is True: then two may do the same work.
+    """
+    try:
+        release = _by_flock(disk.open_shared(path, os.O_RDWR, root))
+    except OSError:
+        yield True
+        return
+    try:
+        yield release is not None
+    finally:
+        if release:
+            release()
+
+
 def _by_filelock(path: Path, mode: int) -> Callable[[], None] | None:
     """Take a lock by filelock; ImportError where there is none that can be told what not to fall back to (3.30)."""
     from filelock import Timeout, UnixFileLock  # noqa: PLC0415 - 10 to 50 ms, which only a miss has to pay for
@@ -120,43 +138,13 @@ def _by_filelock(path: Path, mode: int) -> Callable[[], None] | None:
 def _by_flock(descriptor: int) -> Callable[[], None] | None:
     """Take the same lock without filelock: a pip's own environment, into which we came by path, has none."""
     try:
-        taken = _flock(descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if not taken:
-        os.close(descriptor)
-        return None
-    return lambda: os.close(descriptor)
-
-
-@contextmanager
-def trying(path: Path, root: Path) -> Iterator[bool]:
-    """Hold a lock for a block; yield False at once where somebody else holds it, be it this very process.
-
-    Where none can be had, for want of rights, space or a lock server, it is True: then two may do the same work.
-    """
-    try:
-        descriptor = disk.open_shared(path, os.O_RDWR, root)  # On NFS a lock wants a file that is open for writing.
-    except OSError:
-        yield True
-        return
-    try:
-        try:
-            free = _flock(descriptor)
-        except OSError:  # A network file system without locks.
-            free = True
-        yield free
-    finally:
-        os.close(descriptor)
-
-
-def _flock(descriptor: int) -> bool:
-    """Return whether the lock was free, and is now held; OSError where there is no locking."""
-    if fcntl is None:
-        raise OSError("this system has no flock")
-    try:
+        if fcntl is None:
+            raise OSError("this system has no flock")
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    return True
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return lambda: os.close(descriptor)

@@ -22,9 +22,10 @@ _SCOPE_DIGITS = 32
 class Private:
     """The part of a cache folder that is the user's own."""
 
-    def __init__(self, root: Path, make_root: Callable[[], None]) -> None:
+    def __init__(self, root: Path, make_root: Callable[[], None], *, read_only: bool = False) -> None:
         """Take the cache folder, which other users may write to as well, and what makes it."""
         self._root = root
+        self._read_only = read_only
         self._make_root = make_root
         self._user = os.getuid() if hasattr(os, "getuid") else None
         self.folder = root / FOLDER / str(self._user)
@@ -38,6 +39,8 @@ class Private:
         """Make the folder where it is not there; StoreUnavailable where it is not this user's alone."""
         with disk.failing_as_unavailable("keep anything private in", self._root):
             if not self.folder.exists():
+                if self._read_only:
+                    raise StoreUnavailable(f"{self.folder} is not there, and may not be made")
                 self._make()
         if not self.is_own():
             raise StoreUnavailable(f"{self.folder} is not this user's alone; remove it, and it is made anew")
@@ -75,6 +78,8 @@ class Private:
     def _secret(self) -> bytes:
         secret = disk.read(self.folder / _SECRET, self.folder)
         if secret is None or len(secret) != _SECRET_SIZE:  # Damaged: what is stored by the old one is lost.
+            if self._read_only:
+                raise StoreUnavailable(f"{self.folder / _SECRET} is damaged")
             secret = secrets.token_bytes(_SECRET_SIZE)
             disk.publish(self.folder / _SECRET, secret, self.folder)
         return secret

@@ -45,8 +45,8 @@ class Store:
         self._made = False
         self._held: dict[Path, Record] = {}
         """Pages that a read-only folder does not take: for this process they are as good as stored."""
+        self.private = Private(root, self._make, read_only=read_only)
         self._damaged = damaged
-        self.private = Private(root, self._make)
         self._own: Store | None = None
 
     def of(self, request: Request) -> Store:
@@ -111,9 +111,9 @@ class Store:
 
     def expire(self, name: str) -> None:
         """Have a record asked for again before its time; one that is gone meanwhile needs no more."""
-        path = self.root / name
         if self.read_only:
             return
+        path = self.root / name
         root = self.private.folder if self.private.folder in path.parents else self.root
         raw = disk.read(path, root)
         stored = record.decode(raw) if raw else None

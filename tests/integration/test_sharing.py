@@ -231,7 +231,7 @@ store.get(page("flask"))
 print(path.stat().st_mtime > before)
 """
 _READ = """
-store = assemble(config.load()).cache._store
+store = assemble(config.load()).store
 print(store.read_only, store.get(page("six")) is not None)
 """
 

@@ -68,12 +68,13 @@ class Report:
             with suppress(StoreUnavailable):  # Nobody has to act on it; the file is there for whoever looks.
                 self._run.set_aside(path)
 
-    def complain(self, message: str) -> None:
-        """Say what went wrong with us, once in a run."""
-        if message in self._said:
+    def complain(self, message: str, about: str = "") -> None:
+        """Say what went wrong with us, once in a run: that message, or the first one about the same thing."""
+        topic = about or message
+        if topic in self._said:
             return
-        self._said.add(message)
-        if self._run is None or self._run.first(message):
+        self._said.add(topic)
+        if self._run is None or self._run.first(topic):
             self._say(message)
 
     def broken(self, error: Exception) -> None:

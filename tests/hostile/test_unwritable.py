@@ -51,13 +51,24 @@ def no_space_at_all(folder: Path, mount: Mount, _: Index) -> None:
 
 
 def read_only_in_mid_run(folder: Path, mount: Mount, index: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "mode=755", "tmpfs")
+    needed("mkfs.ext4 of e2fsprogs")
+    image = folder.with_suffix(".ext4")
+    with image.open("wb") as file:
+        file.truncate(32 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    mount(folder, "-o", "loop", image)
 
-    def remount(_: Handler) -> bool:
-        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    aborted: list[Path] = []
+
+    def abort(_: Handler) -> bool:
+        # Once something is stored there: in our first build, not in the bare one before.
+        if (folder / "records-v1").exists() and not aborted:
+            aborted.append(folder)
+            # As ext4 does after an error, whatever is open; a mere remount is refused while somebody holds a lock.
+            subprocess.run(["mount", "-o", "remount,abort", folder], check=True)
         return True
 
-    index.fault(remount, "/simple/gamma/")
+    index.fault(abort, "/simple/gamma/")
 
 
 def read_only(folder: Path, mount: Mount, _: Index) -> None:

@@ -99,3 +99,11 @@ def test_a_complaint_is_said_once() -> None:
     for _ in range(3):
         report.complain("the disk is full")
     assert said == ["the disk is full"]
+
+
+def test_of_several_complaints_about_one_thing_the_first_is_said() -> None:
+    said: list[str] = []
+    report = Report(said.append)
+    for message in ("cannot write", "cannot read", "cannot lock"):
+        report.complain(message, about="the store")
+    assert said == ["cannot write"]

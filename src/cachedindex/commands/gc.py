@@ -8,7 +8,7 @@ from cachedindex import config
 from cachedindex.commands import options
 from cachedindex.errors import StoreUnavailable
 from cachedindex.report import Report, volume
-from cachedindex.store import folder, gc
+from cachedindex.store import folder, gc, tree
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         Report().complain(f"{warning} (ignored)")
     settings = loaded.settings
     root = config.cache_folder(settings, environ)
-    if root is None or not root.exists():
+    if root is None or tree.is_empty(root):
         print(f"nothing is stored yet in {root or 'any folder'}")
         return 0
     shared = config.lock_folder(settings, root)

@@ -51,6 +51,11 @@ class Found:
         return True
 
 
+def is_empty(root: Path) -> bool:
+    """Return whether nothing is stored yet; a lock or a word on an origin's health may come before the first page."""
+    return not root.exists() or all(path.name in _TELLING for path in root.iterdir())
+
+
 def trees(root: Path) -> list[Path]:
     """Return the folders that hold records and blobs: the shared one, and this user's own."""
     user = os.getuid() if hasattr(os, "getuid") else 0

@@ -17,7 +17,7 @@ extras = {
     "cli": ["rich>=13"],
 }
 extras["all"] = sorted(requirement for requirements in extras.values() for requirement in requirements)
-extras["test"] = [*extras["all"], "pytest>=8", "hypothesis>=6"]
+extras["test"] = [*extras["all"], "pytest>=8", "hypothesis>=6", "trustme>=1"]
 extras["dev"] = [*extras["test"], "mypy>=1.15", "ruff>=0.9", "types-requests"]
 
 setup(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import venv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,28 +10,15 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import packages
+from tests import environments, packages
+from tests.environments import CHECKOUT, NoNetwork, clean_environment
 from tests.index import Index, serving
 
 # No test here asserts a time, and a busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
-CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src"
-KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
-
-
-def clean_environment(home: Path) -> dict[str, str]:
-    """Return the machine's variables without its pip settings, ours, and its home."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if any(word in name.upper() for word in KEPT) and not name.startswith(("PIP_", "PYTHON"))
-    }
-    if os.environ.get("PIP_CERT"):
-        kept["PIP_CERT"] = os.environ["PIP_CERT"]
-    return {**kept, "HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 @dataclass
@@ -110,15 +94,11 @@ def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("home")
 
     def fetch(*requirements: str) -> Path:
-        name = "-".join((*requirements, sys.implementation.cache_tag)).replace("=", "")
-        folder = Path(pytestconfig.cache.mkdir("wheelhouse")) / name  # type: ignore[union-attr]
-        if not folder.exists():
-            command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder) + ".part", *requirements]
-            process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)
-            if process.returncode:
-                pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: no {' '.join(requirements)}: {process.stderr[-300:]}")
-            Path(f"{folder}.part").rename(folder)
-        return folder
+        try:
+            folder = Path(pytestconfig.cache.mkdir("wheelhouse"))  # type: ignore[union-attr]
+            return environments.fetch(folder, home, *requirements)
+        except NoNetwork as error:
+            pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: {error}")
 
     return fetch
 
@@ -130,16 +110,14 @@ def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
     def make(*requirements: str) -> Path:
         if requirements not in made:
-            home = tmp_path_factory.mktemp("home")
-            folder = tmp_path_factory.mktemp("environment")
-            venv.create(folder, with_pip=True)
-            python = folder / "bin" / "python"
-            subprocess.run(
-                [python, "-m", "pip", "install", "-q", "--no-index", "--find-links", wheelhouse(*requirements),
-                 *requirements],
-                env=clean_environment(home), check=True, capture_output=True,
-            )  # fmt: skip
-            made[requirements] = python
+            home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("environment")
+            made[requirements] = environments.make(folder, home, wheelhouse(*requirements), *requirements)
         return made[requirements]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def our_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the wheel of this checkout."""
+    return environments.our_wheel(tmp_path_factory.mktemp("wheel"))

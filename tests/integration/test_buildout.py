@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests import index as faults, packages
-from tests.conftest import CHECKOUT, Ran, Run, clean_environment
+from tests import environments, index as faults, packages
+from tests.conftest import Ran, Run
 from tests.index import Index
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
@@ -49,34 +47,17 @@ interpreter = py
 
 
 @pytest.fixture(scope="session")
-def our_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the wheel of this checkout, built from a copy so that nothing is left in it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    copy = folder / "checkout"
-    copy.mkdir()
-    shutil.copytree(CHECKOUT / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(CHECKOUT / name, copy)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy]
-    subprocess.run(command, env=clean_environment(folder), check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="session")
 def python(python_with: Callable[..., Path], our_wheel: Path) -> Path:
     """Give a Python with the newest zc.buildout, this package, and the libraries that the project pins otherwise."""
     python = python_with("zc.buildout", "requests", "filelock")
-    command = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", our_wheel]
-    subprocess.run(command, env=clean_environment(our_wheel.parent), check=True, capture_output=True)
+    environments.install(python, our_wheel.parent, "--no-deps", our_wheel)
     return python
 
 
 @pytest.fixture
 def recipe(wheelhouse: Callable[..., Path], distributions: Path) -> str:
     """Put the real zc.recipe.egg into the index, and give its version."""
-    (wheel,) = wheelhouse("zc.recipe.egg").glob("zc*recipe*.whl")
-    shutil.copy(wheel, distributions / wheel.name.replace("zc_recipe_egg", "zc.recipe.egg"))
-    return wheel.name.split("-")[1]
+    return packages.add_recipe(distributions, wheelhouse("zc.recipe.egg"))
 
 
 @pytest.fixture

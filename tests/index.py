@@ -37,9 +37,8 @@ class Seen:
 
     path: str
     headers: dict[str, str] = field(repr=False)
-    began: float
+    began: float = field(default_factory=time.time)
     """In seconds since the epoch."""
-    ended: float = float("inf")
 
 
 class Index:
@@ -360,14 +359,7 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are kept in `seen`."""
 
     def do_GET(self) -> None:
-        seen = Seen(self.path, {name.lower(): value for name, value in self.headers.items()}, time.time())
-        self.index.seen.append(seen)
-        try:
-            self._misbehave_or_answer()
-        finally:
-            seen.ended = time.time()
-
-    def _misbehave_or_answer(self) -> None:
+        self.index.seen.append(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
         for pattern, fault in list(self.index.faults):
             if pattern.search(self.path):
                 if fault(self):

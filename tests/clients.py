@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from abc import abstractmethod
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,13 +167,13 @@ class Job:
             path.mkdir(parents=True)
         client.prepare(site, self._workspace)
 
-    def build(self, *, longest: float = _LONGEST, **variables: str) -> Build:
+    def build(self, *variables: Mapping[str, str], longest: float = _LONGEST) -> Build:
         """Run the client to its end, or kill it after so many seconds."""
         command = [str(part) for part in (*self.site.prefix, *self.client.command(self.site, self._workspace))]
         began = time.perf_counter()
         try:
             process = subprocess.run(
-                command, env=self._environment(variables), cwd=self._workspace, capture_output=True, text=True,
+                command, env=self._environment(*variables), cwd=self._workspace, capture_output=True, text=True,
                 timeout=longest, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -192,14 +193,14 @@ class Job:
         shutil.rmtree(self.cache, ignore_errors=True)
         shutil.copytree(self._filled, self.cache, symlinks=True)
 
-    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        return {
+    def _environment(self, *variables: Mapping[str, str]) -> dict[str, str]:
+        own = {
             **clean_environment(self._home),
             "PIP_NO_CACHE_DIR": "1",
             "CACHEDINDEX_CACHE_DIR": str(self.cache),
             **self.site.variables,
-            **variables,
         }
+        return dict(ChainMap(*(dict(more) for more in reversed(variables)), own))
 
 
 def bodies(cache: Path) -> dict[str, bytes]:

@@ -52,7 +52,7 @@ def make(folder: Path, home: Path, wheels: Path, *requirements: str) -> Path:
 
 def install(python: Path, home: Path, *arguments: object) -> None:
     """Install into an environment, from what is on this machine."""
-    command = [str(part) for part in (python, "-m", "pip", "install", "-q", "--no-index", *arguments)]
+    command = [str(word) for word in (python, "-m", "pip", "install", "-q", "--no-index", *arguments)]
     subprocess.run(command, env=clean_environment(home), check=True, capture_output=True)
 
 
@@ -63,6 +63,6 @@ def our_wheel(folder: Path) -> Path:
     shutil.copytree(CHECKOUT / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, copy)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy]
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(copy)]
     subprocess.run(command, env=clean_environment(folder), check=True, capture_output=True)
     return next(folder.glob("*.whl"))

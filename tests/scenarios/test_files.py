@@ -45,7 +45,7 @@ def test_a_file_that_is_stored_is_served(site: Site, python: Path, tmp_path: Pat
     site.index.fault(fault, "^/files/")
     site.index.seen.clear()
 
-    build = job.build(**EXPIRED)
+    build = job.build(EXPIRED)
 
     assert build.code == 0, build.said
     assert len(build.versions) == len(PROJECTS)
@@ -60,8 +60,8 @@ def test_a_file_that_is_not_stored_ends_as_without_us(
     ours = Job(Pip(python, PROJECTS[:1]), site, tmp_path / "ours")
     bare = Job(Pip(python, PROJECTS[:1], covered=False), site, tmp_path / "bare")
 
-    without = bare.build(**IMPATIENT)
-    with_us = ours.build(**IMPATIENT)
+    without = bare.build(IMPATIENT)
+    with_us = ours.build(IMPATIENT)
 
     assert with_us.code == without.code
     assert without.code

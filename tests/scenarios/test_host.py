@@ -30,16 +30,16 @@ def site(star: Path, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def jobs(site: Site, tmp_path: Path) -> list[Job]:
-    """Give forty jobs with one cache, which holds what they need; scripts, since forty pips take a minute of two cores."""
+    """Give forty jobs with one cache, which holds what they need. Forty pips would take a minute of two cores."""
     jobs = [Job(Script(FEW), site, tmp_path / f"job-{number}", tmp_path / "cache") for number in range(RUNS)]
     assert jobs[0].build().code == 0
     return jobs
 
 
-def at_once(jobs: Sequence[Job], **variables: str) -> list[Build]:
+def at_once(jobs: Sequence[Job]) -> list[Build]:
     jobs[0].site.index.seen.clear()
     with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(lambda job: job.build(**EXPIRED, **variables), jobs))
+        return list(pool.map(lambda job: job.build(EXPIRED), jobs))
 
 
 def opened_at(cache: Path) -> float:
@@ -53,7 +53,7 @@ def opened_at(cache: Path) -> float:
 def test_forty_builds_at_once_find_out_together(jobs: list[Job], site: Site, fault: faults.Fault) -> None:
     site.index.fault(fault)
 
-    builds = at_once(jobs, CACHEDINDEX_TIMEOUT="3")
+    builds = at_once(jobs)
 
     assert {build.code for build in builds} == {0}
     assert len(site.index.seen) <= RUNS * MAX_FAILS
@@ -74,7 +74,7 @@ def broken(site: Site, python_with: Callable[..., Path], tmp_path: Path) -> Iter
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        ran = job.build(**EXPIRED, http_proxy=proxy, no_proxy="")
+        ran = job.build(EXPIRED, {"http_proxy": proxy, "no_proxy": ""})
         assert ran.code == 0, ran.said
         assert f"served {len(FEW)} pages stale" in ran.ours[-1]
         site.index.seen.clear()
@@ -83,7 +83,7 @@ def broken(site: Site, python_with: Callable[..., Path], tmp_path: Path) -> Iter
 
 def test_a_broken_proxy_says_nothing_of_the_index(broken: Job, site: Site, tmp_path: Path) -> None:
     job = Job(broken.client, site, tmp_path / "healthy", broken.cache)
-    ran = job.build(**EXPIRED)
+    ran = job.build(EXPIRED)
     assert ran.code == 0, ran.said
     assert ran.ours == []
     assert len(site.index.pages_seen()) == len(FEW)

@@ -31,7 +31,7 @@ EXPIRY = 1
 PAGE = "project-000/"
 
 NGINX = """
-daemon off; error_log stderr; pid {folder}/nginx.pid;
+daemon off; master_process off; error_log stderr; pid {folder}/nginx.pid;
 events {{}}
 http {{
     access_log off;

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
-import venv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +10,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import packages
+from tests import environments, packages
+from tests.environments import CHECKOUT, NoNetwork, clean_environment
 from tests.index import Index, serving
 
 # No test here asserts a time, and a busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
-CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src"
 BUILDOUT = """
 [buildout]
@@ -53,20 +49,6 @@ eggs = alpha
        source
 interpreter = py
 """
-
-KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
-
-
-def clean_environment(home: Path) -> dict[str, str]:
-    """Return the machine's variables without its pip settings, ours, and its home."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if any(word in name.upper() for word in KEPT) and not name.startswith(("PIP_", "PYTHON"))
-    }
-    if os.environ.get("PIP_CERT"):
-        kept["PIP_CERT"] = os.environ["PIP_CERT"]
-    return {**kept, "HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 @dataclass
@@ -142,15 +124,11 @@ def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("home")
 
     def fetch(*requirements: str) -> Path:
-        name = "-".join((*requirements, sys.implementation.cache_tag)).replace("=", "")
-        folder = Path(pytestconfig.cache.mkdir("wheelhouse")) / name  # type: ignore[union-attr]
-        if not folder.exists():
-            command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder) + ".part", *requirements]
-            process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)
-            if process.returncode:
-                pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: no {' '.join(requirements)}: {process.stderr[-300:]}")
-            Path(f"{folder}.part").rename(folder)
-        return folder
+        try:
+            folder = Path(pytestconfig.cache.mkdir("wheelhouse"))  # type: ignore[union-attr]
+            return environments.fetch(folder, home, *requirements)
+        except NoNetwork as error:
+            pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: {error}")
 
     return fetch
 
@@ -162,16 +140,8 @@ def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
     def make(*requirements: str) -> Path:
         if requirements not in made:
-            home = tmp_path_factory.mktemp("home")
-            folder = tmp_path_factory.mktemp("environment")
-            venv.create(folder, with_pip=True)
-            python = folder / "bin" / "python"
-            subprocess.run(
-                [python, "-m", "pip", "install", "-q", "--no-index", "--find-links", wheelhouse(*requirements),
-                 *requirements],
-                env=clean_environment(home), check=True, capture_output=True,
-            )  # fmt: skip
-            made[requirements] = python
+            home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("environment")
+            made[requirements] = environments.make(folder, home, wheelhouse(*requirements), *requirements)
         return made[requirements]
 
     return make
@@ -179,33 +149,22 @@ def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def our_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the wheel of this checkout, built from a copy so that nothing is left in it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    copy = folder / "checkout"
-    copy.mkdir()
-    shutil.copytree(CHECKOUT / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(CHECKOUT / name, copy)
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, copy]
-    subprocess.run(command, env=clean_environment(folder), check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
+    """Give the wheel of this checkout."""
+    return environments.our_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
 def python(python_with: Callable[..., Path], our_wheel: Path) -> Path:
     """Give a Python with the newest zc.buildout, this package, and the libraries that the project pins otherwise."""
     python = python_with("zc.buildout", "requests", "filelock")
-    command = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", our_wheel]
-    subprocess.run(command, env=clean_environment(our_wheel.parent), check=True, capture_output=True)
+    environments.install(python, our_wheel.parent, "--no-deps", our_wheel)
     return python
 
 
 @pytest.fixture
 def recipe(wheelhouse: Callable[..., Path], distributions: Path) -> str:
     """Put the real zc.recipe.egg into the index, and give its version."""
-    (wheel,) = wheelhouse("zc.recipe.egg").glob("zc*recipe*.whl")
-    shutil.copy(wheel, distributions / wheel.name.replace("zc_recipe_egg", "zc.recipe.egg"))
-    return wheel.name.split("-")[1]
+    return packages.add_recipe(distributions, wheelhouse("zc.recipe.egg"))
 
 
 @pytest.fixture

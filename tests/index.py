@@ -6,14 +6,23 @@ import hashlib
 import html
 import json
 import re
+import socket
+import ssl
+import struct
 import threading
+import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import trustme
 
 JSON = "application/vnd.pypi.simple.v1+json"
 PORTAL = b"<html><body><form action='/login'><input name='user'></form></body></html>"
@@ -28,22 +37,35 @@ class Seen:
 
     path: str
     headers: dict[str, str] = field(repr=False)
+    began: float = field(default_factory=time.time)
+    """In seconds since the epoch."""
 
 
 class Index:
     """The index: `url` is what a client is given; `faults` are (pattern, fault) pairs, the first match applies."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", authority: trustme.CA | None = None) -> None:
+        """Serve a folder, over TLS where there is an authority whose certificate to show."""
         self.folder = folder
+        self.host = host
         self.seen: list[Seen] = []
         self.faults: list[tuple[re.Pattern[str], Fault]] = []
         self.validators = False
+        self.speaks_json = True
         self.headers: dict[str, str] = {}
         self.let_go = threading.Event()
-        self._server = Server(self)
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self._authority = authority
+        self.certificate = certificate(authority, host) if authority else None
+        self._port = _taken_port()
+        self._full: list[socket.socket] = []
+        self._server: Server | None = None
+        self.origin = f"{'https' if authority else 'http'}://{host}:{self.port}"
         self.url = f"{self.origin}/simple/"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self._listen()
+
+    @property
+    def port(self) -> int:
+        return int(self._port.getsockname()[1])
 
     def fault(self, fault: Fault, pattern: str = "") -> None:
         self.faults.append((re.compile(pattern), fault))
@@ -52,12 +74,44 @@ class Index:
         self.faults.clear()
         self.let_go.set()
         self.let_go = threading.Event()
+        self.certificate = certificate(self._authority, self.host) if self._authority else None
+        while self._full:
+            self._full.pop().close()
+        self._listen()
+
+    def refuse(self) -> None:
+        """Stop listening until the index heals: connections are refused."""
+        self.let_go.set()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def overflow(self) -> None:
+        """Answer no SYN until the index heals: somebody listens, never accepts, and has a full backlog."""
+        self.refuse()
+        listening = _reusable(self.port)
+        self._full.append(listening)
+        listening.listen(0)
+        while True:
+            client = socket.socket()
+            client.settimeout(0.2)
+            self._full.append(client)
+            try:
+                client.connect(("127.0.0.1", self.port))
+            except TimeoutError:
+                return
 
     def close(self) -> None:
-        """Stop listening: from now on, connections are refused."""
-        self.let_go.set()
-        self._server.shutdown()
-        self._server.server_close()
+        """Stop listening for good: from now on, connections are refused."""
+        self.refuse()
+        self._port.close()
+
+    def _listen(self) -> None:
+        if self._server is None:
+            self._server = Server(self)
+            serve = self._server.serve_forever
+            threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def pages_seen(self) -> list[str]:
         return [seen.path for seen in self.seen if seen.path.startswith("/simple/")]
@@ -67,8 +121,8 @@ class Index:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Index]:
-    index = Index(folder)
+def serving(folder: Path, host: str = "127.0.0.1", authority: trustme.CA | None = None) -> Iterator[Index]:
+    index = Index(folder, host, authority)
     try:
         yield index
     finally:
@@ -77,6 +131,25 @@ def serving(folder: Path) -> Iterator[Index]:
 
 def project_of(filename: str) -> str:
     return re.sub(r"[-_.]+", "-", filename.partition("-")[0]).lower()
+
+
+def certificate(authority: trustme.CA, host: str) -> ssl.SSLContext:
+    """Return what a server shows that this authority vouches for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    return context
+
+
+def _taken_port() -> socket.socket:
+    """Return a socket that has a port, so that nobody else gets it while the index does not listen."""
+    return _reusable(0)
+
+
+def _reusable(port: int) -> socket.socket:
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", port))
+    return taken
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------
@@ -119,6 +192,8 @@ def cut(handler: Handler) -> bool:
 
 
 def reset(handler: Handler) -> bool:
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.rfile.close()
     handler.connection.close()
     handler.close_connection = True
     return False
@@ -140,6 +215,122 @@ def redirect(target: str) -> Fault:
     return status(302, {"Location": target}, b"")
 
 
+def flapping() -> Fault:
+    """Answer every other request, beginning with the second, and hang at the others."""
+    numbers = count()
+
+    def fault(handler: Handler) -> bool:
+        return bool(next(numbers) % 2) or hang(handler)
+
+    return fault
+
+
+def drip_headers(handler: Handler) -> bool:
+    """Send the answer at a byte per second, from its first header on."""
+    code, headers, content = handler.answer()
+    return _drip(handler, _head(code, {**headers, "Content-Length": str(len(content))}) + content)
+
+
+def drip_body(handler: Handler) -> bool:
+    """Send the headers at once, and the body at a byte per second."""
+    code, headers, content = handler.answer()
+    handler.wfile.write(_head(code, {**headers, "Content-Length": str(len(content))}))
+    return _drip(handler, content)
+
+
+def stall(handler: Handler) -> bool:
+    """Announce the whole body, send half of it, and fall silent."""
+    code, headers, content = handler.answer()
+    handler.wfile.write(_head(code, {**headers, "Content-Length": str(len(content))}) + content[: len(content) // 2])
+    return hang(handler)
+
+
+def chunked_without_end(handler: Handler) -> bool:
+    """Send the body in chunks, and hang up before the last file and the empty chunk that ends it."""
+    code, headers, content = handler.answer()
+    part = without_last_file(content)
+    handler.wfile.write(_head(code, {**headers, "Transfer-Encoding": "chunked"}) + b"%x\r\n%s\r\n" % (len(part), part))
+    handler.close_connection = True
+    return False
+
+
+def gzip_cut(handler: Handler) -> bool:
+    """Send a compressed body that ends before its last file, with the length that it has: a cache kept it cut."""
+    code, headers, content = handler.answer()
+    if "gzip" not in handler.headers.get("Accept-Encoding", ""):
+        return cut(handler)
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(without_last_file(content)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    handler.reply(code, {**headers, "Content-Encoding": "gzip"}, packed)
+    return False
+
+
+def altered(change: Callable[[bytes], bytes], **headers: str) -> Fault:
+    """Answer with another body, of the same type."""
+
+    def fault(handler: Handler) -> bool:
+        code, own, content = handler.answer()
+        added = {name.replace("_", "-"): value for name, value in headers.items()}
+        handler.reply(code, {**own, **added}, change(content))
+        return False
+
+    return fault
+
+
+def another_projects(handler: Handler) -> bool:
+    """Answer for each page with that of the project before it in the alphabet."""
+    names = sorted({project_of(path.name) for path in handler.index.folder.iterdir()})
+    project = handler.path.strip("/").rpartition("/")[2]
+    if project not in names:
+        return True
+    handler.reply(*handler.answer(f"/simple/{names[names.index(project) - 1]}/"))
+    return False
+
+
+def looping(handler: Handler) -> bool:
+    return redirect(handler.path)(handler)
+
+
+def without_last_file(page: bytes) -> bytes:
+    """Return the beginning of a page, up to where its last file would be named."""
+    return page[: max(page.rfind(b"<a "), page.rfind(b'{"filename"'), len(page) // 2)]
+
+
+def with_a_hole(page: bytes) -> bytes:
+    """Return a page of the same length whose end was never written: what a crash leaves of a file."""
+    return without_last_file(page).ljust(len(page), b"\0")
+
+
+def without_files(page: bytes) -> bytes:
+    """Return the page of a project that has no files."""
+    if page.startswith(b"{"):
+        return json.dumps({**json.loads(page), "files": []}).encode()
+    return re.sub(rb"<a .*?</a>(<br>)?\n?", b"", page)
+
+
+def without_newest(page: bytes) -> bytes:
+    """Return a sound page as it was before its last file was there."""
+    if page.startswith(b"{"):
+        content = json.loads(page)
+        return json.dumps({**content, "files": content["files"][:-1]}).encode()
+    return re.sub(rb"<a (?!.*<a ).*?</a>(<br>)?\n?", b"", page, flags=re.DOTALL)
+
+
+def _head(code: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {code} OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def _drip(handler: Handler, content: bytes) -> bool:
+    let_go = handler.index.let_go
+    handler.close_connection = True
+    for place in range(len(content)):
+        handler.wfile.write(content[place : place + 1])
+        if let_go.wait(1):
+            break
+    return False
+
+
 # -- the server --------------------------------------------------------------------------------------------------------
 
 
@@ -150,7 +341,16 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, index: Index) -> None:
         self.index = index
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", index.port), Handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept; the handshake is the handler's business, in its own thread."""
+        connection, address = super().get_request()
+        if self.index.certificate:
+            return self.index.certificate.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            ), address
+        return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is what these tests are about; nothing to print."""
@@ -176,7 +376,7 @@ class Handler(BaseHTTPRequestHandler):
                 if fault(self):
                     break
                 return
-        self._answer()
+        self.reply(*self.answer())
 
     do_HEAD = do_GET
 
@@ -190,30 +390,30 @@ class Handler(BaseHTTPRequestHandler):
         if self.truncate:
             self.close_connection = True
 
-    def _answer(self) -> None:
-        kind, _, rest = self.path.partition("?")[0].strip("/").partition("/")
+    def answer(self, path: str | None = None) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of the right answer for a path, by default the one that was asked for."""
+        kind, _, rest = (path or self.path).partition("?")[0].strip("/").partition("/")
         if kind == "files" and (self.index.folder / rest).is_file():
-            self.reply(200, {"Content-Type": "application/octet-stream"}, (self.index.folder / rest).read_bytes())
-        elif kind == "files" and rest.endswith(".metadata"):
-            self.reply(200, {"Content-Type": "application/octet-stream"}, metadata(self.index.folder / rest[:-9]))
-        elif kind == "simple" and not rest:
+            return 200, {"Content-Type": "application/octet-stream"}, (self.index.folder / rest).read_bytes()
+        if kind == "files" and rest.endswith(".metadata"):
+            return 200, {"Content-Type": "application/octet-stream"}, metadata(self.index.folder / rest[:-9])
+        if kind == "simple" and not rest:
             names = sorted({project_of(path.name) for path in self.index.folder.iterdir()})
             links = "".join(f'<a href="{name}/">{name}</a>\n' for name in names)
-            self._page(f"<title>Simple index</title>{links}".encode(), "text/html")
-        elif kind == "simple" and (found := self.index.distributions(rest)):
-            as_json = JSON in self.headers.get("Accept", "")
-            self._page(json_page(rest, found) if as_json else html_page(rest, found), JSON if as_json else "text/html")
-        else:
-            self.reply(404, {"Content-Type": "text/html"}, b"not found")
+            return self._page(f"<title>Simple index</title>{links}".encode(), "text/html")
+        if kind == "simple" and (found := self.index.distributions(rest)):
+            if self.index.speaks_json and JSON in self.headers.get("Accept", ""):
+                return self._page(json_page(rest, found), JSON)
+            return self._page(html_page(rest, found), "text/html")
+        return 404, {"Content-Type": "text/html"}, b"not found"
 
-    def _page(self, content: bytes, content_type: str) -> None:
+    def _page(self, content: bytes, content_type: str) -> tuple[int, dict[str, str], bytes]:
         headers = {"Content-Type": content_type}
         if self.index.validators:
             headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
             if self.headers.get("If-None-Match") == headers["ETag"]:
-                self.reply(304, headers, b"")
-                return
-        self.reply(200, headers, content)
+                return 304, headers, b""
+        return 200, headers, content
 
 
 def sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -47,6 +48,22 @@ def add_wheel(folder: Path, name: str, version: str, requires: tuple[str, ...] =
     filename, content = wheel(name, version, requires)
     (folder / filename).write_bytes(content)
     return folder / filename
+
+
+def add_star(folder: Path, projects: int) -> None:
+    """Add projects of three versions each, and `star`, which requires all of them."""
+    names = tuple(f"project_{number:03}" for number in range(projects))
+    for version in ("0.8", "0.9", "1.0"):
+        for name in names:
+            add_wheel(folder, name, version)
+        add_wheel(folder, "star", version, names)
+
+
+def add_recipe(folder: Path, wheels: Path) -> str:
+    """Add the real zc.recipe.egg by the name that buildout looks for, and return its version."""
+    (wheel,) = wheels.glob("zc*recipe*.whl")
+    shutil.copy(wheel, folder / wheel.name.replace("zc_recipe_egg", "zc.recipe.egg"))
+    return wheel.name.split("-")[1]
 
 
 def add_backend(folder: Path) -> Path:

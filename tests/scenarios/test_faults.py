@@ -1,0 +1,68 @@
+"""Every fault, real clients, 120 projects whose pages have all expired: the build comes out as without the fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from cachedindex.settings import MAX_FAILS
+from tests.clients import EXPIRED, Job, bodies
+from tests.faults import FAULTS, Fault
+from tests.scenarios.conftest import JobOf
+
+QUICKLY = {**EXPIRED, "CACHEDINDEX_TIMEOUT": "1"}
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = ("oldest pip", "newest pip", "buildout")
+HOLE = "HTML of the right length passes for whole, even where its end is zeros"
+KNOWN = {("broken JSON of the right length", "buildout"): HOLE}
+"""What is not right yet, and why."""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_build_comes_out_the_same(job_of: JobOf, name: str, client: str, request: pytest.FixtureRequest) -> None:
+    if (name, client) in KNOWN:
+        request.applymarker(pytest.mark.xfail(reason=KNOWN[name, client], strict=True))
+    survives(job_of(client, FAULTS[name].door), FAULTS[name])
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.failure])
+def test_the_next_build_within_the_pause_asks_nothing(job_of: JobOf, name: str) -> None:
+    job = job_of("script", FAULTS[name].door)
+    survives(job, FAULTS[name])
+    FAULTS[name].begin(job.site)
+    job.site.index.seen.clear()
+    try:
+        build = job.build(QUICKLY)
+    finally:
+        job.site.heal()
+    assert build.code == 0, build.said
+    assert job.site.index.seen == []
+
+
+IN_HTML = ("body shorter than Content-Length", "chunked without an end", "gzip cut", "login portal", "empty list",
+           "broken JSON of the right length", "another project's page", "older serial", "200 with no body")  # fmt: skip
+KNOWN_IN_HTML = {"broken JSON of the right length": HOLE}
+
+
+@pytest.mark.parametrize("name", IN_HTML)
+def test_pages_in_html_hide_no_fault(html_job: Job, name: str, request: pytest.FixtureRequest) -> None:
+    if name in KNOWN_IN_HTML:
+        request.applymarker(pytest.mark.xfail(reason=KNOWN_IN_HTML[name], strict=True))
+    survives(html_job, FAULTS[name])
+
+
+def survives(job: Job, fault: Fault) -> None:
+    fault.begin(job.site)
+    try:
+        build = job.build(QUICKLY)
+        asked = len(job.site.index.seen)
+    finally:
+        job.site.heal()
+
+    assert build.code == 0, build.said
+    assert build.versions == job.healthy.versions
+    assert bodies(job.cache) == job.pages
+    assert asked <= (MAX_FAILS if fault.failure else len(job.pages)) * fault.hops
+    assert len(build.ours) == 1, "it says so, once"

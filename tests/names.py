@@ -40,6 +40,7 @@ class Names:
         try:
             self._socket.bind((_SERVER, _PORT))
         except OSError as error:
+            self._socket.close()
             raise NoNames(f"port 53 is not ours: {error.strerror}") from None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

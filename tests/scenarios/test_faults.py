@@ -14,16 +14,11 @@ QUICKLY = {**EXPIRED, "CACHEDINDEX_TIMEOUT": "1"}
 pytestmark = pytest.mark.slow
 
 CLIENTS = ("oldest pip", "newest pip", "buildout")
-HOLE = "HTML of the right length passes for whole, even where its end is zeros"
-KNOWN = {("broken JSON of the right length", "buildout"): HOLE}
-"""What is not right yet, and why."""
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_the_build_comes_out_the_same(job_of: JobOf, name: str, client: str, request: pytest.FixtureRequest) -> None:
-    if (name, client) in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN[name, client], strict=True))
+def test_the_build_comes_out_the_same(job_of: JobOf, name: str, client: str) -> None:
     survives(job_of(client, FAULTS[name].door), FAULTS[name])
 
 
@@ -43,13 +38,10 @@ def test_the_next_build_within_the_pause_asks_nothing(job_of: JobOf, name: str) 
 
 IN_HTML = ("body shorter than Content-Length", "chunked without an end", "gzip cut", "login portal", "empty list",
            "broken JSON of the right length", "another project's page", "older serial", "200 with no body")  # fmt: skip
-KNOWN_IN_HTML = {"broken JSON of the right length": HOLE}
 
 
 @pytest.mark.parametrize("name", IN_HTML)
-def test_pages_in_html_hide_no_fault(html_job: Job, name: str, request: pytest.FixtureRequest) -> None:
-    if name in KNOWN_IN_HTML:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN_IN_HTML[name], strict=True))
+def test_pages_in_html_hide_no_fault(html_job: Job, name: str) -> None:
     survives(html_job, FAULTS[name])
 
 

@@ -223,3 +223,8 @@ def test_what_a_project_list_lost(before: int, after: int, said: str | None) -> 
     root = "https://index.example/simple/"
     for media, form in ((HTML, html), (JSON, as_list)):
         assert pages.lost(pages.read(root, media, form(before)), pages.read(root, media, form(after))) == said
+
+
+def test_html_with_a_hole_in_it_is_no_page() -> None:
+    with pytest.raises(NoIndexPage, match="zeros"):
+        pages.read(URL, HTML, b"<a href='z-1.zip'>z</a>" + bytes(9))

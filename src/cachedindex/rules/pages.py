@@ -86,6 +86,8 @@ def read(url: str, content_type: str, body: bytes, base: str = "") -> Page:
     media = content_type.partition(";")[0].strip().lower()
     if media == "application/json" or media.endswith("+json"):
         return _read_json(url, body, base or url)
+    if b"\0" in body:  # What a full disk, or a CDN's, makes of a page of the right length.
+        raise NoIndexPage("a page with zeros in it")
     if "html" in media:
         return _read_html(url, body.decode("utf-8", "replace"), base or url)
     raise NoIndexPage(f"no index page, but {media or 'of no type'}")

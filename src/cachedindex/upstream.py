@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from http import HTTPStatus
@@ -45,10 +45,17 @@ class Upstream:
         self._host = host
         self._run = run
         self._clock = clock
+        self._recalled: dict[str, tuple[Sequence[Event], float, Health]] = {}
 
     def health(self, request: Request) -> Health:
         """Return what this host remembers of the request's origin."""
-        return breaker.recall(self._host.events(naming.health_name(request)), self._clock())
+        name, now = naming.health_name(request), self._clock()
+        events = self._host.events(name)
+        known = self._recalled.get(name)
+        # Every question to upstream wants to know this some times, and time alone changes it slowly.
+        if known is None or known[0] is not events or not 0 <= now - known[1] < 1:
+            known = self._recalled[name] = (events, now, breaker.recall(events, now))
+        return known[2]
 
     def cold(self, request: Request) -> Cold:
         """Return what this run remembers of look-ups without a copy at the request's origin."""

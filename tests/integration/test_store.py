@@ -168,6 +168,22 @@ def test_events_are_shared_and_cut_lines_ignored(tmp_path: Path) -> None:
     assert log.events("another") == []
 
 
+def test_events_are_read_on_and_read_anew(tmp_path: Path) -> None:
+    log, other = (events.of_host(tmp_path / "cache", None) for _ in range(2))
+    log.note("index", FAILED)
+    assert log.events("index") is log.events("index"), "nothing was added"
+    other.note("index", Event("failed", 101.0, "b", "two"))
+    assert [event.at for event in log.events("index")] == [100.0, 101.0]
+    file = only_file(tmp_path / "cache")
+    line = file.read_bytes().splitlines()[1]
+    file.write_bytes(line + b"\n")  # Begun anew by another process.
+    assert [event.at for event in log.events("index")] == [101.0]
+    file.write_bytes(line + b"\n" + line)
+    assert [event.at for event in log.events("index")] == [101.0], "not written to its end yet"
+    file.write_bytes(line + b"\n" + line + b"\n")
+    assert [event.at for event in log.events("index")] == [101.0, 101.0]
+
+
 def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     (tmp_path / "run").mkdir()

@@ -40,7 +40,7 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> A
         (COPY, answer(), listing(1, 2, 3, 4), "replace", False),
         (None, answer(), EMPTY, "replace", False),
         (COPY, answer(304), b"", "renew", False),
-        (None, answer(304), b"", "pass", False),
+        (None, answer(304), b"", "pass", True),
         # unsound
         (COPY, answer(whole=False), GOOD, "reject", False),
         (None, answer(whole=False), GOOD, "reject", False),
@@ -62,7 +62,7 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> A
         (COPY, answer(503), b"", "reject", True),
         (COPY, answer(407), b"", "reject", True),
         (COPY, answer(429), b"", "reject", False),
-        (COPY, answer(302), b"", "reject", False),
+        (COPY, answer(302), b"", "reject", True),
         (None, answer(500), b"", "pass", True),
         # not to be stored, where it would be sound otherwise
         (COPY, answer(private=True), GOOD, "pass", False),

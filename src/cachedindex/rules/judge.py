@@ -41,7 +41,9 @@ def judge(
         return Judgement("pass", "it is not to be stored") if unstored else judged
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Judgement("renew")
-    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT
+    # A redirect that is left at the end of the way leads nowhere, or in a circle.
+    lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or lost
     why = f"it answered {answer.status} {answer.reason}".rstrip()
     if answer.status in _FINAL or record is None or exceeds(request, answer):
         return Judgement("pass", why, fault)

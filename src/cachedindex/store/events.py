@@ -33,18 +33,35 @@ class EventLog:
         self._homes = [(root, root / name) for root, name in homes]
         self._told_by = [(root, root / name) for root, name in told_by]
         self._own: defaultdict[str, list[Event]] = defaultdict(list)
+        self._read: dict[Path, tuple[bytes, list[Event]]] = {}
+        """What each file held last time: it only grows, and every question to upstream reads it some times."""
+        self._known: dict[str, tuple[list[Event], list[Event]]] = {}
 
     def events(self, name: str) -> Sequence[Event]:
         """Return what was noted of an origin by its name, in order of time; a file that cannot be read tells nothing.
 
-        Of the host's folder as well as of a run's, since a folder may have become full, or writable, meanwhile.
+        Of the host's folder as well as of a run's, since a folder may have become full, or writable, meanwhile. It is
+        the same object as before where nothing was added.
         """
         events = [*self._own[name]]
         for root, home in (*self._told_by, *self._homes):
             with suppress(StoreUnavailable):
-                lines = (disk.read(home / name, root) or b"").splitlines()
-                events.extend(event for line in lines for event in _event(line))
-        return sorted(events, key=lambda event: event.at)
+                events.extend(self._of_file(home / name, root))
+        if name not in self._known or events != self._known[name][0]:
+            self._known[name] = (events, sorted(events, key=lambda event: event.at))
+        return self._known[name][1]
+
+    def _of_file(self, path: Path, root: Path) -> Sequence[Event]:
+        raw = disk.read(path, root) or b""
+        before, events = self._read.get(path, (b"", []))
+        if raw == before:
+            return events
+        if not raw.startswith(before):  # It was begun anew.
+            before, events = b"", []
+        whole = raw.rfind(b"\n") + 1
+        added = [event for line in raw[len(before) : whole].splitlines() for event in _event(line)]
+        self._read[path] = (raw[:whole], [*events, *added])
+        return self._read[path][1]
 
     def note(self, name: str, event: Event) -> None:
         """Tell the other processes; where no folder takes it, this one remembers it all the same."""
@@ -69,7 +86,7 @@ def _append(root: Path, path: Path, line: bytes) -> bool:
     try:
         folder.make(root)
         with disk.failing_as_unavailable("write to", root):
-            if len(disk.read(path, root) or b"") > _LONGEST:
+            if path.exists() and path.stat().st_size > _LONGEST:
                 path.unlink(missing_ok=True)
         disk.append(path, line, root)
     except StoreUnavailable:  # Whoever tries to store a page there says so.

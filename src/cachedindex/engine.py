@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -124,15 +124,26 @@ class Cache:
 
     def _admitted(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Fresh:
         """Return what one try brings, where the breaker lets it through; NotAsked where it does not."""
-        admission = self._upstream.admit(request)
-        if admission == "hold":
-            raise NotAsked(breaker.why(self._upstream.health(request), request.remembered_as))
-        most = self._upstream.health(request).pause * _PROBE_SHARE if admission == "probe" else math.inf
+        most = math.inf
+        if self._admit(request) == "probe":
+            most = self._upstream.health(request).pause * _PROBE_SHARE
+
+        def send_still(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            if most == math.inf:  # Many may have been let through at once, and the first of them have failed meanwhile.
+                self._admit(request)
+            return send(headers, patient=patient)
+
         try:
-            return self._attempt(request, record, ask, send, most)
+            return self._attempt(request, record, ask, send_still, most)
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause)
             raise
+
+    def _admit(self, request: Request) -> breaker.Admission:
+        admission = self._upstream.admit(request)
+        if admission == "hold":
+            raise NotAsked(breaker.why(self._upstream.health(request), request.remembered_as))
+        return admission
 
     def _attempt(self, request: Request, record: Record | None, ask: Ask, send: Send, most: float = math.inf) -> Fresh:
         """Return what one try brings before the deadline, at most `most` seconds; what comes later is stored."""

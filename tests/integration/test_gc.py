@@ -213,6 +213,8 @@ def test_strays_go_and_what_is_young_stays(store: Store, tmp_path: Path) -> None
         store.root / ".README.1.ab.tmp": HOUR + 60,
         store.root / "blobs-v1/ab/.x.1.ab.tmp": HOUR + 60,
         store.root / "records-v1/index.example/.six.1.ab.tmp": HOUR + 60,
+        shared / ".clock.1.ab.tmp": HOUR + 60,
+        shared / "locks-v1/.x.mark.1.ab.tmp": HOUR + 60,
         shared / "locks-v1/x.lock": 8 * DAY,
         shared / "health-v1/host/origin": 8 * DAY,
     }
@@ -227,6 +229,18 @@ def test_strays_go_and_what_is_young_stays(store: Store, tmp_path: Path) -> None
     assert collected.removed == len(old)
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in young)
+
+
+def test_folders_that_were_never_finished_go(store: Store, tmp_path: Path) -> None:
+    put_page(store, "six")
+    own = store.root / "private-v1" / str(os.getuid())
+    folders = [top / ".records-v1.1.ab.tmp" for top in (store.root, own, tmp_path / "locks")]
+    kept = store.root / ".notes.tmp/mine"
+    for folder in (*folders, kept):
+        folder.mkdir(parents=True)
+    gc.collect(store.root, tmp_path / "locks", 1e12, 60 * DAY)
+    assert not any(folder.exists() for folder in folders)
+    assert kept.exists(), "only what is empty, and nothing below it"
 
 
 def test_one_collects_at_a_time(store: Store) -> None:

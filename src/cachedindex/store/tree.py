@@ -84,7 +84,9 @@ def strays(root: Path, shared: Path) -> Iterator[Found]:
         yield from (found for found in files(tree / quarantine.FOLDER) if found.path in surplus)
     now = disk.now(shared)
     told = [found for name in _TELLING for found in files(shared / name)]
-    yield from (found for found in told if now - found.seen.st_mtime > _UNUSED_AFTER)
+    if shared != root:
+        told += [found for found in _here(shared) if _is_temporary(found)]
+    yield from (found for found in told if now - found.seen.st_mtime > _needless_after(found))
 
 
 def prune(root: Path, shared: Path) -> None:
@@ -92,8 +94,15 @@ def prune(root: Path, shared: Path) -> None:
     for top in (*_folders(root), *(shared / name for name in _TELLING)):
         if not top.is_symlink():
             for folder, _, _ in os.walk(top, topdown=False):
-                with suppress(OSError):  # It is not empty.
-                    Path(folder).rmdir()
+                _remove_empty(Path(folder))
+    for top in (*trees(root), shared):  # A folder is made under a temporary name, by whom a kill may end.
+        for unfinished in top.glob(".*.tmp"):
+            _remove_empty(unfinished)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # It is not empty, no folder, or not ours.
+        folder.rmdir()
 
 
 def everything(root: Path) -> Iterator[Path]:
@@ -136,6 +145,10 @@ def _file(entry: os.DirEntry[str]) -> Iterator[Found]:
     with suppress(FileNotFoundError):  # Gone since it was listed.
         if entry.is_file(follow_symlinks=False):
             yield Found(entry.path, entry.name, entry.stat(follow_symlinks=False))
+
+
+def _needless_after(found: Found) -> float:
+    return _STRAY_AFTER if _is_temporary(found) else _UNUSED_AFTER
 
 
 def _is_temporary(found: Found) -> bool:

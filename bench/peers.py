@@ -28,7 +28,8 @@ LONGEST = 20.0
 """Seconds after which an answer is none."""
 EXPIRY = 1
 """Seconds after which a proxy has to ask again."""
-PAGE = "project-000/"
+PAGE = "project-007/"
+"""The one that is gone in "404 for one page"."""
 
 NGINX = """
 daemon off; master_process off; error_log stderr; pid {folder}/nginx.pid;
@@ -148,7 +149,8 @@ def started(name: str, site: Site, folder: Path) -> Iterator[str]:
 def met(pages: str, fault: Fault, site: Site) -> str:
     """Return in words what a proxy answers for an expired page as the fault has begun."""
     whole = _healthy(pages)
-    time.sleep(EXPIRY + 0.5)  # Nothing tells when a page of somebody else's has expired.
+    # Nothing tells when a page of somebody else's has expired, and nginx counts in whole seconds.
+    time.sleep(EXPIRY + 1.5)
     fault.begin(site)
     began = time.perf_counter()
     try:
@@ -177,7 +179,7 @@ def _healthy(pages: str) -> list[str]:
 
 
 def _files(pages: str) -> list[str]:
-    with urlopen(pages + PAGE, timeout=LONGEST) as answer:
+    with urlopen(Request(pages + PAGE, headers={"Accept": "text/html"}), timeout=LONGEST) as answer:
         return sorted(set(re.findall(r">\s*([^<>\s]+\.whl)\s*</a>", answer.read().decode("utf-8", "replace"))))
 
 

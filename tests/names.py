@@ -5,6 +5,7 @@ It needs root, for port 53 and for a mount namespace in which /etc/resolv.conf i
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import struct
@@ -17,7 +18,6 @@ from typing import Literal
 
 HOST = "index.invalid"
 """A name that no other name server knows (RFC 2606)."""
-_SERVER = "127.0.0.77"
 _PORT = 53
 _ADDRESS = 1
 """The type of an A record (RFC 1035, section 3.2.2)."""
@@ -32,13 +32,15 @@ class Names:
 
     def __init__(self, folder: Path) -> None:
         self.behaviour: Literal["answers", "denies", "is silent"] = "answers"
+        # Only port 53 is asked: two of these tests at once need two addresses of this machine.
+        server = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
         configuration = folder / "resolv.conf"
-        configuration.write_text(f"nameserver {_SERVER}\n")
+        configuration.write_text(f"nameserver {server}\n")
         mount = f'mount --bind "{configuration}" /etc/resolv.conf && exec "$@"'
         self.prefix = ("unshare", "-m", "sh", "-c", mount, "sh")
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            self._socket.bind((_SERVER, _PORT))
+            self._socket.bind((server, _PORT))
         except OSError as error:
             self._socket.close()
             raise NoNames(f"port 53 is not ours: {error.strerror}") from None

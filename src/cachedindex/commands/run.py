@@ -13,7 +13,7 @@ from types import FrameType
 
 from cachedindex import config
 from cachedindex.assembly import assemble
-from cachedindex.clients import children
+from cachedindex.clients import children, uv
 from cachedindex.commands import options
 from cachedindex.report import Report, finish
 from cachedindex.store.runs import Run
@@ -47,12 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             # A run within a run is a part of it.
             own = None if Run.handed_down(environ) else Run.begin()
-            store = assemble(loaded, run=own).store
+            process = assemble(loaded, run=own)
+            store = process.store
             if store:
                 # Whatever folders they are, the processes below share them, wherever they change to.
                 folders = {"cache-dir": store.root, "lock-dir": config.lock_folder(loaded.settings, store.root)}
                 handed = {name: str(folder) for name, folder in folders.items()}
                 environ = {**environ, **children.environment(environ, own, handed)}
+                environ = {**environ, **uv.environment(arguments.command, process, loaded.settings, environ)}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
     code = 1

@@ -84,12 +84,14 @@ def test_a_python_that_starts_imports_the_hook_and_nothing_else(
 ) -> None:
     code = "import sys; print(sorted(sys.modules)); print(sys.path)"
     without = run(python, "-c", code).out.splitlines()
-    assert hook("install").code == 0
+    assert hook("install", PYTHONDONTWRITEBYTECODE="1").code == 0
     with_hook = run(python, "-c", code).out.splitlines()
     added = set(eval(with_hook[0])) - set(eval(without[0]))
     assert added == {"_cachedindex_hook", "_cachedindex_start"}
     assert with_hook[1] == without[1]
     assert run(python, "-I", "-S", "-c", IS_ON).out == "False\n"
+    compiled = {path.name.partition(".")[0] for path in (site / "__pycache__").iterdir()}
+    assert "_cachedindex_start" in compiled, "also where PYTHONDONTWRITEBYTECODE is set"
 
 
 def test_pips_list_is_as_it_was(run: Run, hook: Callable[..., Ran], python: Path) -> None:
@@ -254,7 +256,7 @@ def test_a_misspelt_option_is_a_mistake(run: Run) -> None:
 def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine')")
     with pytest.raises(SettingsError, match="there is one already, and it is not ours"):
-        installation.install(Place(tmp_path, base=True))
+        installation.install(Place(tmp_path, base=True), sys.executable)
     assert not installation.remove(Place(tmp_path, base=True))
     assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
 
@@ -266,7 +268,7 @@ def test_code_that_anybody_can_change_is_not_installed(tmp_path: Path, monkeypat
     hook.chmod(0o666)
     monkeypatch.setattr(installation, "HOOK", hook)
     with pytest.raises(SettingsError, match="every user may write there"):
-        installation.install(Place(tmp_path))
+        installation.install(Place(tmp_path), sys.executable)
 
 
 def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
@@ -276,11 +278,11 @@ def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
         folder = tmp_path / "closed"
         folder.mkdir(mode=0o500)
     with pytest.raises(SettingsError, match="cannot be written"):
-        installation.install(Place(folder))
+        installation.install(Place(folder), sys.executable)
 
 
 def test_the_entry_point_of_the_start_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installation.install(Place(tmp_path))
+    installation.install(Place(tmp_path), sys.executable)
     monkeypatch.syspath_prepend(tmp_path)
     (name,) = [
         line for line in (tmp_path / "_cachedindex_start.start").read_text().splitlines() if not line.startswith("#")

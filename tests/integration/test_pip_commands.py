@@ -188,8 +188,9 @@ def test_a_hash_that_does_not_match_is_refused(
 ) -> None:
     pip = (python_with(f"pip=={version}"), "-m", "pip", "install", "-q", "--target")
     index.fault(faults.body(b"another wheel", "application/octet-stream"), "/files/epsilon.*whl$")
-    by_index = below(*pip, "A", "epsilon")
-    assert (by_index.code, "DO NOT MATCH" in by_index.err) == (1, True)
+    # 22.3 does not look at the hashes of a JSON page, and finds that this is no wheel.
+    bare, by_index = (below(*pip, "A", "epsilon", **variables) for variables in ({"CACHEDINDEX_DISABLE": "true"}, {}))
+    assert (by_index.code, "DO NOT MATCH" in by_index.err) == (1, "DO NOT MATCH" in bare.err), by_index.err
     index.heal()
     assert below(*pip, "B", "epsilon").code == 0, "what was refused is not kept"
 

@@ -32,7 +32,7 @@ class Carrier:
     def generate(self, creator: Any) -> list[Path]:
         """Put the hook into a new environment; return the activation scripts that were written: none."""
         try:
-            installation.install(installation.Place(Path(creator.purelib)), _hook().CONFIG)
+            installation.install(installation.Place(Path(creator.purelib)), str(creator.exe), _hook().CONFIG)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
         return []

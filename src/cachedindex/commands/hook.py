@@ -50,7 +50,7 @@ def _install(python: Python, place: Place, file: str | None) -> None:
         raise SettingsError(f"{python.executable}: is Python {_dotted(python.version)}; cachedindex needs 3.10")
     if file and not Path(file).is_file():
         raise SettingsError(f"command line: --config {file}: there is no such file")
-    installation.install(place, str(Path(file).absolute()) if file else None)
+    installation.install(place, python.executable, str(Path(file).absolute()) if file else None)
 
 
 def _status(python: Python) -> int:

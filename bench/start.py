@@ -1,4 +1,4 @@
-"""Measures what an installed hook costs at the start of a Python: `python3 bench/start.py [ROUNDS]`.
+"""Measures what an installed hook costs at the start of a Python: `python -m bench.start [ROUNDS]`.
 
 Two environments, alike but for the hook, start in turns, so that whatever else the machine does hits both; the median
 of the differences is printed, in milliseconds. It is to be at most 1.0.
@@ -22,7 +22,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 250
     with tempfile.TemporaryDirectory(prefix="cachedindex-start-") as folder:
         without, with_hook = (environment(Path(folder) / name) for name in ("without", "with"))
-        install = [sys.executable, "-m", "cachedindex", "hook", "install", "--python", with_hook]
+        install = [sys.executable, "-m", "cachedindex", "hook", "install", "--python", str(with_hook)]
         subprocess.run(install, cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
         pairs = [(seconds(without), seconds(with_hook)) for _ in range(rounds)]
     bare = statistics.median(before for before, _ in pairs) * 1000
@@ -31,11 +31,13 @@ def main() -> None:
 
 
 def environment(folder: Path) -> Path:
+    """Return the python of a new environment."""
     venv.create(folder)
     return folder / "bin/python"
 
 
 def seconds(python: Path) -> float:
+    """Return for how long a start and an end take."""
     begun = time.perf_counter()
     subprocess.run([python, "-c", "pass"], check=True)
     return time.perf_counter() - begun

@@ -23,7 +23,8 @@ OF_PIP = ("network_*", "collector", "finder", "index", "operations_prepare", "re
 """The modules of pip's unit tests about network, collector, download, prepare and finder, `tests/unit/test_….py`."""
 
 PLUGIN = """
-import sys
+import os, shutil, sys
+import pytest
 sys.path.append({source!r})
 
 def pytest_sessionstart(session):
@@ -31,6 +32,10 @@ def pytest_sessionstart(session):
         import requests.sessions
         from cachedindex import CachedIndexAdapter
         requests.sessions.HTTPAdapter = CachedIndexAdapter
+
+@pytest.fixture(autouse=True)
+def nothing_is_stored_yet():
+    shutil.rmtree(os.environ["CACHEDINDEX_CACHE_DIR"], ignore_errors=True)
 
 def pytest_sessionfinish(session):
     if {client!r} == "requests":
@@ -110,7 +115,7 @@ def outcomes(report: Path, python: Path, checkout: Path, arguments: list[str], *
     )
     if not report.exists():
         raise SystemExit(f"pytest did not run: {ran.stdout[-2000:]}{ran.stderr[-2000:]}")
-    print(*[line for line in ran.stdout.splitlines() if line.startswith("wrapped by")], end="")
+    print(*[line for line in ran.stdout.splitlines() if line.startswith("wrapped by")], sep="", end=" ")
     cases = ET.parse(report).iter("testcase")
     return {
         f"{case.get('classname')}.{case.get('name')}": any(child.tag in ("failure", "error") for child in case)

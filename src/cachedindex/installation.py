@@ -26,8 +26,7 @@ _ASK = """
 import json, sys, sysconfig
 hook = sys.modules.get("_cachedindex_hook")
 paths = sysconfig.get_paths()
-print(json.dumps([sys.version_info[:2], sys.prefix, sys.base_prefix, paths["purelib"], paths["stdlib"],
-                  hook and hook.__file__]))
+print(json.dumps([sys.version_info[:2], paths["purelib"], paths["stdlib"], hook and hook.__file__]))
 """
 
 
@@ -65,8 +64,6 @@ class Python:
     version: tuple[int, int]
     environment: Place
     base: Place
-    prefix: str
-    base_prefix: str
     loaded: str | None
     """The hook that it has loaded at its start, when told to ignore its environment."""
 
@@ -79,13 +76,11 @@ def ask(executable: str) -> Python:
     except OSError as error:
         raise SettingsError(f"{executable}: {error.strerror}") from error
     try:
-        version, prefix, base_prefix, purelib, stdlib, loaded = json.loads(ran.stdout)
+        version, purelib, stdlib, loaded = json.loads(ran.stdout)
     except ValueError:
         said = ran.stderr.strip().splitlines() or ["it says nothing of itself"]
         raise SettingsError(f"{executable} is no Python 3 that works: {said[-1]}") from None
-    return Python(
-        executable, tuple(version), Place(Path(purelib)), Place(Path(stdlib), base=True), prefix, base_prefix, loaded
-    )
+    return Python(executable, tuple(version), Place(Path(purelib)), Place(Path(stdlib), base=True), loaded)
 
 
 def install(place: Place, python: str, config: str | None = None) -> None:

@@ -51,8 +51,7 @@ def environment(
 
 
 def _resolves(command: Sequence[str]) -> bool:
-    name = Path(command[0]).name
-    return name == "uvx" or (name == "uv" and any(word in _RESOLVING for word in command[1:]))
+    return Path(command[0]).name == "uvx" or any(word in _RESOLVING for word in command[1:])
 
 
 def _insists(command: Sequence[str], environ: Mapping[str, str]) -> bool:
@@ -69,7 +68,7 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     trust = "tls" if index.startswith("https:") else "http"
     request = request_of("GET", f"{index}{_ASKED_FOR}/", {"Accept": _ACCEPT}, trust=trust)
     if upstream.admit(request) == "hold":
-        return breaker.why(upstream.health(request), request.url)
+        return breaker.why(upstream.health(request), request.remembered_as)
     try:
         fresh = attempt(
             lambda: upstream.ask(request, None, lambda: _send(request, settings.timeout)),

@@ -36,6 +36,7 @@ setup(
     extras_require=extras,
     entry_points={
         "console_scripts": ["cachedindex = cachedindex.__main__:command_line"],
+        "virtualenv.activate": ["cachedindex = cachedindex.clients.virtualenv:Carrier"],
         "zc.buildout.extension": ["default = cachedindex.clients.buildout:extension"],
         "zc.buildout.unloadextension": ["default = cachedindex.clients.buildout:unload"],
     },

@@ -370,6 +370,7 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are kept in `seen`."""
 
     def do_GET(self) -> None:
+        self.path = re.sub(r"^http://[^/]+", "", self.path)  # As a client asks a proxy, which this may be as well.
         self.index.seen.append(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
         for pattern, fault in list(self.index.faults):
             if pattern.search(self.path):
@@ -432,6 +433,7 @@ def json_page(project: str, found: list[Path]) -> bytes:
             "filename": path.name,
             "url": f"/files/{path.name}",
             "hashes": {"sha256": sha256(path)},
+            "upload-time": "2024-01-01T00:00:00Z",
         }
         if path.suffix == ".whl":
             entry["core-metadata"] = {"sha256": hashlib.sha256(metadata(path)).hexdigest()}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cachedindex import __version__, settings
-from cachedindex.commands import doctor, gc, run
+from cachedindex.commands import doctor, gc, hook, run
 from cachedindex.errors import CachedIndexError, SettingsError
 
 _USAGE_ERROR = 2
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cachedindex", description="Builds survive a package index that fails.")
     parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, gc, doctor):
+    for command in (run, hook, gc, doctor):
         command.add_to(commands)
     chosen, unknown = parser.parse_known_args(arguments)
     try:

@@ -25,6 +25,7 @@ class Process:
     report: Report
     run: Run | None
     store: Store | None = None
+    upstream: Upstream | None = None
 
 
 def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run | None = None) -> Process:
@@ -41,7 +42,7 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     upstream = Upstream(store, host, events.of_run(own))
     flights = None if store.read_only else Flights(locks.Locks(shared / locks.FOLDER, shared), store)
     cache = Cache(store, upstream, loaded.settings, report, flights=flights)
-    return Process(cache, report, joined, store)
+    return Process(cache, report, joined, store, upstream)
 
 
 def _store(settings: Settings, report: Report) -> Store | None:

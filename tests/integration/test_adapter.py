@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -522,3 +523,25 @@ def test_part_of_a_damaged_copy_is_not_served(open_session: Open, index: Index, 
     blob.write_bytes(content[:-1] + b"!")
     session.get(url, headers={"Range": "bytes=0-9"})
     assert index.seen[-1].headers["range"] == "bytes=0-9"
+
+
+def test_a_session_can_be_pickled(open_session: Open, index: Index) -> None:
+    session = open_session(index_ttl="10 min")
+    assert session.get(f"{index.url}epsilon/").status_code == 200
+    again = pickle.loads(pickle.dumps(session))
+    assert again.get(f"{index.url}epsilon/").headers["Cache-Status"].startswith("cachedindex; hit")
+    assert len(index.seen) == 1
+
+
+def test_a_fragment_stays_on_the_url_of_an_answer(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/simple/epsilon/"), "/moved/")
+    for _ in range(2):
+        for path in ("simple", "moved"):
+            response = open_session().get(f"{index.origin}/{path}/epsilon/#part")
+            assert response.url == f"{index.url}epsilon/#part"
+
+
+def test_it_passes_for_the_adapter_that_it_wraps(open_session: Open) -> None:
+    adapter = open_session(Watched()).get_adapter("https://")
+    assert isinstance(adapter, Watched)
+    assert isinstance(adapter, cachedindex.CachedIndexAdapter)

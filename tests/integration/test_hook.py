@@ -30,7 +30,7 @@ def test_the_sitecustomize_that_it_hides_runs(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_python_finds_its_path_as_it_was(run: Run) -> None:
-    code = "import sys; print([path for path in sys.path if 'hook' in path], sorted(sys.modules))"
+    code = "import sys; print([path for path in sys.path if path.endswith('cachedindex/hook')], sorted(sys.modules))"
     with_hook = run(sys.executable, "-c", code, PYTHONPATH=str(HOOK)).out
     without = run(sys.executable, "-c", code).out
     assert with_hook.startswith("[] ")

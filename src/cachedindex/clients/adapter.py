@@ -68,6 +68,11 @@ class IndexAdapter(BaseAdapter):
             raise AttributeError(name)
         return getattr(self._inner, name)
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """Pass for the wrapped adapter: pip keeps a resumed download if its adapter is CacheControl's (pip 25.3)."""
+        return type(self.__dict__.get("_inner", self))
+
     def close(self) -> None:
         """Close the wrapped adapter, and the connections of our own attempts."""
         for twin in list(self._twins.values()):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 
 from cachedindex import config
@@ -12,6 +14,10 @@ from cachedindex.store.runs import VARIABLE, Run
 
 HOOK = Path(__file__).parent.parent / "hook"
 """The folder whose sitecustomize.py every Python finds first."""
+_CARRIED = "VIRTUALENV_CACHEDINDEX_RUN"
+"""The run again, for tox, which hands VIRTUALENV_* to its environments and little else (tox 4.67, virtual_env/api.py).
+"""
+_KEPT = "variables.json"
 
 
 def environment(
@@ -25,7 +31,8 @@ def environment(
     if handed:
         found[config.FILE_VARIABLE] = os.pathsep.join(filter(None, [str(handed), base.get(config.FILE_VARIABLE)]))
     if run:
-        found[VARIABLE] = str(run.folder)
+        found[VARIABLE] = found[_CARRIED] = str(run.folder)
+        _keep(run, {**base, **found})
     # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
     # pip's look for a newer pip has no copy on most hosts, so each pip would wait 5 s for it in an outage (pip 26.3).
     found["PIP_DISABLE_PIP_VERSION_CHECK"] = base.get("PIP_DISABLE_PIP_VERSION_CHECK", "1")
@@ -33,6 +40,23 @@ def environment(
     return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
 
 
+def rejoin(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Set the variables of the run that this process belongs to, where something above has filtered them out."""
+    run = Run.handed_down({VARIABLE: environ.get(_CARRIED, "")})
+    if run and not environ.get(VARIABLE):
+        with suppress(OSError, ValueError):  # Cut by a full disk: without them it is a pip on its own.
+            environ.update({**json.loads((run.folder / _KEPT).read_text("utf-8")), **_ours(environ)})
+
+
 def given(base: Mapping[str, str]) -> dict[str, str]:
     """Return the options that an environment already gives, which win over any other place's."""
     return {name: base[config.variable(name)] for name in OPTIONS if base.get(config.variable(name))}
+
+
+def _keep(run: Run, variables: Mapping[str, str]) -> None:
+    with suppress(OSError):  # The disk is full, of which whoever stores a page will tell.
+        (run.folder / _KEPT).write_text(json.dumps(_ours(variables)), "utf-8")
+
+
+def _ours(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in variables.items() if name.startswith(config.PREFIX)}

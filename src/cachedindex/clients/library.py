@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urldefrag
 
 from cachedindex.clients.asking import OUR_HEADERS, trusted_less
 from cachedindex.clients.cookies import Cookies
@@ -65,7 +66,9 @@ class Library:
         )
         # HTTPAdapter's own: CacheControl's would store it once more.
         response = self._http_adapter.build_response(adapter, request, raw)
-        response.url = answer.url
+        # What a URL asks for within the answer holds for the URL at the end, too (RFC 9110, section 10.2.2).
+        fragment = urldefrag(request.url or "").fragment
+        response.url = f"{answer.url}#{fragment}" if fragment and "#" not in answer.url else answer.url
         response.history = list(getattr(source, "history", ()))
         response.from_cache = "; hit" in headers.get("cache-status", "")
         return response

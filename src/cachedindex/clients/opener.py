@@ -107,7 +107,7 @@ class CacheHandler(urllib.request.BaseHandler):
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
             try:
-                answer = _read(asked, native)
+                answer = answer_from(asked, native)
                 return replace(answer, private=_thread.saw_private, gained=_thread.saw_credential)
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
@@ -174,7 +174,8 @@ def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.req
     return copied
 
 
-def _read(asked: Request, native: Any) -> Answer:
+def answer_from(asked: Request, native: Any) -> Answer:
+    """Return what a response of urllib's says; its body is read where that is a page's."""
     headers = {name.lower(): value for name, value in native.headers.items()}
     reason = native.msg if isinstance(native.msg, str) else native.reason
     answer = Answer(native.status, str(reason), native.url, headers, native, native=native)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -9,9 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from cachedindex import config
-from cachedindex.assembly import assemble
+from cachedindex.assembly import Process, assemble
+from cachedindex.clients import children
 from cachedindex.clients.adapter import IndexAdapter
 from cachedindex.engine import Cache
+from cachedindex.report import finish
+from cachedindex.store.runs import VARIABLE, Run
 
 _HEEDS_MAX_AGE_SINCE = (26, 2)
 """Older pips send `Cache-Control: max-age=0` with every page; since then only --refresh-package does (pip#13955)."""
@@ -22,7 +27,7 @@ _active: list[Cache] = []
 
 def attach(session_module: ModuleType) -> None:
     """Make the sessions of pip's `_internal/network/session.py` answer through the cache."""
-    process = assemble(config.load())
+    process = _process()
     if process.cache is None:
         return
     session = getattr(session_module, "PipSession", None)
@@ -31,6 +36,19 @@ def attach(session_module: ModuleType) -> None:
         return
     session.get_adapter = _through(process.cache, session.get_adapter)
     _active.append(process.cache)
+
+
+def _process() -> Process:
+    """Take part in the run above; a pip on its own, where the hook is installed, is a run with those that it starts."""
+    children.rejoin()
+    loaded = config.load()
+    if loaded.settings.disable or Run.handed_down():
+        return assemble(loaded)
+    own = Run.begin()
+    os.environ[VARIABLE] = str(own.folder)
+    process = assemble(loaded, run=own)
+    atexit.register(finish, own, process.store)
+    return process
 
 
 def attached() -> Cache | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cachedindex import config
 from cachedindex.assembly import Process, assemble
@@ -29,6 +29,7 @@ class CachedIndexAdapter(IndexAdapter):
 
         `trust_env` is what the session has. Raises SettingsError for an option that is wrong.
         """
+        self._options = {"trust_env": trust_env, **options}
         own = {name.replace("_", "-"): _text(value) for name, value in options.items() if value is not None}
         self._process = _process(own)
         ready = inner or _plain()
@@ -38,10 +39,18 @@ class CachedIndexAdapter(IndexAdapter):
             self._process.report.broken(error)
             super().__init__(ready, None)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as the wrapped adapter does: a copy shares what its process has, not what this one had."""
+        return _again, (self._inner, self._options)
+
     def close(self) -> None:
         """Close as the wrapped adapter does, and say what was served stale."""
         super().close()
         _say_summary(self._process)
+
+
+def _again(inner: HTTPAdapter, options: Mapping[str, Any]) -> CachedIndexAdapter:
+    return CachedIndexAdapter(inner, **options)
 
 
 def _process(own: Mapping[str, str]) -> Process:

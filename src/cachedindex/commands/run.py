@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from cachedindex import config
-from cachedindex.assembly import assemble
+from cachedindex.assembly import Process, assemble
 from cachedindex.clients import children
 from cachedindex.commands import options
 from cachedindex.report import Report, finish
+from cachedindex.settings import Settings
 from cachedindex.store.runs import Run
 
 _NOT_FOUND = 127
@@ -47,12 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             # A run within a run is a part of it.
             own = None if Run.handed_down(environ) else Run.begin()
-            store = assemble(loaded, run=own).store
+            process = assemble(loaded, run=own)
+            store = process.store
             if store:
                 # Whatever folders they are, the processes below share them, wherever they change to.
                 folders = {"cache-dir": store.root, "lock-dir": config.lock_folder(loaded.settings, store.root)}
                 handed = {name: str(folder) for name, folder in folders.items()}
                 environ = {**environ, **children.environment(environ, own, handed)}
+                environ = {**environ, **_for_uv(arguments.command, process, loaded.settings, environ)}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
     code = 1
@@ -62,6 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         if own:
             finish(own, store, failed=code != 0)
+
+
+def _for_uv(
+    command: Sequence[str], process: Process, settings: Settings, environ: Mapping[str, str]
+) -> Mapping[str, str]:
+    if Path(command[0]).name not in ("uv", "uvx"):
+        return {}
+    from cachedindex.clients import uv  # noqa: PLC0415 - it takes urllib, which no other command needs
+
+    return uv.environment(command, process, settings, environ)
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -13,6 +13,8 @@ _PACKAGE = os.path.dirname(_HERE)
 _RUNNER = os.path.join(_HERE, "_cachedindex_runner.py")
 RUNNABLE = "_CACHEDINDEX_RUNNABLE_PIP"
 _OLDEST_PYTHON = (3, 10)
+CONFIG = None
+"""The settings that an installed hook was told to read, beside those that every process reads."""
 
 
 def activate():
@@ -67,6 +69,7 @@ def _attach(session_module):
         _say("pip on Python %d.%d works on without the cache, which needs 3.10" % sys.version_info[:2])
         return
     _load_package()
+    _name_settings()
     from cachedindex.clients import pip
 
     pip.attach(session_module)
@@ -78,6 +81,13 @@ def _attach_finder(finder_module):
         from cachedindex.clients import pip_finder
 
         pip_finder.attach(finder_module)
+
+
+def _name_settings():
+    """Let this process, and the pips that it starts, read the settings that were named when the hook was installed."""
+    named = os.environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
+    if CONFIG and CONFIG not in named:
+        os.environ["CACHEDINDEX_CONFIG"] = os.pathsep.join(part for part in [*named, CONFIG] if part)
 
 
 def _load_package():

@@ -1,23 +1,41 @@
-"""Found first on PYTHONPATH: load the hook, then the sitecustomize that this one hides."""
+"""Loads the hook at the start of a Python, in one of three ways; an environment without the hook starts as ever.
+
+As `sitecustomize` it is found first on PYTHONPATH (`cachedindex run`), or beside a base interpreter's standard library
+(`cachedindex hook install --base`), and then runs the sitecustomize that it hides. As `_cachedindex_start` it is in an
+environment's site-packages, where a `.pth` file imports it, and a `.start` file names its `start` (PEP 829).
+"""
 
 import os
 import sys
 
+# `cachedindex hook install` writes into its copy where the hook is, and which settings it is to read.
+HOOK = None
+CONFIG = None
 _here = os.path.dirname(os.path.abspath(__file__))
 
 
-def _load_hook():
-    """Load the hook; an environment without it starts as if this file were not there."""
+def start():
+    """Load the hook by its place, unless it is there already. Nothing may fail or be printed: nobody asked for it."""
     try:
-        import _cachedindex_hook
+        path = HOOK or os.path.join(_here, "_cachedindex_hook.py")
+        if "_cachedindex_hook" in sys.modules or not os.path.isfile(path):
+            return
+        # importlib.util would cost 6 ms; these two are in every Python from its start.
+        from _frozen_importlib import module_from_spec
+        from _frozen_importlib_external import spec_from_file_location
 
-        _cachedindex_hook.activate()
-    except Exception:  # Nothing may be printed at the start of every Python, so nobody is told.
+        spec = spec_from_file_location("_cachedindex_hook", path)
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules["_cachedindex_hook"] = module
+        module.CONFIG = CONFIG
+        module.activate()
+    except Exception:  # Whatever it is, a Python that starts is not the one to tell.
         pass
 
 
 def _run_hidden():
-    """Run the next sitecustomize on the path, as site would have; without importlib.util, which costs 6 ms."""
+    """Run the next sitecustomize on the path, as site would have."""
     paths = [path for path in sys.path if os.path.abspath(path) != _here]
     if sys.version_info < (3, 4):
         _run_hidden_in_python_2(paths)
@@ -44,7 +62,9 @@ def _run_hidden_in_python_2(paths):
     imp.load_module("sitecustomize", *found)
 
 
-_load_hook()
-# Programs that look at sys.path find it as it was; children get the folder through PYTHONPATH again.
-sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
-_run_hidden()
+start()
+if __name__ == "sitecustomize":
+    if HOOK is None:
+        # Programs that look at sys.path find it as it was; children get the folder through PYTHONPATH again.
+        sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
+    _run_hidden()

@@ -1,0 +1,99 @@
+"""uv has a cache of its own, and can be told to live on it: so it is, where none of its indexes answers.
+
+It is not intercepted: uv writes the address that it asks into `uv.lock` (uv 0.13). `UV_OFFLINE` holds for all indexes
+at once, so one that answers, or one that cannot be asked the way that uv would ask it, leaves uv alone.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cachedindex.assembly import Process
+from cachedindex.clients import uv_indexes
+from cachedindex.clients.asking import cause, request_of
+from cachedindex.clients.opener import answer_from
+from cachedindex.deadline import attempt
+from cachedindex.errors import NotAsked, UpstreamFailed
+from cachedindex.model import Answer, Request
+from cachedindex.rules import breaker
+from cachedindex.settings import Settings
+from cachedindex.upstream import Upstream
+
+_RESOLVING = {"add", "build", "export", "lock", "pip", "remove", "run", "sync", "tool", "tree", "venv"}
+"""The commands that look things up in an index; the others, such as `publish`, are not to be kept off the network."""
+_OURS_TO_JUDGE = ("its certificate could not be verified", "the TLS handshake failed")
+"""Failures that may be Python's alone: uv has certificates of its own."""
+_ASKED_FOR = "pip"
+"""A project that most indexes have, with a small page; that one does not have it is an answer, too."""
+_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
+
+
+def environment(
+    command: Sequence[str], process: Process, settings: Settings, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables to set for a command that is uv: `UV_OFFLINE`, where no index of it answers; it is said."""
+    if process.upstream is None or not _resolves(command) or _insists(command, environ):
+        return {}
+    indexes = uv_indexes.of(command, environ)
+    reasons = []
+    for index in indexes or ():
+        why = _why_down(process.upstream, index, settings.for_url(index))
+        if why is None:
+            return {}
+        reasons.append(f"{index}: {why}")
+    if not reasons:
+        return {}
+    process.report.complain(f"{'; '.join(reasons)}; uv is to live on its own cache (UV_OFFLINE=1)")
+    return {"UV_OFFLINE": "1"}
+
+
+def _resolves(command: Sequence[str]) -> bool:
+    return Path(command[0]).name == "uvx" or any(word in _RESOLVING for word in command[1:])
+
+
+def _insists(command: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Return whether somebody has said what is to be asked; uv 0.13 refuses `UV_OFFLINE` together with `--refresh`."""
+    return "UV_OFFLINE" in environ or any(
+        word.startswith(("--offline", "--no-offline", "--refresh")) for word in command[1:]
+    )
+
+
+def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
+    """Return why an index is taken for down, after one question at most; None where it is not."""
+    if settings.offline:
+        return "offline = true"
+    trust = "tls" if index.startswith("https:") else "http"
+    request = request_of("GET", f"{index}{_ASKED_FOR}/", {"Accept": _ACCEPT}, trust=trust)
+    if upstream.admit(request) == "hold":
+        return breaker.why(upstream.health(request), request.remembered_as)
+    try:
+        fresh = attempt(
+            lambda: upstream.ask(request, None, lambda: _send(request, settings.timeout)),
+            lambda: settings.timeout,
+            lambda _: None,
+        )
+    except UpstreamFailed as error:
+        upstream.failed(request, error.cause)
+        return error.cause
+    except NotAsked:
+        return None
+    return fresh.judgement.why if fresh.judgement.fault else None
+
+
+def _send(request: Request, timeout: float) -> Answer:
+    asked = urllib.request.Request(request.url, headers={"Accept": _ACCEPT})  # noqa: S310 - indexes of http(s) only
+    try:
+        native = urllib.request.build_opener().open(asked, timeout=timeout)
+    except urllib.error.HTTPError as error:  # An answer all the same.
+        native = error
+    except Exception as error:
+        if cause(error) in _OURS_TO_JUDGE:
+            raise NotAsked(cause(error)) from error
+        raise UpstreamFailed(cause(error), error) from error
+    try:
+        return answer_from(request, native)
+    except Exception as error:
+        raise UpstreamFailed(cause(error), error) from error

@@ -1,0 +1,129 @@
+"""Which indexes a uv would ask: from its arguments, its variables, its configuration files, else its own default."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cachedindex.rules import naming
+
+_DEFAULTS = ("--default-index", "--index-url", "-i")
+_MORE = ("--index", "--extra-index-url")
+_LINKS = ("--find-links", "-f")
+_REQUIREMENTS = (".txt", ".in")
+
+
+class _Unknown(Exception):
+    """What uv would ask cannot be told from here."""
+
+
+def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
+    """Return where the indexes begin, without credentials and each with a last slash; None where that is not clear.
+
+    Read as uv 0.13 does: https://docs.astral.sh/uv/concepts/indexes/. What a file names counts even if something else
+    overrides it: one index more that answers leaves uv alone, one less might keep it off what it needs.
+    """
+    try:
+        given = [*_arguments(command), *_variables(environ)]
+        for path in _files(command, environ):
+            given.extend(_configured(path))
+    except (_Unknown, OSError, UnicodeError):
+        return None
+    urls = [url.partition("=")[2] if re.match(r"[\w.-]+=", url) else url for _, url in given]
+    if not any(is_default for is_default, _ in given):
+        default = _own_default(command[0])
+        if default is None:
+            return None
+        urls.append(default)
+    remote = [naming.public(url).rstrip("/") + "/" for url in urls if url.startswith(("http://", "https://"))]
+    return list(dict.fromkeys(remote))
+
+
+def _arguments(command: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    """Yield what options name, with whether it takes the default's place; requirement files hold such options too."""
+    words = list(command[1:])
+    for path in filter(_is_requirements, map(Path, command[1:])):
+        words.extend(path.read_text("utf-8").split())
+    split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for option, value in pairwise(split):
+        if option in _LINKS or option == "--no-index":
+            raise _Unknown
+        if option in _DEFAULTS + _MORE:
+            yield option in _DEFAULTS, value
+
+
+def _is_requirements(path: Path) -> bool:
+    return path.suffix in _REQUIREMENTS and path.is_file()
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[bool, str]]:
+    proxies = {name.upper() for name, value in environ.items() if value}
+    # urllib does not know ALL_PROXY, nor links the rest of what uv does.
+    if proxies & {"ALL_PROXY", "UV_FIND_LINKS", "UV_NO_INDEX"}:
+        raise _Unknown
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        yield from ((True, url) for url in environ.get(name, "").split())
+    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        yield from ((False, url) for url in environ.get(name, "").split())
+
+
+def _files(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Path]:
+    if "--config-file" in command or environ.get("UV_CONFIG_FILE"):
+        raise _Unknown
+    named = [Path(value) for option, value in pairwise(command)
+             if option in ("--directory", "--project")]  # fmt: skip
+    for folder in (start.absolute() for start in (Path(), *named)):
+        for parent in (folder, *folder.parents):
+            yield from (parent / "uv.toml", parent / "pyproject.toml")
+    home = Path(environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))  # noqa: PTH111 - it cannot fail
+    yield from (home / "uv/uv.toml", Path("/etc/uv/uv.toml"), Path("/etc/xdg/uv/uv.toml"))
+
+
+def _configured(path: Path) -> Iterator[tuple[bool, str]]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        text = path.read_text("utf-8")
+        tables = _parsed(text)
+        for table in (tables if path.name == "uv.toml" else tables.get("tool", {}).get("uv", {}),):
+            yield from _of_table(table)
+            yield from _of_table(table.get("pip", {}))
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        import tomllib  # noqa: PLC0415 - there from Python 3.11 on
+    except ImportError:
+        if "index" in text or "find-links" in text:
+            raise _Unknown from None
+        return {}
+    try:
+        return tomllib.loads(text)
+    except ValueError:
+        raise _Unknown from None
+
+
+def _of_table(table: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+    if table.get("find-links") or table.get("no-index"):
+        raise _Unknown
+    yield from ((bool(index.get("default")), str(index.get("url"))) for index in table.get("index", ()))
+    if table.get("index-url"):
+        yield True, str(table["index-url"])
+    yield from ((False, str(url)) for url in table.get("extra-index-url", ()))
+
+
+def _own_default(executable: str) -> str | None:
+    """Return what uv itself calls its default index, in its help."""
+    try:
+        ran = subprocess.run(  # noqa: S603 - the uv that is about to be run anyway
+            [executable.removesuffix("x") if executable.endswith("uvx") else executable, "help", "pip", "install"],
+            capture_output=True, text=True, timeout=5, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"--default-index <[A-Z_]+> [^.]*?\(by default: <?([^\s>)]+)", " ".join(ran.stdout.split()))
+    return found and found[1]

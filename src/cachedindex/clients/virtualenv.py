@@ -1,0 +1,42 @@
+"""Carries the hook into the environments that virtualenv makes, and so into those of tox, nox and hatch.
+
+virtualenv calls every entry point of `virtualenv.activate` for each new environment, to write its activation scripts
+(virtualenv 20 and 21, run/plugin/activators.py). This one writes the hook, and no script.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cachedindex import installation
+from cachedindex.report import Report
+
+
+class Carrier:
+    """What virtualenv takes for an activator; there only where the process that makes the environment is covered."""
+
+    def __init__(self, options: object) -> None:
+        """Take virtualenv's options, of which none is ours."""
+
+    @classmethod
+    def supports(cls, interpreter: Any) -> bool:
+        """Return whether the hook belongs into an environment of this interpreter."""
+        return _hook() is not None and tuple(interpreter.version_info[:2]) >= installation.OLDEST_PYTHON
+
+    @classmethod
+    def add_parser_arguments(cls, parser: object, interpreter: object) -> None:
+        """Add no option to virtualenv's."""
+
+    def generate(self, creator: Any) -> list[Path]:
+        """Put the hook into a new environment; return the activation scripts that were written: none."""
+        try:
+            installation.install(installation.Place(Path(creator.purelib)), str(creator.exe), _hook().CONFIG)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+            Report().broken(error)
+        return []
+
+
+def _hook() -> Any:
+    return sys.modules.get("_cachedindex_hook")

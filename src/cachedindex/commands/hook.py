@@ -1,0 +1,103 @@
+"""`cachedindex hook install | remove | status`: the hook in an environment, for every pip that runs there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from cachedindex import config, installation
+from cachedindex.errors import SettingsError
+from cachedindex.installation import Place, Python
+
+_IS_OFF = 1
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command to the command line's parser."""
+    parser = commands.add_parser(
+        "hook",
+        help="put the hook into an environment, so that its pips need no `cachedindex run`",
+        description="Install the hook into an environment, remove it, or tell where it is on, and why not.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("action", choices=["install", "remove", "status"])
+    parser.add_argument("--python", metavar="PY", default=sys.executable, help="the environment's (default: this one)")
+    parser.add_argument(
+        "--base", action="store_true", help="into the interpreter that environments are made of, for all made later"
+    )
+    parser.add_argument("--config", metavar="FILE", help="a file of settings that the installed hook reads as well")
+    parser.set_defaults(run=hook)
+
+
+def hook(arguments: argparse.Namespace) -> int:
+    """Do it and return the exit code; SettingsError for what cannot be done."""
+    python = installation.ask(arguments.python)
+    place = python.base if arguments.base else python.environment
+    if arguments.action == "status":
+        return _status(python)
+    if arguments.action == "install":
+        _install(python, place, arguments.config)
+        print(f"the hook is in {place.folder}")
+    else:
+        print(f"the hook {'was taken out of' if installation.remove(place) else 'was not in'} {place.folder}")
+    return 0
+
+
+def _install(python: Python, place: Place, file: str | None) -> None:
+    if python.version < installation.OLDEST_PYTHON:
+        raise SettingsError(f"{python.executable}: is Python {_dotted(python.version)}; cachedindex needs 3.10")
+    if file and not Path(file).is_file():
+        raise SettingsError(f"command line: --config {file}: there is no such file")
+    installation.install(place, python.executable, str(Path(file).absolute()) if file else None)
+
+
+def _status(python: Python) -> int:
+    """Print where the hook is on and where it is not, with the reason; return 0 where it is on and does something."""
+    reason = _why_idle(python)
+    print(f"{python.executable}: {f'off: {reason}' if reason else 'on'}")
+    print(f"  in {python.environment.folder}: {_told(python.environment)}")
+    print(f"  in {python.base.folder}: {_told(python.base)}")
+    loaded = _settings(python)
+    for warning in loaded.warnings:
+        print(f"  {warning} (ignored)")
+    if not reason:
+        print(f"  it keeps everything in {config.cache_folder(loaded.settings)}")
+    return _IS_OFF if reason else 0
+
+
+def _why_idle(python: Python) -> str | None:
+    """Return why no pip of this Python goes through the cache; None where they do."""
+    if python.version < installation.OLDEST_PYTHON:
+        return f"Python {_dotted(python.version)}; cachedindex needs 3.10"
+    if not python.loaded:
+        broken = any(place.ours() for place in (python.environment, python.base))
+        return "it is installed, but does not start" if broken else "it is not installed"
+    settings = _settings(python).settings
+    if settings.disable:
+        return "disable = true"
+    return None if config.cache_folder(settings) else "there is no folder to keep anything in; set cache-dir"
+
+
+def _settings(python: Python) -> config.Loaded:
+    """Return the settings that the pips of this Python have, if they are started as we are."""
+    baked = [found["CONFIG"] for place in (python.environment, python.base) if (found := installation.baked(place))]
+    named = [os.environ.get(config.FILE_VARIABLE), *baked[:1]]
+    return config.load(environ={**os.environ, config.FILE_VARIABLE: os.pathsep.join(filter(None, named))})
+
+
+def _told(place: Place) -> str:
+    found = installation.baked(place)
+    if found is None:
+        return "not installed"
+    if not Path(found["HOOK"]).is_file():
+        return f"installed, but {found['HOOK']} is gone"
+    missing = place.files().keys() - {path.name for path in place.ours()}
+    if missing:
+        return f"installed, but {', '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} gone"
+    return f"installed, from {found['HOOK']}" + (f", with the settings of {found['CONFIG']}" if found["CONFIG"] else "")
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))

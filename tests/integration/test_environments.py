@@ -1,0 +1,121 @@
+"""The environments that tox, nox and hatch make, and pip-compile: online, then with a dead index."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SOURCE, Ran, Run
+from tests.index import Index
+
+EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
+TOOLS = ("tox", "nox", "hatch", "pip-tools", "pip==26.3")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def tools(python_with: Callable[..., Path]) -> Path:
+    """Give the folder of the tools' commands, with cachedindex installed beside them."""
+    python = python_with(*TOOLS)
+    (site,) = (python.parent.parent / "lib").glob("*/site-packages")
+    entry_points = importlib.metadata.distribution("cachedindex").read_text("entry_points.txt") or ""
+    assert "virtualenv.activate" in entry_points, "install this checkout again: its entry points have changed"
+    info = site / "cachedindex-0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text(entry_points)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cachedindex\nVersion: 0\n")
+    (site / "cachedindex.pth").write_text(f"{SOURCE}\n")
+    return python.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Give a project in which each tool installs `alpha`, and `source`, which takes an isolated build."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "requirements.in").write_text("alpha\nsource\n")
+    (folder / "tox.ini").write_text(
+        "[tox]\nskipsdist = true\n[testenv]\ndeps =\n    alpha\n    source\ncommands = python -m pip freeze --all\n"
+    )
+    (folder / "noxfile.py").write_text(
+        "import nox\n@nox.session\ndef tests(session):\n"
+        "    session.install('alpha', 'source')\n    session.run('python', '-m', 'pip', 'freeze', '--all')\n"
+    )
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "project"\nversion = "1"\n'
+        '[tool.hatch.envs.default]\nskip-install = true\ndependencies = ["alpha", "source"]\n'
+    )
+    return folder
+
+
+@pytest.fixture
+def build(run: Run, tools: Path, project: Path, index: Index, environment: Mapping[str, str]) -> Callable[..., Ran]:
+    """Give a function that runs one of the tools below `cachedindex run`, in environments that are new."""
+
+    def build(tool: str, *words: str, **variables: str) -> Ran:
+        for made in (".tox", ".nox"):
+            shutil.rmtree(project / made, ignore_errors=True)
+        shutil.rmtree(Path(environment["HOME"]) / ".local", ignore_errors=True)
+        settings = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1", "VIRTUALENV_NO_PERIODIC_UPDATE": "1"}
+        command = (tools / "python", "-m", "cachedindex", "run", "--", tools / tool, *words)
+        return run(*command, cwd=project, **{**settings, **variables})
+
+    return build
+
+
+def frozen(ran: Ran) -> list[str]:
+    return sorted(line for line in ran.out.splitlines() if "==" in line)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("tox", "-e", "py"), ("nox",), ("hatch", "run", "python", "-m", "pip", "freeze")],
+    ids=["tox", "nox", "hatch"],
+)  # fmt: skip
+def test_the_environments_of_a_tool(build: Callable[..., Ran], words: tuple[str, ...], index: Index) -> None:
+    first = build(*words)
+    assert first.code == 0, first.out + first.err
+    assert "/simple/tinybackend/" in index.pages_seen()
+    index.close()
+    second = build(*words, **EXPIRED)
+    assert second.code == 0, second.out + second.err
+    assert frozen(second) == frozen(first)
+    assert {"alpha==1.0", "epsilon==1.0"} <= set(frozen(second))
+    (line,) = second.ours
+    assert "served 7 pages stale" in line, "whatever the tool keeps of the variables, it is one run"
+
+
+def test_an_environment_that_was_made_covered_stays_so(
+    build: Callable[..., Ran], run: Run, project: Path, index: Index, environment: dict[str, str]
+) -> None:
+    assert build("tox", "-e", "py").code == 0
+    index.close()
+    python = project / ".tox/py/bin/python"
+    alone = run(
+        python, "-I", "-m", "pip", "install", "-q", "--target", "A", "alpha", PIP_INDEX_URL=index.url, **EXPIRED
+    )
+    assert alone.code == 0, alone.err
+    assert "served 5 pages stale" in alone.ours[-1]
+    made = [path.name for path in python.parent.iterdir() if "cachedindex" in path.name]
+    assert not made, "it is no activation script"
+
+
+def test_an_environment_made_without_us_is_left_alone(run: Run, tools: Path, tmp_path: Path) -> None:
+    assert run(tools / "python", "-m", "virtualenv", "made").code == 0
+    assert not list((tmp_path / "made").rglob("*cachedindex*"))
+
+
+def test_pip_compile(build: Callable[..., Ran], project: Path, index: Index) -> None:
+    words = ("pip-compile", "-q", "--generate-hashes", "--no-header", "-o", "requirements.txt", "requirements.in")
+    assert build(*words).code == 0
+    first = (project / "requirements.txt").read_text()
+    (project / "requirements.txt").unlink()
+    index.close()
+    second = build(*words, **EXPIRED)
+    assert second.code == 0, second.err
+    assert (project / "requirements.txt").read_text() == first
+    assert first.count("--hash=sha256:") == 6

@@ -1,0 +1,360 @@
+"""`cachedindex hook`: what it leaves in an environment, what that costs, and that it cannot break one."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import shutil
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cachedindex import installation
+from cachedindex.clients.children import HOOK
+from cachedindex.errors import SettingsError
+from cachedindex.installation import Place
+from tests.conftest import Ran, Run
+from tests.index import Index
+
+CACHEDINDEX = (sys.executable, "-m", "cachedindex")
+EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
+IS_ON = "import sys; print('_cachedindex_hook' in sys.modules)"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    return folder
+
+
+@pytest.fixture
+def site(made: Path) -> Iterator[Path]:
+    """Give the site-packages of an environment that has a pip, and no hook before and after the test."""
+    folder = next((made / "lib").glob("python3.*")) / "site-packages"
+    yield folder
+    for path in [*folder.glob("_cachedindex_start.*"), *folder.glob("__pycache__/_cachedindex_start.*")]:
+        path.unlink()
+
+
+@pytest.fixture
+def python(made: Path, site: Path) -> Path:
+    return made / "bin/python"
+
+
+@pytest.fixture
+def hook(run: Run, python: Path) -> Callable[..., Ran]:
+    """Give a function that runs `cachedindex hook` for the environment."""
+
+    def hook(action: str, *options: object, **variables: str) -> Ran:
+        return run(*CACHEDINDEX, "hook", action, "--python", python, *options, **variables)
+
+    return hook
+
+
+def content(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+        if "__pycache__" not in path.parts
+    }
+
+
+def install(run: Run, python: Path, index: Index, target: str, *requirements: str, **variables: str) -> Ran:
+    """Install with nothing but the environment's own pip."""
+    command = (python, "-I", "-m", "pip", "install", "-q", "--target", target, *requirements)
+    return run(*command, PIP_INDEX_URL=index.url, PIP_NO_CACHE_DIR="1", **variables)
+
+
+def test_it_leaves_an_environment_as_it_was(hook: Callable[..., Ran], python: Path) -> None:
+    before = content(python.parent.parent)
+    assert hook("install").code == 0
+    assert hook("install").code == 0, "a second time, as after an upgrade"
+    assert content(python.parent.parent) != before
+    assert hook("remove").code == 0
+    assert content(python.parent.parent) == before
+    assert hook("remove").out.startswith("the hook was not in ")
+
+
+def test_a_python_that_starts_imports_the_hook_and_nothing_else(
+    run: Run, hook: Callable[..., Ran], python: Path, site: Path
+) -> None:
+    code = "import sys; print(sorted(sys.modules)); print(sys.path)"
+    without = run(python, "-c", code).out.splitlines()
+    assert hook("install", PYTHONDONTWRITEBYTECODE="1").code == 0
+    with_hook = run(python, "-c", code).out.splitlines()
+    added = set(eval(with_hook[0])) - set(eval(without[0]))
+    assert added == {"_cachedindex_hook", "_cachedindex_start"}
+    assert with_hook[1] == without[1]
+    assert run(python, "-I", "-S", "-c", IS_ON).out == "False\n"
+    compiled = {path.name.partition(".")[0] for path in (site / "__pycache__").iterdir()}
+    assert "_cachedindex_start" in compiled, "also where PYTHONDONTWRITEBYTECODE is set"
+
+
+def test_pips_list_is_as_it_was(run: Run, hook: Callable[..., Ran], python: Path) -> None:
+    before = run(python, "-m", "pip", "list")
+    assert hook("install").code == 0
+    assert run(python, "-m", "pip", "list").out == before.out
+
+
+def test_a_pip_on_its_own_survives_an_outage_and_says_so(
+    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path
+) -> None:
+    assert hook("install").code == 0
+    assert install(run, python, index, "A", "alpha", "source").code == 0
+    index.close()
+    second = install(run, python, index, "B", "alpha", "source", TMPDIR=str(tmp_path), **EXPIRED)
+    assert second.code == 0, second.err
+    (line,) = second.ours
+    assert "served 7 pages stale" in line, "with those of the pip that it started"
+    assert not list(tmp_path.glob("cachedindex-run-*"))
+
+
+def test_an_isolated_pip_below_a_run(run: Run, hook: Callable[..., Ran], python: Path, index: Index) -> None:
+    assert hook("install").code == 0
+    command = (*CACHEDINDEX, "run", "--", python, "-I", "-m", "pip", "install", "-q", "--target")
+    variables = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1"}
+    assert run(*command, "A", "alpha", **variables).code == 0
+    index.close()
+    second = run(*command, "B", "alpha", **variables, **EXPIRED)
+    assert second.code == 0, second.err
+    assert "served 5 pages stale" in second.ours[-1]
+    assert len(second.ours) == 1
+
+
+def test_it_reads_the_settings_that_it_was_given(
+    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    del environment["CACHEDINDEX_CACHE_DIR"]
+    (tmp_path / "ours.cfg").write_text("[cachedindex]\ncache-dir = kept\nindex-ttl = 0\n")
+    assert hook("install", "--config", "ours.cfg").code == 0
+    assert f"with the settings of {tmp_path / 'ours.cfg'}" in hook("status").out
+    assert f"it keeps everything in {tmp_path / 'kept'}" in hook("status").out
+    assert install(run, python, index, "A", "epsilon").code == 0
+    assert list((tmp_path / "kept").rglob("page.*"))
+    index.close()
+    assert "served 1 page stale" in install(run, python, index, "B", "epsilon").ours[-1]
+
+
+def test_settings_that_are_not_there_are_not_baked_in(hook: Callable[..., Ran]) -> None:
+    ran = hook("install", "--config", "nowhere.cfg")
+    assert (ran.code, ran.ours) == (2, ["cachedindex: command line: --config nowhere.cfg: there is no such file"])
+
+
+@pytest.fixture
+def copied(tmp_path: Path, site: Path, run: Run, python: Path) -> Path:
+    """Give a copy of the package, to be damaged, whose hook is in the environment."""
+    package = tmp_path / "tools/cachedindex"
+    shutil.copytree(HOOK.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from cachedindex.__main__ import main; sys.exit(main())"
+    installed = run(sys.executable, "-c", code, package.parent, "hook", "install", "--python", python)
+    assert installed.code == 0, installed.err
+    assert run(python, "-c", IS_ON).out == "True\n"
+    return package
+
+
+@pytest.mark.parametrize("damage", ["tools", "hook", "broken hook", "start", "broken start", "half"])
+def test_what_is_left_of_a_damaged_hook_prints_nothing(
+    run: Run, python: Path, site: Path, copied: Path, damage: str
+) -> None:
+    files = {
+        "tools": copied.parent,
+        "hook": copied / "hook",
+        "broken hook": copied / "hook/_cachedindex_hook.py",
+        "start": site / "_cachedindex_start.py",
+        "broken start": site / "_cachedindex_start.py",
+        "half": copied / "clients",
+    }
+    damaged = files[damage]
+    shutil.rmtree(site / "__pycache__", ignore_errors=True)
+    if damage.startswith("broken"):
+        damaged.write_text("raise SystemError(")
+    elif damaged.is_dir():
+        shutil.rmtree(damaged)
+    else:
+        damaged.unlink()
+    ran = run(python, "-c", "print('ran')")
+    assert (ran.code, ran.out, ran.err) == (0, "ran\n", "")
+    pip = run(python, "-m", "pip", "download", "--no-deps", "--no-index", "nothing")
+    assert "No matching distribution found for nothing" in pip.err
+    assert len(pip.ours) == (damage == "half")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[cachedindex\nindex-ttl =", "cachedindex: "),
+        ("[cachedindex]\nindex-tll = 3\n", "there is no such option; did you mean index-ttl?"),
+        ("[cachedindex]\nbrand-new = yes\n", "there is no such option"),
+        ("\x00\xff", "cachedindex: "),
+    ],
+    ids=["damaged", "misspelt", "newer", "binary"],
+)
+def test_a_settings_file_breaks_nothing(
+    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "ours.cfg"
+    file.write_text("[cachedindex]\n")
+    assert hook("install", "--config", file).code == 0
+    file.write_text(text, "latin-1")
+    start = run(python, "-c", "print('ran')")
+    assert (start.out, start.err) == ("ran\n", "")
+    ran = install(run, python, index, "A", "alpha", "source")
+    assert ran.code == 0, ran.err
+    (line,) = ran.ours
+    assert told in line
+
+
+def test_an_unreadable_cache_breaks_nothing(
+    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert hook("install").code == 0
+    ran = install(run, python, index, "A", "alpha", "source")
+    assert ran.code == 0, ran.err
+    assert len(ran.ours) == 1
+
+
+def test_status_says_where_it_is_on_and_why_not(
+    hook: Callable[..., Ran], python: Path, site: Path, copied: Path, tmp_path: Path
+) -> None:
+    on = hook("status")
+    assert (on.code, on.out.splitlines()[0]) == (0, f"{python}: on")
+    assert f"in {site}: installed, from {copied / 'hook/_cachedindex_hook.py'}" in on.out
+    assert f"it keeps everything in {tmp_path / 'cache'}" in on.out
+    off = hook("status", CACHEDINDEX_DISABLE="true")
+    assert (off.code, off.out.splitlines()[0]) == (1, f"{python}: off: disable = true")
+    (site / "_cachedindex_start.pth").unlink()
+    (site / "_cachedindex_start.start").unlink()
+    off = hook("status")
+    assert off.out.splitlines()[0] == f"{python}: off: it is installed, but does not start"
+    assert "installed, but _cachedindex_start.pth, _cachedindex_start.start are gone" in off.out
+    shutil.rmtree(copied)
+    assert f"installed, but {copied / 'hook/_cachedindex_hook.py'} is gone" in hook("status").out
+    assert hook("remove").code == 0
+    off = hook("status")
+    assert (off.code, off.out.splitlines()[0]) == (1, f"{python}: off: it is not installed")
+
+
+@pytest.mark.parametrize("named", ["/no/such/python", "/bin/true", sys.executable + "-config"])
+def test_what_is_no_python_is_a_mistake(run: Run, named: str) -> None:
+    ran = run(*CACHEDINDEX, "hook", "install", "--python", named)
+    assert (ran.code, len(ran.ours)) == (2, 1)
+    assert named in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_misspelt_option_is_a_mistake(run: Run) -> None:
+    ran = run(*CACHEDINDEX, "hook", "install", "--pyhton", "x")
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('mine')")
+    with pytest.raises(SettingsError, match="there is one already, and it is not ours"):
+        installation.install(Place(tmp_path, base=True), sys.executable)
+    assert not installation.remove(Place(tmp_path, base=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
+
+
+def test_code_that_anybody_can_change_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = tmp_path / "cachedindex/hook/_cachedindex_hook.py"
+    hook.parent.mkdir(parents=True)
+    hook.touch()
+    hook.chmod(0o666)
+    monkeypatch.setattr(installation, "HOOK", hook)
+    with pytest.raises(SettingsError, match="every user may write there"):
+        installation.install(Place(tmp_path), sys.executable)
+
+
+def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        folder = Path("/proc/self")
+    else:
+        folder = tmp_path / "closed"
+        folder.mkdir(mode=0o500)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        installation.install(Place(folder), sys.executable)
+
+
+def test_the_entry_point_of_the_start_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installation.install(Place(tmp_path), sys.executable)
+    monkeypatch.syspath_prepend(tmp_path)
+    (name,) = [
+        line for line in (tmp_path / "_cachedindex_start.start").read_text().splitlines() if not line.startswith("#")
+    ]
+    before = list(sys.meta_path)
+    try:
+        assert callable(pkgutil.resolve_name(name))
+    finally:
+        sys.meta_path[:] = before
+        for module in ("_cachedindex_start", "_cachedindex_hook"):
+            sys.modules.pop(module, None)
+
+
+def test_older_pythons_are_refused(run: Run) -> None:
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    old = next(iter(sorted(pyenv.glob("3.[6789].*/bin/python"))), None)
+    if old is None:
+        pytest.skip("SKIPPED FOR WANT OF A PYTHON below 3.10")
+    ran = run(*CACHEDINDEX, "hook", "install", "--python", old)
+    assert ran.code == 2
+    assert "cachedindex needs 3.10" in ran.err
+
+
+# -- the base interpreter ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """Give the python of a copy of this interpreter, which has no pip."""
+    real = Path(sys.base_prefix)
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    if not (real / "lib" / name / "os.py").is_file():
+        pytest.skip("SKIPPED FOR WANT OF AN INTERPRETER that can be copied as a folder")
+    ignored = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "tkinter", "__pycache__", "config-*")
+    shutil.copytree(real / "lib" / name, tmp_path / "base/lib" / name, ignore=ignored, symlinks=True)
+    for library in (real / "lib").glob("libpython*.so*"):
+        shutil.copy(library, tmp_path / "base/lib")
+    (tmp_path / "base/bin").mkdir()
+    shutil.copy(real / "bin" / name, tmp_path / "base/bin/python3")
+    (tmp_path / "base/lib" / name / "site-packages").mkdir()
+    return tmp_path / "base/bin/python3"
+
+
+@pytest.mark.slow
+def test_environments_made_of_a_base_interpreter_have_it(run: Run, base: Path, tmp_path: Path, index: Index) -> None:
+    bare = run(base, "-m", "venv", "--without-pip", "before")
+    if bare.code:
+        pytest.skip(f"SKIPPED FOR WANT OF AN INTERPRETER that works when it is copied: {bare.err[-300:]}")
+    before = content(base.parent.parent)
+    for action, on in (("install", "True\n"), ("remove", "False\n")):
+        assert run(*CACHEDINDEX, "hook", action, "--base", "--python", "before/bin/python").code == 0
+        assert run(base, "-m", "venv", action).code == 0
+        for python in (base, tmp_path / "before/bin/python", tmp_path / action / "bin/python"):
+            for isolated in ((), ("-I",)):
+                ran = run(python, *isolated, "-c", IS_ON)
+                assert (ran.out, ran.err) == (on, ""), python
+    assert content(base.parent.parent) == before
+
+    assert run(*CACHEDINDEX, "hook", "install", "--base", "--python", base).code == 0
+    python = tmp_path / "install/bin/python"
+    assert install(run, python, index, "A", "alpha", "source").code == 0
+    index.close()
+    second = install(run, python, index, "B", "alpha", "source", **EXPIRED)
+    assert second.code == 0, second.err
+    assert "served 7 pages stale" in second.ours[-1]
+
+
+@pytest.mark.slow
+def test_an_environments_own_sitecustomize_runs_behind_the_bases(run: Run, base: Path, tmp_path: Path) -> None:
+    assert run(*CACHEDINDEX, "hook", "install", "--base", "--python", base).code == 0
+    assert run(base, "-m", "venv", "--without-pip", "made").code == 0
+    (site,) = (tmp_path / "made/lib").glob("*/site-packages")
+    (site / "sitecustomize.py").write_text("print('own', __name__)")
+    ran = run(tmp_path / "made/bin/python", "-I", "-c", f"{IS_ON}; import sitecustomize; print(sitecustomize.__file__)")
+    assert (ran.out.splitlines(), ran.err) == (["own sitecustomize", "True", str(site / "sitecustomize.py")], "")

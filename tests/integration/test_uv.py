@@ -1,0 +1,172 @@
+"""The real uv through `cachedindex run`, which tells it to live on its cache where its index is down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cachedindex.clients import uv_indexes
+from tests import index as faults, packages
+from tests.conftest import Ran, Run
+from tests.index import Index, serving
+
+CACHEDINDEX = (sys.executable, "-m", "cachedindex")
+SHORT = {"CACHEDINDEX_TIMEOUT": "0.5"}
+
+
+@pytest.fixture(scope="session")
+def uv(python_with: Callable[..., Path]) -> Path:
+    return python_with("uv").parent / "uv"
+
+
+@pytest.fixture
+def run_uv(run: Run, uv: Path, index: Index, tmp_path: Path) -> Callable[..., Ran]:
+    """Give a function that runs uv through us, in a project that needs `alpha`."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/pyproject.toml").write_text(
+        '[project]\nname = "project"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["alpha"]\n'
+    )
+
+    def run_uv(*words: object, **variables: str) -> Ran:
+        settings = {
+            "UV_CACHE_DIR": str(tmp_path / "uv"), "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never",
+            "UV_HTTP_TIMEOUT": "1", "UV_HTTP_RETRIES": "0", "UV_DEFAULT_INDEX": index.url,
+        }  # fmt: skip
+        return run(*CACHEDINDEX, "run", "--", uv, *words, cwd=tmp_path / "project", **{**settings, **variables})
+
+    return run_uv
+
+
+@pytest.mark.parametrize("fault", [faults.hang, faults.reset, faults.status(503)], ids=["hang", "reset", "503"])
+def test_a_sync_with_a_dead_index_and_a_warm_cache(
+    run_uv: Callable[..., Ran], index: Index, tmp_path: Path, fault: faults.Fault
+) -> None:
+    first = run_uv("sync")
+    assert (first.code, first.ours) == (0, []), first.err
+    lock = (tmp_path / "project/uv.lock").read_bytes()
+    assert run_uv("pip", "install", "--target", "A", "alpha").ours == []
+    index.fault(fault)
+    index.seen.clear()
+
+    (tmp_path / "project/.venv").rename(tmp_path / "gone")
+    second = run_uv("sync", **SHORT)
+    assert second.code == 0, second.err
+    assert (tmp_path / "project/uv.lock").read_bytes() == lock
+    (line,) = second.ours
+    assert line.startswith(f"cachedindex: {index.url}: ")
+    assert line.endswith("uv is to live on its own cache (UV_OFFLINE=1)")
+    third = run_uv("pip", "install", "--target", "B", "alpha", **SHORT)
+    assert third.code == 0, third.err
+    assert index.pages_seen() == ["/simple/pip/"], "one question to a dead index, for all"
+
+
+def test_an_index_that_answers_leaves_uv_alone(run_uv: Callable[..., Ran], index: Index) -> None:
+    assert run_uv("sync").ours == []
+    index.fault(faults.status(404))
+    failed = run_uv("pip", "install", "--target", "A", "nowhere")
+    assert failed.code != 0
+    assert failed.ours == []
+    assert "offline" not in failed.err.lower()
+
+
+def test_what_needs_no_index_asks_none(run_uv: Callable[..., Ran], index: Index) -> None:
+    index.fault(faults.reset)
+    for words in (["--version"], ["cache", "dir"], ["publish", "--help"]):
+        ran = run_uv(*words)
+        assert (ran.code, ran.ours) == (0, [])
+    for wish in ("--offline", "--refresh", "--refresh-package=nowhere"):
+        ran = run_uv("pip", "install", wish, "nowhere", "--target", "A")
+        assert ran.ours == []
+        assert "cannot be used with" not in ran.err
+    assert run_uv("pip", "install", "nowhere", "--target", "A", CACHEDINDEX_DISABLE="true").ours == []
+    assert "/simple/pip/" not in index.pages_seen()
+
+
+@pytest.fixture
+def another_index(tmp_path: Path) -> Iterator[Index]:
+    folder = tmp_path / "another"
+    folder.mkdir()
+    packages.add_wheel(folder, "zeta", "1.0", ())
+    with serving(folder) as index:
+        yield index
+
+
+def test_one_index_that_answers_is_enough(run_uv: Callable[..., Ran], index: Index, another_index: Index) -> None:
+    index.fault(faults.hang)
+    ran = run_uv("pip", "install", "--target", "A", "zeta", UV_INDEX=f"company={another_index.url}", **SHORT)
+    assert ran.code == 0, ran.err
+    assert ran.ours == []
+
+
+def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:
+    assert run_uv("sync").code == 0
+    index.seen.clear()
+    ran = run_uv("sync", CACHEDINDEX_OFFLINE="true")
+    assert ran.code == 0
+    assert "offline = true; uv is to live on its own cache" in ran.ours[0]
+    assert index.seen == []
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "file", "expected"),
+    [
+        ([], {}, "", ["https://default.example/simple/"]),
+        (["--default-index", "https://a.example/s"], {}, "", ["https://a.example/s/"]),
+        (["--index-url=https://u:p@a.example/s/"], {}, "", ["https://a.example/s/"]),
+        (["-i", "https://a.example"], {"UV_INDEX_URL": "https://b.example"}, "",
+         ["https://a.example/", "https://b.example/"]),
+        (["--index", "co=https://a.example?x=1"], {}, "", ["https://a.example/", "https://default.example/simple/"]),
+        ([], {"UV_DEFAULT_INDEX": "https://a.example"}, "", ["https://a.example/"]),
+        ([], {"UV_INDEX": "co=https://a.example https://b.example"}, "",
+         ["https://a.example/", "https://b.example/", "https://default.example/simple/"]),
+        ([], {"UV_INDEX_URL": "file:///srv/simple"}, "", []),
+        ([], {}, '[[tool.uv.index]]\nurl = "https://a.example"\n',
+         ["https://a.example/", "https://default.example/simple/"]),
+        ([], {}, '[[tool.uv.index]]\nurl = "https://a.example"\ndefault = true\n', ["https://a.example/"]),
+        ([], {}, '[tool.uv.pip]\nindex-url = "https://a.example"\n', ["https://a.example/"]),
+        (["-r", "requirements.txt"], {}, "", ["https://b.example/", "https://default.example/simple/"]),
+        (["--find-links", "https://a.example"], {}, "", None),
+        ([], {"ALL_PROXY": "http://proxy.example"}, "", None),
+        ([], {"UV_CONFIG_FILE": "somewhere"}, "", None),
+        ([], {}, "[tool.uv", None),
+        ([], {}, "[tool.uv]\nfind-links = ['https://a.example']", None),
+    ],
+)  # fmt: skip
+def test_the_indexes_that_uv_would_ask(
+    words: list[str],
+    variables: dict[str, str],
+    file: str,
+    expected: list[str] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if file and expected and sys.version_info < (3, 11):
+        expected = None
+    uv = tmp_path / "uv"
+    uv.write_text(
+        "#!/bin/sh\necho '--default-index <DEFAULT_INDEX>'\necho '  The default package index (by default:'\n"
+        "echo '<https://default.example/simple>).'\n"
+    )
+    uv.chmod(0o755)
+    (tmp_path / "pyproject.toml").write_text(file)
+    (tmp_path / "requirements.txt").write_text("six\n--extra-index-url https://b.example/\n")
+    monkeypatch.chdir(tmp_path)
+    found = uv_indexes.of([str(uv), "sync", *words], {"XDG_CONFIG_HOME": str(tmp_path / "config"), **variables})
+    assert (found and sorted(found)) == expected
+
+
+def test_a_uv_that_does_not_say_what_its_default_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert uv_indexes.of(["/bin/true", "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+    assert uv_indexes.of([str(tmp_path / "nowhere"), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+
+
+@pytest.mark.slow
+def test_the_real_uv_says_what_its_default_is(uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (default,) = uv_indexes.of([str(uv), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) or ()
+    assert default.startswith("https://")
+    assert default.endswith("/simple/")

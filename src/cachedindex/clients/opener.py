@@ -12,13 +12,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
 from cachedindex.clients.replay import http_response
-from cachedindex.engine import Cache
 from cachedindex.errors import IndexMissing, UpstreamFailed
-from cachedindex.model import Answer, Request
+from cachedindex.model import Answer, Request, Send
+from cachedindex.report import Report
 from cachedindex.rules.decide import telling
 
 
@@ -33,13 +33,26 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
+class Answering(Protocol):
+    """What the handler asks: the process's cache, or what a client puts before it."""
+
+    @property
+    def report(self) -> Report:
+        """Where it complains."""
+        ...
+
+    def answer(self, request: Request, send: Send) -> Answer | None:
+        """Return the answer to a request, as `engine.Cache` does."""
+        ...
+
+
 class CacheHandler(urllib.request.BaseHandler):
     """Answers from the cache what it can, before any handler that would open a connection."""
 
     handler_order = 0
 
-    def __init__(self, cache: Cache, fatal: Callable[[str], Exception]) -> None:
-        """Take the process's cache, and what makes the exception that ends the client's work."""
+    def __init__(self, cache: Answering, fatal: Callable[[str], Exception]) -> None:
+        """Take what answers, and what makes the exception that ends the client's work."""
         self._cache = cache
         self._fatal = fatal
 
@@ -123,7 +136,7 @@ class PrivacyWitness(urllib.request.BaseHandler):
     https_request = http_request
 
 
-def install(cache: Cache, fatal: Callable[[str], Exception] = IndexMissing) -> None:
+def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) -> None:
     """Put the handlers into the global opener, and into every one that is installed later.
 
     `fatal` makes the exception that ends the client's work, where `missing-index = fail` says so.
@@ -138,7 +151,7 @@ def install(cache: Cache, fatal: Callable[[str], Exception] = IndexMissing) -> N
     install_opener(getattr(urllib.request, "_opener", None) or urllib.request.build_opener())
 
 
-def _add(cache: Cache, fatal: Callable[[str], Exception], opener: object) -> None:
+def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) -> None:
     # None, or something that merely looks like an opener, is none of ours.
     if not isinstance(opener, urllib.request.OpenerDirector):
         return

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-import venv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import packages
+from tests import packages, pythons
 from tests.index import Index, serving
 
 # No test here asserts a time, and a busy machine is no failure.
@@ -23,6 +23,14 @@ hypothesis.settings.load_profile("patient")
 CHECKOUT = Path(__file__).parent.parent
 SOURCE = CHECKOUT / "src"
 KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
+
+
+def pytest_report_header() -> list[str]:
+    """Say which Pythons the tests of other Pythons can be run on, and which they cannot."""
+    found = ", ".join(f"{name} ({path})" for name, path in pythons.FOUND.items())
+    lines = [f"Pythons for buildout: {found}"]
+    missing = ", ".join(name for name in pythons.SUPPORTED if name not in pythons.FOUND)
+    return [*lines, f"NOT FOUND, AND NOT TESTED: Python {missing}"] if missing else lines
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -109,11 +117,12 @@ def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
     """Give a function that fetches real distributions once for a checkout, from whatever index this machine uses."""
     home = tmp_path_factory.mktemp("home")
 
-    def fetch(*requirements: str) -> Path:
-        name = "-".join((*requirements, sys.implementation.cache_tag)).replace("=", "")
+    def fetch(*requirements: str, interpreter: str | Path = sys.executable) -> Path:
+        tag = f"cpython-{pythons.version(interpreter)}".replace(".", "")
+        name = re.sub("[=<>]", "", "-".join((*requirements, tag)))
         folder = Path(pytestconfig.cache.mkdir("wheelhouse")) / name  # type: ignore[union-attr]
         if not folder.exists():
-            command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder) + ".part", *requirements]
+            command = [interpreter, "-m", "pip", "download", "-q", "-d", str(folder) + ".part", *requirements]
             process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)
             if process.returncode:
                 pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: no {' '.join(requirements)}: {process.stderr[-300:]}")
@@ -128,18 +137,19 @@ def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPa
     """Give a function that makes an environment with some real distributions in it, and returns its python."""
     made: dict[tuple[str, ...], Path] = {}
 
-    def make(*requirements: str) -> Path:
-        if requirements not in made:
-            home = tmp_path_factory.mktemp("home")
+    def make(*requirements: str, interpreter: str | Path = sys.executable) -> Path:
+        key = (*requirements, str(interpreter))
+        if key not in made:
+            environ = clean_environment(tmp_path_factory.mktemp("home"))
             folder = tmp_path_factory.mktemp("environment")
-            venv.create(folder, with_pip=True)
             python = folder / "bin" / "python"
-            subprocess.run(
-                [python, "-m", "pip", "install", "-q", "--no-index", "--find-links", wheelhouse(*requirements),
-                 *requirements],
-                env=clean_environment(home), check=True, capture_output=True,
-            )  # fmt: skip
-            made[requirements] = python
-        return made[requirements]
+            found = wheelhouse(*requirements, interpreter=interpreter)
+            for command in (
+                [interpreter, "-m", "venv", folder],
+                [python, "-m", "pip", "install", "-q", "-U", "--no-index", "--find-links", found, *requirements],
+            ):
+                subprocess.run(command, env=environ, check=True, capture_output=True)
+            made[key] = python
+        return made[key]
 
     return make

@@ -118,6 +118,21 @@ def cut(handler: Handler) -> bool:
     return True
 
 
+def stall(handler: Handler) -> bool:
+    """Send half of a whole answer, and nothing more until the index heals or closes."""
+    handler.stall = handler.truncate = True
+    return True
+
+
+def unless(header: str, value: str, fault: Fault) -> Fault:
+    """Apply the fault to requests that do not say this."""
+
+    def conditional(handler: Handler) -> bool:
+        return handler.headers.get(header) == value or fault(handler)
+
+    return conditional
+
+
 def reset(handler: Handler) -> bool:
     handler.connection.close()
     handler.close_connection = True
@@ -146,6 +161,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     truncate = False
+    stall = False
     server: Server
 
     @property
@@ -173,6 +189,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2] if self.truncate else content)
+        if self.stall:
+            self.wfile.flush()
+            self.index.let_go.wait()
         if self.truncate:
             self.close_connection = True
 

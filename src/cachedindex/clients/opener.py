@@ -136,6 +136,17 @@ class PrivacyWitness(urllib.request.BaseHandler):
     https_request = http_request
 
 
+class _Unbuilt(urllib.request.OpenerDirector):
+    """Becomes the global opener when it is first used, as urllib would have made one: with the proxies set by then."""
+
+    def open(self, *arguments: Any, **named: Any) -> Any:
+        """Make way for a real one, which takes over what handlers somebody added meanwhile."""
+        opener = urllib.request.build_opener(*vars(self)["handlers"])
+        if getattr(urllib.request, "_opener", None) is self:
+            urllib.request.install_opener(opener)
+        return opener.open(*arguments, **named)
+
+
 def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) -> None:
     """Put the handlers into the global opener, and into every one that is installed later.
 
@@ -148,7 +159,7 @@ def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) 
         _add(cache, fatal, opener)
 
     urllib.request.install_opener = install_opener
-    install_opener(getattr(urllib.request, "_opener", None) or urllib.request.build_opener())
+    install_opener(getattr(urllib.request, "_opener", None) or _Unbuilt())
 
 
 def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) -> None:

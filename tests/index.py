@@ -196,7 +196,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self) -> None:
-        kind, _, rest = self.path.partition("?")[0].strip("/").partition("/")
+        path = re.sub("^http://[^/]*", "", self.path)  # As a proxy is asked.
+        kind, _, rest = path.partition("?")[0].strip("/").partition("/")
         if kind == "files" and (self.index.folder / rest).is_file():
             self.reply(200, {"Content-Type": "application/octet-stream"}, (self.index.folder / rest).read_bytes())
         elif kind == "files" and rest.endswith(".metadata"):

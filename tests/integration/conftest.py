@@ -78,4 +78,5 @@ def recipe_egg(wheelhouse: Callable[..., Path], distributions: Path) -> Callable
 
 def eggs(workspace: Path) -> list[str]:
     """Return what a buildout has installed."""
-    return sorted(path.name for path in (workspace / "eggs/v5").iterdir())
+    versioned = workspace / "eggs/v5"  # Since 5.0.
+    return sorted(path.name for path in (versioned if versioned.is_dir() else workspace / "eggs").iterdir())

@@ -33,7 +33,7 @@ class Cover:
     def __init__(self, easy_install: Any, user_error: type[Exception]) -> None:
         """Put it before all look-ups of the modules of zc.buildout; until `use`, it does nothing."""
         self._pages = BuildoutPages()
-        self._pips = buildout_pips.Pips(easy_install)
+        self._pips = buildout_pips.Pips(easy_install, self._pages)
         self._finds = buildout_finder.attach(self._pages, easy_install, user_error)
         opener.install(self._pages, user_error)
         self._store: Store | None = None

@@ -37,6 +37,8 @@ class BuildoutPages:
         self.cache: Cache | None = None
         self.trim = False
         """Whether pages may be cut down to a pinned version."""
+        self.index = ""
+        """Where buildout looked last."""
         self._search = Search()
 
     @property
@@ -45,8 +47,9 @@ class BuildoutPages:
         return self.cache.report if self.cache else Report()
 
     @contextmanager
-    def search(self, project: str, version: str | None) -> Iterator[Search]:
-        """Know what is looked for meanwhile: a project, and the one version that will do."""
+    def search(self, index: str, project: str, version: str | None) -> Iterator[Search]:
+        """Know what is looked for meanwhile: a project of an index, and the one version that will do."""
+        self.index = index
         self._search = Search(naming.normalized(project), version if self.trim else None)
         try:
             yield self._search

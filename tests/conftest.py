@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import environments, packages
+from tests import environments, packages, pythons
 from tests.environments import CHECKOUT, NoNetwork, clean_environment
 from tests.index import Index, serving
 
@@ -49,6 +50,14 @@ eggs = alpha
        source
 interpreter = py
 """
+
+
+def pytest_report_header() -> list[str]:
+    """Say which Pythons the tests of other Pythons can be run on, and which they cannot."""
+    found = ", ".join(f"{name} ({path})" for name, path in pythons.FOUND.items())
+    lines = [f"Pythons for buildout: {found}"]
+    missing = ", ".join(name for name in pythons.SUPPORTED if name not in pythons.FOUND)
+    return [*lines, f"NOT FOUND, AND NOT TESTED: Python {missing}"] if missing else lines
 
 
 @dataclass
@@ -123,10 +132,10 @@ def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
     """Give a function that fetches real distributions once for a checkout, from whatever index this machine uses."""
     home = tmp_path_factory.mktemp("home")
 
-    def fetch(*requirements: str) -> Path:
+    def fetch(*requirements: str, interpreter: str | Path = sys.executable) -> Path:
         try:
             folder = Path(pytestconfig.cache.mkdir("wheelhouse"))  # type: ignore[union-attr]
-            return environments.fetch(folder, home, *requirements)
+            return environments.fetch(folder, home, *requirements, interpreter=interpreter)
         except NoNetwork as error:
             pytest.skip(f"SKIPPED FOR WANT OF A NETWORK: {error}")
 
@@ -138,11 +147,13 @@ def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPa
     """Give a function that makes an environment with some real distributions in it, and returns its python."""
     made: dict[tuple[str, ...], Path] = {}
 
-    def make(*requirements: str) -> Path:
-        if requirements not in made:
+    def make(*requirements: str, interpreter: str | Path = sys.executable) -> Path:
+        key = (*requirements, str(interpreter))
+        if key not in made:
             home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("environment")
-            made[requirements] = environments.make(folder, home, wheelhouse(*requirements), *requirements)
-        return made[requirements]
+            wheels = wheelhouse(*requirements, interpreter=interpreter)
+            made[key] = environments.make(folder, home, wheels, *requirements, interpreter=interpreter)
+        return made[key]
 
     return make
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
+
+from tests import pythons
 
 CHECKOUT = Path(__file__).parent.parent
 KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
@@ -29,12 +31,12 @@ def clean_environment(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
-def fetch(wheelhouses: Path, home: Path, *requirements: str) -> Path:
+def fetch(wheelhouses: Path, home: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:
     """Return a folder below `wheelhouses` with the distributions, fetched from this machine's index the first time."""
-    name = "-".join((*requirements, sys.implementation.cache_tag)).replace("=", "")
-    folder = wheelhouses / name
+    name = "-".join((*requirements, f"cpython-{pythons.version(interpreter)}"))
+    folder = wheelhouses / re.sub("[=<>.]", "", name)
     if not folder.exists():
-        command = [sys.executable, "-m", "pip", "download", "-q", "-d", f"{folder}.part", *requirements]
+        command = [interpreter, "-m", "pip", "download", "-q", "-d", f"{folder}.part", *requirements]
         process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)
         if process.returncode:
             raise NoNetwork(f"no {' '.join(requirements)}: {process.stderr[-300:]}")
@@ -42,11 +44,12 @@ def fetch(wheelhouses: Path, home: Path, *requirements: str) -> Path:
     return folder
 
 
-def make(folder: Path, home: Path, wheels: Path, *requirements: str) -> Path:
+def make(folder: Path, home: Path, wheels: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:
     """Make an environment with the requirements from a folder of wheels, and return its python."""
-    venv.create(folder, with_pip=True)
+    command = [interpreter, "-m", "venv", folder]
+    subprocess.run(command, env=clean_environment(home), check=True, capture_output=True)
     python = folder / "bin" / "python"
-    install(python, home, "--find-links", wheels, *requirements)
+    install(python, home, "-U", "--find-links", wheels, *requirements)
     return python
 
 

@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from textwrap import indent
 
 _BACKEND = """
 import os, zipfile
@@ -22,16 +23,20 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 
 
-def wheel(name: str, version: str, requires: tuple[str, ...] = ()) -> tuple[str, bytes]:
-    """Return a wheel's file name and bytes; its one module knows its version."""
+def wheel(
+    name: str, version: str, requires: tuple[str, ...] = (), code: str = "", entry_points: str = ""
+) -> tuple[str, bytes]:
+    """Return a wheel's file name and bytes; its one module knows its version, and has more code if given."""
     info = f"{name}-{version}.dist-info"
     lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
     lines += [f"Requires-Dist: {requirement}\n" for requirement in requires]
     files = {
-        f"{name}.py": f"version = {version!r}\n",
+        f"{name}.py": f"version = {version!r}\n{code}",
         f"{info}/METADATA": "".join(lines),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
+    if entry_points:
+        files[f"{info}/entry_points.txt"] = entry_points
     record = ""
     for path, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
@@ -64,6 +69,29 @@ def add_recipe(folder: Path, wheels: Path) -> str:
     (wheel,) = wheels.glob("zc*recipe*.whl")
     shutil.copy(wheel, folder / wheel.name.replace("zc_recipe_egg", "zc.recipe.egg"))
     return wheel.name.split("-")[1]
+
+
+def add_trial(folder: Path) -> None:
+    """Add `trial`, a recipe that runs the Python code of its option `do`."""
+    code = """
+class Recipe:
+    def __init__(self, buildout, name, options):
+        self.buildout, self.options = buildout, options
+        options["do"]
+    def install(self):
+        exec(self.options["do"], {"buildout": self.buildout, "options": self.options})
+        return ()
+    update = install
+"""
+    filename, content = wheel("trial", "1.0", (), code, "[zc.buildout]\ndefault = trial:Recipe\n")
+    (folder / filename).write_bytes(content)
+
+
+def add_extension(folder: Path, name: str, code: str) -> None:
+    """Add a buildout extension whose function of that name is `code`."""
+    entry_points = f"[zc.buildout.extension]\ndefault = {name}:{name}\n"
+    filename, content = wheel(name, "1.0", (), f"def {name}(buildout):\n{indent(code, '    ')}", entry_points)
+    (folder / filename).write_bytes(content)
 
 
 def add_backend(folder: Path) -> Path:

@@ -83,7 +83,8 @@ class Delivery:
             return fresh.answer
         judgement = fresh.judgement
         stored = fresh.record is not None and judgement.verdict == "replace"
-        self.end(request, "miss" if stored else "passed", judgement.why)
+        failed = judgement.fault and request.kind == "page"  # buildout takes a 5xx for a page without links.
+        self.end(request, "miss" if stored else "failed" if failed else "passed", judgement.why)
         if request.kind == "page" and fresh.answer.status == HTTPStatus.OK and judgement.verdict in ("replace", "pass"):
             self._gave_page(request)
         elif judgement.fault or judgement.verdict == "reject":

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from cachedindex.errors import SettingsError
+
 MAX_FAILS = 2
 FAIL_WINDOW = 60.0
 FAIL_TIMEOUT = 30.0
@@ -85,6 +87,13 @@ def truth(text: str) -> bool:
     raise ValueError("write true or false")
 
 
+def _hours(text: str) -> str:
+    """Return a whole number of hours as a duration."""
+    if not re.fullmatch(r"\d+", text.strip()):
+        raise ValueError("write a number of hours")
+    return f"{text.strip()} h"
+
+
 def names(text: str) -> tuple[str, ...]:
     """Return the project names in `text`."""
     words = tuple(word for word in re.split(r"[\s,]+", text) if word)
@@ -145,6 +154,8 @@ class Settings:
     lock_dir: str | None = None
     """None: the cache folder."""
     disable: bool = False
+    trim_to_pins: bool = False
+    """Whether buildout is given only the pinned version's links of a project page."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """What differs for one index: the beginning of its URLs, and values by field name."""
 
@@ -177,11 +188,17 @@ OPTIONS: Mapping[str, Option] = {
     "max-idle": Option(idleness, "how long what nobody uses is kept (60 d, unlimited)"),
     "lock-dir": Option(folder, "a local folder for locks and health, where cache-dir is a network mount (cache-dir)"),
     "disable": Option(truth, "do nothing at all (false)"),
+    "trim-to-pins": Option(truth, "give buildout only the links of the version that a project is pinned to (false)"),
 }
-_OF_THE_HOST = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir")
+_NEEDLESS = {
+    "index": "a client needs no such option: whichever index it asks is covered",
+    "port": "there is no server, and so no port",
+}
+_OF_2012 = ("eggs_directory", "update_interval", "always_refresh", *_NEEDLESS)
+_OF_THE_WHOLE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins")
 INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(prefix, "where the addresses of the index begin"),
-    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_HOST},
+    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_WHOLE},
 }
 """What may be said of one index alone."""
 
@@ -233,6 +250,29 @@ def read_index(options: Mapping[str, str], place: str) -> tuple[dict[str, Any], 
             problems.append(Problem(place, "url", "is missing: write where the addresses of the index begin"))
         return {}, problems
     return {"indexes": ((url, values),)}, problems
+
+
+def from_2012(options: Mapping[str, str], place: str) -> tuple[dict[str, str], list[Problem]]:
+    """Return collective.eggproxy's options by today's names, which win, and what to say of those without a meaning.
+
+    `update_interval` counts hours; `always_refresh` is a truth (collective.eggproxy 0.5.1, README). SettingsError for
+    a wrong value.
+    """
+    old = {name: text for name, text in options.items() if name in _OF_2012}
+    new = {name: text for name, text in options.items() if name not in old}
+    remarks = [Problem(place, name, advice) for name, advice in _NEEDLESS.items() if name in old]
+    if "eggs_directory" in old:
+        new.setdefault("cache-dir", old["eggs_directory"])
+    try:
+        name = "always_refresh"
+        if truth(old.get(name, "false")):
+            new.setdefault("index-ttl", "0")
+        name = "update_interval"
+        if name in old:
+            new.setdefault("index-ttl", _hours(old[name]))
+    except ValueError as error:
+        raise SettingsError(str(Problem(place, name, str(error), old[name]))) from None
+    return new, remarks
 
 
 def merge(*places: Mapping[str, Any]) -> Settings:

@@ -12,14 +12,11 @@ import pytest
 from tests import index as faults, packages
 from tests.conftest import BUILDOUT, Ran, Run
 from tests.index import Index
+from tests.integration.conftest import eggs
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
 
 Buildout = Callable[..., Ran]
-
-
-def eggs(workspace: Path) -> list[str]:
-    return sorted(path.name for path in (workspace / "eggs/v5").iterdir())
 
 
 def test_it_survives_a_refused_connection(buildout: Buildout, index: Index, run: Run, tmp_path: Path) -> None:
@@ -229,3 +226,199 @@ def test_a_private_index_whose_password_another_handler_knows(
     telling = (b"correct-horse", credential.encode())
     assert not [path for path in stored if any(secret in path.read_bytes() for secret in telling)]
     assert not (tmp_path / "cache/records-v1").exists()
+
+
+# -- where it is switched on -------------------------------------------------------------------------------------------
+
+
+def small(index: Index, text: str, more: str = "") -> str:
+    """Return a configuration with one part, a recipe that runs Python code."""
+    lines = "\n".join(f"    {line}" for line in text.splitlines())
+    return f"[buildout]\nindex = {index.url}\nparts = trial\n{more}\n[trial]\nrecipe = trial\ndo =\n{lines}\n"
+
+
+@pytest.fixture
+def build(run: Run, python: Path, index: Index, distributions: Path, tmp_path: Path) -> Callable[..., Ran]:
+    """Give a function that runs a configuration of its own in a new folder."""
+    packages.add_trial(distributions)
+
+    def build(folder: str, config: str, *arguments: str, python: Path = python, **variables: str) -> Ran:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "buildout.cfg").write_text(config)
+        command = (python.with_name("buildout"), *arguments)
+        return run(*command, cwd=tmp_path / folder, PIP_INDEX_URL=index.url, PIP_NO_CACHE_DIR="1", **variables)
+
+    return build
+
+
+LISTED = "extensions = cachedindex\n"
+ALPHA = """
+from zc.buildout import easy_install
+settings = buildout["buildout"]
+def find(**more):
+    found = easy_install.install(["alpha"], settings["eggs-directory"], index=settings["index"], **more)
+    print("found", found.by_key["alpha"].version)
+"""
+
+
+def test_one_line_in_the_users_defaults_is_enough(build: Buildout, index: Index, tmp_path: Path) -> None:
+    defaults = tmp_path / "home/.buildout"
+    defaults.mkdir()
+    (defaults / "default.cfg").write_text(f"[buildout]\n{LISTED}[cachedindex]\nindex-ttl = 1 h\ntimeout = 1 s\n")
+    assert build("A", small(index, "pass")).code == 0
+    index.close()
+    second = build("B", small(index, "pass", "[cachedindex]\ntimeout += 2"))
+    assert second.code == 1
+    assert "Error: [cachedindex]: timeout = 1 s\n2: write" in second.out + second.err, "buildout's own +="
+    assert build("C", small(index, "pass", "[cachedindex]\ntimeout = ${times:short}\n[times]\nshort = 2 s")).code == 0
+
+
+def test_our_section_needs_no_extension(build: Buildout, index: Index, bare_buildout: Path) -> None:
+    ran = build("A", small(index, "pass", "[cachedindex]\ntimeout = 3 s"), python=bare_buildout)
+    assert ran.code == 0
+    assert "cachedindex" not in (ran.out + ran.err).replace(str(bare_buildout), "")
+
+
+def test_it_is_never_looked_up(build: Buildout, index: Index) -> None:
+    assert build("A", small(index, "pass", LISTED), "buildout:newest=true").code == 0
+    assert "/simple/cachedindex/" not in index.pages_seen()
+
+
+def test_nothing_reaches_what_a_recipe_starts(build: Buildout, index: Index) -> None:
+    code = f"{ALPHA}find()\nimport os, subprocess\nsubprocess.run(['env'], check=True)"
+    ran = build("A", small(index, code, LISTED), CACHEDINDEX_CACHE_DIR="", PYTHONPATH="/own")
+    assert ran.code == 0, ran.err
+    assert "PYTHONPATH=/own\n" in ran.out
+    assert [line for line in ran.out.splitlines() if line.startswith("CACHEDINDEX_")] == ["CACHEDINDEX_CACHE_DIR="]
+    assert ran.out.count("PIP_DISABLE_PIP_VERSION_CHECK") == 1, "the test's own"
+
+
+def test_the_names_of_2012(build: Buildout, index: Index, tmp_path: Path) -> None:
+    section = """
+[cachedindex]
+eggs_directory = ${buildout:directory}/kept
+index = https://index.example/simple
+update_interval = 24
+timeout = 3
+"""
+    ran = build("A", small(index, "pass", LISTED + section), CACHEDINDEX_CACHE_DIR="")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "A/kept/records-v1").is_dir()
+    (line,) = ran.ours
+    assert line.startswith("cachedindex: [cachedindex]: index: a client needs no such option")
+
+
+def test_a_buildout_that_upgrades_itself_is_one_run(
+    build: Buildout, wheelhouse: Callable[..., Path], index: Index, run: Run, tmp_path: Path
+) -> None:
+    for wheel in wheelhouse("zc.buildout==6.0.0").glob("zc*buildout*.whl"):
+        shutil.copy(wheel, index.folder / wheel.name.replace("zc_buildout", "zc.buildout"))
+    config = small(index, "pass", LISTED)
+    assert build("A", config, "bootstrap").code == 0
+    pip = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1"}
+    first = run(tmp_path / "A/bin/buildout", "versions:zc.buildout=6.0.0", cwd=tmp_path / "A", **pip)
+    assert "Restarting." in first.out
+    assert first.code == 0, first.err
+    assert build("B", config, "bootstrap").code == 0
+    index.close()
+    second = run(tmp_path / "B/bin/buildout", "versions:zc.buildout=6.0.0", cwd=tmp_path / "B", **pip, **EXPIRED)
+    assert second.code == 0, second.err
+    assert "Restarting." in second.out
+    (line,) = second.ours
+    assert "served 2 pages stale" in line, "zc.buildout's by the first process, the recipe's by the second"
+
+
+# -- pages at the speed of pins ----------------------------------------------------------------------------------------
+
+
+def test_a_pinned_projects_page_is_cut_and_stored_whole(
+    build: Buildout, index: Index, distributions: Path, tmp_path: Path
+) -> None:
+    for version in ("2.0", "3.0"):
+        packages.add_wheel(distributions, "alpha", version)
+    config = small(
+        index,
+        f"{ALPHA}find()\nfind(versions={{'alpha': '2.0'}}, newest=True)\nfind(versions={{}}, newest=True)",
+        f"{LISTED}versions = pins\n[pins]\nalpha = 1.0\n[cachedindex]\ntrim-to-pins = yes\nindex-ttl = 1 h",
+    )
+    ran = build("A", config, "-vv")
+    assert ran.code == 0, ran.err
+    found = [line for line in ran.out.splitlines() if line.startswith("found ")]
+    assert found == ["found 1.0", "found 2.0", "found 3.0"]
+    before, _, _ = ran.out.partition("found 1.0")
+    assert "alpha-1.0-py3-none-any.whl" in before
+    assert "alpha-2.0-py3-none-any.whl" not in before
+    assert index.pages_seen().count("/simple/alpha/") == 1
+    (page,) = (tmp_path / "cache").rglob("alpha/page.html.*")
+    assert "alpha-3.0-py3-none-any.whl" in page.read_text()
+
+
+def test_without_trim_to_pins_a_page_is_as_it_is(build: Buildout, index: Index, distributions: Path) -> None:
+    packages.add_wheel(distributions, "alpha", "2.0")
+    ran = build("A", small(index, f"{ALPHA}find()", f"{LISTED}versions = pins\n[pins]\nalpha = 1.0"), "-vv")
+    assert "alpha-2.0-py3-none-any.whl" in ran.out
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_index_that_answers_5xx_is_no_missing_project(build: Buildout, index: Index) -> None:
+    index.fault(faults.status(503), "/simple/alpha/")
+    ran = build("A", small(index, f"{ALPHA}find()", LISTED))
+    assert ran.code == 1
+    assert "Couldn't find a distribution for 'alpha'" in ran.out + ran.err
+    (line,) = ran.ours
+    assert f"could not get 1 page, of which nothing is stored ({index.origin}: it answered 503" in line
+    assert "/simple/" not in index.pages_seen(), "the list of all projects"
+
+
+def test_an_index_that_lacks_a_project_is_scanned(build: Buildout, index: Index) -> None:
+    ran = build("A", small(index, f"{ALPHA.replace('alpha', 'nothing')}find()", LISTED))
+    assert ran.code == 1
+    assert index.pages_seen()[-2:] == ["/simple/nothing/", "/simple/"]
+    assert ran.ours == []
+
+
+def test_an_index_that_is_gone_is_said(build: Buildout, index: Index) -> None:
+    index.close()
+    ran = build("A", small(index, "pass", LISTED))
+    assert ran.code == 1
+    assert "Couldn't find a distribution for 'trial'" in ran.out + ran.err
+    assert ran.ours == [
+        f"cachedindex: could not get 1 page, of which nothing is stored ({index.origin}: it refused the connection)"
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["/simple/alpha/", "/files/alpha"])
+def test_a_timeout_in_the_middle_is_no_internal_error(build: Buildout, index: Index, where: str) -> None:
+    index.fault(faults.stall, where)  # For the 15 s that are fixed in buildout.
+    ran = build("A", small(index, f"{ALPHA}find()", LISTED))
+    assert ran.code == 1
+    assert "internal error" not in ran.out + ran.err
+    assert "it did not answer in time" in ran.out + ran.err
+
+
+# -- beside others -----------------------------------------------------------------------------------------------------
+
+
+OWN_OPENER = """
+import urllib.request
+class Auth(urllib.request.BaseHandler):
+    def http_request(self, req):
+        req.add_unredirected_header("Authorization", "Basic secret")
+        return req
+urllib.request.install_opener(urllib.request.build_opener(Auth()))
+"""
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_an_extension_may_install_an_opener_of_its_own(
+    build: Buildout, index: Index, distributions: Path, tmp_path: Path, name: str
+) -> None:
+    packages.add_extension(distributions, name, OWN_OPENER)
+    index.fault(faults.unless("authorization", "Basic secret"), "alpha")
+    ran = build("A", small(index, f"{ALPHA}find()", f"extensions = cachedindex {name}"))
+    assert ran.code == 0, ran.err
+    assert "found 1.0" in ran.out
+    assert not list((tmp_path / "cache").rglob("*alpha*")), "what needed credentials"

@@ -378,3 +378,37 @@ def test_a_public_copy_is_kept_when_a_handler_begins_to_add_credentials(python: 
     assert python(AFTER_A_401 + FETCH, **EXPIRED).out.strip().startswith("['passed'")
     index.close()
     assert python(FETCH, **EXPIRED).out.strip() == "['stale', 'hit']"
+
+
+def test_a_proxy_that_is_set_late_is_used(python: Python, index: Index) -> None:
+    code = """
+os.environ.pop("no_proxy", None); os.environ.pop("NO_PROXY", None)
+os.environ["http_proxy"] = origin
+print(urllib.request.urlopen("http://index.example/simple/alpha/").status)
+"""
+    assert python(code).out.strip() == "200"
+    assert index.seen[0].path == "http://index.example/simple/alpha/"
+
+
+def test_handlers_that_are_added_before_the_first_look_up_stay(python: Python, index: Index) -> None:
+    code = """
+class Witness(urllib.request.BaseHandler):
+    def http_request(self, req):
+        witnessed.add(req.full_url)
+        return req
+witnessed = set()
+urllib.request._opener.add_handler(Witness())
+get("/simple/alpha/"), get("/simple/beta/")
+print(len(witnessed), ended())
+"""
+    assert python(code).out.strip() == "2 ['miss', 'miss']"
+
+
+def test_a_context_of_its_own_is_as_without_us(python: Python, index: Index) -> None:
+    code = """
+import ssl
+response = urllib.request.urlopen(url + "alpha/", context=ssl.create_default_context())
+print(response.status, ended())
+response.close()
+"""
+    assert python(code).out.strip() == "200 []"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import socket
 import ssl
@@ -113,6 +114,7 @@ class Wrapped(Exception):
         (Wrapped(Wrapped(ssl.SSLCertVerificationError("x"))), "its certificate could not be verified"),
         (Exception(ConnectionResetError("x")), "it reset the connection"),
         (TimeoutError("timed out"), "it did not answer in time"),
+        (Wrapped(OSError(errno.ENETUNREACH, "x", "/a/file")), "network is unreachable"),
         (Wrapped("x"), "Wrapped"),
     ],
 )

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex.settings import OPTIONS, Problem, Settings, duration, merge, read, read_index
+from cachedindex.errors import SettingsError
+from cachedindex.settings import OPTIONS, Problem, Settings, duration, from_2012, merge, read, read_index
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,34 @@ def test_an_earlier_place_wins_over_what_a_later_one_says_of_one_index() -> None
     assert (later.timeout, later.offline) == (1.0, True)
     same = merge({"timeout": 5.0, **of_index}).for_url(INDEX)
     assert same.timeout == 1.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"eggs_directory": "/var/www"}, {"cache-dir": "/var/www"}),
+        ({"update_interval": "24"}, {"index-ttl": "24 h"}),
+        ({"always_refresh": "1"}, {"index-ttl": "0"}),
+        ({"always_refresh": "0"}, {}),
+        ({"always_refresh": "1", "update_interval": "24"}, {"index-ttl": "0"}),
+        ({"timeout": "3"}, {"timeout": "3"}),
+        ({"update_interval": "24", "index-ttl": "5 min", "eggs_directory": "/a", "cache-dir": "/b"},
+         {"index-ttl": "5 min", "cache-dir": "/b"}),
+    ],
+)  # fmt: skip
+def test_the_names_of_2012_keep_their_meaning(old: dict[str, str], new: dict[str, str]) -> None:
+    assert from_2012(old, "here") == (new, [])
+    assert read(new, "here")[1] == []
+
+
+def test_a_name_of_2012_without_a_meaning_is_remarked_upon() -> None:
+    options, remarks = from_2012({"index": "http://index.example/simple"}, "here")
+    assert options == {}
+    assert list(map(str, remarks)) == ["here: index: a client needs no such option: whichever index it asks is covered"]
+
+
+@pytest.mark.parametrize("old", [{"update_interval": "1.5 d"}, {"always_refresh": "maybe"}])
+def test_a_wrong_value_of_2012_is_named_as_it_was_written(old: dict[str, str]) -> None:
+    ((name, text),) = old.items()
+    with pytest.raises(SettingsError, match=f"here: {name} = {text}: write"):
+        from_2012(old, "here")

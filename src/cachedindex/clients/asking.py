@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import zlib
@@ -127,6 +128,9 @@ def cause(error: BaseException) -> str:
             return words
     if any("timeout" in type(link).__name__.lower() or "timed out" in str(link) for link in chain):
         return "it did not answer in time"
+    numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
+    if numbers:
+        return os.strerror(numbers[0]).lower()
     return type(error).__name__  # No more of it: its text may hold a URL with a signature, or a proxy's password.
 
 

@@ -1,4 +1,8 @@
-"""The zc.buildout extension: buildout's own look-ups go through the opener, those of its pips through the hook."""
+"""zc.buildout: its own look-ups go through the opener, those of its pips through the hook.
+
+`cachedindex run` covers it from before its first read; the extension does from when it is loaded, and brings the
+options of the project.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +10,88 @@ import atexit
 import functools
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cachedindex import config
-from cachedindex.assembly import Process, assemble
-from cachedindex.clients import buildout_finder, children, opener
+from cachedindex import config, settings
+from cachedindex.assembly import assemble
+from cachedindex.clients import buildout_finder, buildout_pips, children, opener
+from cachedindex.clients.buildout_pages import BuildoutPages
 from cachedindex.errors import SettingsError
 from cachedindex.report import Report, finish
 from cachedindex.store.runs import Run
+from cachedindex.store.store import Store
 
-_active: list[Process] = []
-"""buildout calls every installed extension, so it may come here twice: once is enough."""
-_succeeded = threading.Event()
+_PLACE = f"[{config.SECTION}]"
+
+
+class Cover:
+    """What is in force in this process, for as long as it lives."""
+
+    def __init__(self, easy_install: Any, user_error: type[Exception]) -> None:
+        """Put it before all look-ups of the modules of zc.buildout; until `use`, it does nothing."""
+        self._pages = BuildoutPages()
+        self._pips = buildout_pips.Pips(easy_install, self._pages)
+        self._finds = buildout_finder.attach(self._pages, easy_install, user_error)
+        opener.install(self._pages, user_error)
+        self._store: Store | None = None
+        self.extended = False
+        """Whether the extension was called: then it is called at the end of a successful build, too."""
+        self.succeeded = threading.Event()
+        self.run = None if Run.handed_down() else Run.begin()
+        if self.run:
+            atexit.register(self._finish, self.run)
+
+    def use(self, loaded: config.Loaded, options: Mapping[str, str], sections: Mapping[str, Mapping[str, str]]) -> None:
+        """Go by these settings from now on; `options` and `sections` are what pips have to be told of them."""
+        process = assemble(loaded, run=self.run)
+        self._pages.cache, self._pages.trim = process.cache, loaded.settings.trim_to_pins
+        self._store = process.store
+        if process.cache is None:
+            self._pips.environment = {}
+            return
+        handed = process.run.hand_down(sections) if process.run and sections else None
+        self._pips.environment = children.environment(
+            os.environ, self.run, {**options, **children.given(os.environ)}, handed
+        )
+        if not self._finds:
+            process.report.complain(
+                "this zc.buildout finds versions in another way; one that is new is found once a page has expired"
+            )
+        if not self._pips.covered:
+            process.report.complain("this zc.buildout starts pip in another way; that pip works on without the cache")
+
+    def _finish(self, run: Run) -> None:
+        finish(run, self._store, failed=self.extended and not self.succeeded.is_set())
+
+
+_cover: list[Cover] = []
+"""At most one: buildout calls every installed extension, listed or not, and perhaps after `run` has been here."""
+
+
+def attach() -> None:
+    """Cover buildout from before its first read, by the node's own settings."""
+    loaded = config.load()
+    if not loaded.settings.disable:
+        _covered().use(loaded, {}, {})
 
 
 def extension(buildout: Any) -> None:
     """Activate for this buildout; entry point of the group `zc.buildout.extension` (zc.buildout 6.0.1, buildout.py)."""
-    if _active:
+    if _cover and _cover[0].extended:
         return
     try:
-        options = _options(buildout)
+        options, remarks = _options(buildout)
         sections = {name: dict(buildout[name]) for name in buildout if config.is_index_section(name)}
-        loaded = config.load(
-            options, f"[{config.SECTION}]", sections={f"[{name}]": of for name, of in sections.items()}
-        )
-        _activate(options, sections, loaded)
+        loaded = config.load(options, _PLACE, sections={f"[{name}]": of for name, of in sections.items()})
+        if loaded.settings.disable and not _cover:
+            return
+        cover = _covered()
+        cover.extended = True
+        cover.use(replace(loaded, warnings=(*remarks, *loaded.warnings)), options, sections)
+        _hand_down_at_restart(buildout, cover)
     except SettingsError as error:
         import zc.buildout  # noqa: PLC0415 - it is what calls us
 
@@ -47,66 +105,46 @@ def unload(_buildout: Any) -> None:
 
     It is called at the end of a successful `install`, and at no other time (zc.buildout 6.0.1, buildout.py).
     """
-    _succeeded.set()
+    for cover in _cover:
+        cover.succeeded.set()
 
 
-def _options(buildout: Any) -> dict[str, str]:
-    """Return the section's options, with paths as buildout reads paths, and offline where buildout is."""
-    options = dict(buildout[config.SECTION]) if config.SECTION in buildout else {}
+def _covered() -> Cover:
+    if not _cover:
+        from zc.buildout import UserError, easy_install  # noqa: PLC0415 - they are there, since they are what calls us
+
+        _cover.append(Cover(easy_install, UserError))
+    return _cover[0]
+
+
+def _options(buildout: Any) -> tuple[dict[str, str], list[str]]:
+    """Return the section's options, with paths as buildout reads paths, and offline where buildout is; and remarks."""
+    section = dict(buildout[config.SECTION]) if config.SECTION in buildout else {}
+    options, remarks = settings.from_2012(section, _PLACE)
     base = Path(buildout["buildout"]["directory"])
     for name in ("cache-dir", "lock-dir"):
         if options.get(name):
             options[name] = str(base / (config.expanded(options[name]) or options[name]))
     if buildout["buildout"].get("offline") == "true":
         options.setdefault("offline", "true")
-    return options
+    return options, list(map(str, remarks))
 
 
-def _activate(options: Mapping[str, str], sections: Mapping[str, Mapping[str, str]], loaded: config.Loaded) -> None:
-    own_run = None if Run.handed_down() or loaded.settings.disable else Run.begin()
-    process = assemble(loaded, run=own_run)
-    _active.append(process)
-    if own_run:
-        atexit.register(_finish, own_run, process)
-    if process.cache is None:
+def _hand_down_at_restart(buildout: Any, cover: Cover) -> None:
+    """Make a buildout that was upgraded, and is started anew as a child, a part of this run (6.0.1, buildout.py)."""
+    original = getattr(buildout, "_maybe_upgrade", None)
+    if original is None or cover.run is None:
         return
-    from zc.buildout import UserError, easy_install  # noqa: PLC0415 - they are there, since they are what calls us
-
-    opener.install(process.cache, UserError)
-    buildout_finder.attach(process.cache, easy_install)
-    handed = process.run.hand_down(sections) if process.run and sections else None
-    options = {**options, **children.given(os.environ)}
-    _cover_pip(process, easy_install, children.environment(os.environ, own_run, options, handed))
-
-
-def _finish(run: Run, process: Process) -> None:
-    finish(run, process.store, failed=not _succeeded.is_set())
-
-
-def _cover_pip(process: Process, easy_install: Any, environment: Mapping[str, str]) -> None:
-    """Hand the environment to the pip that installs each distribution, and to nothing else that buildout starts."""
-    original = getattr(easy_install, "call_pip_install", None)
-    if original is None:
-        process.report.complain("this zc.buildout starts pip in another way; that pip works on without the cache")
-        return
+    environment = children.of_run(cover.run)
 
     @functools.wraps(original)
-    def call_pip_install(*arguments: Any, **named: Any) -> Any:
-        with _in_environment(environment):
-            return original(*arguments, **named)
+    def maybe_upgrade() -> None:
+        try:
+            with buildout_pips.in_environment(environment):
+                original()
+        except SystemExit as end:
+            if not end.code:
+                cover.succeeded.set()
+            raise
 
-    easy_install.call_pip_install = call_pip_install
-
-
-@contextmanager
-def _in_environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    buildout._maybe_upgrade = maybe_upgrade  # noqa: SLF001

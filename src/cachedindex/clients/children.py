@@ -31,13 +31,18 @@ def environment(
     if handed:
         found[config.FILE_VARIABLE] = os.pathsep.join(filter(None, [str(handed), base.get(config.FILE_VARIABLE)]))
     if run:
-        found[VARIABLE] = found[_CARRIED] = str(run.folder)
+        found.update(of_run(run))
         _keep(run, {**base, **found})
     # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
     # pip's look for a newer pip has no copy on most hosts, so each pip would wait 5 s for it in an outage (pip 26.3).
     found["PIP_DISABLE_PIP_VERSION_CHECK"] = base.get("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     rest = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(HOOK)]
     return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
+
+
+def of_run(run: Run) -> dict[str, str]:
+    """Return what makes a child process a part of the run, and does no more."""
+    return {VARIABLE: str(run.folder), _CARRIED: str(run.folder)}
 
 
 def rejoin(environ: MutableMapping[str, str] = os.environ) -> None:

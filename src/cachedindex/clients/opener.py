@@ -13,13 +13,13 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
 from cachedindex.clients.replay import http_response
-from cachedindex.engine import Cache
 from cachedindex.errors import IndexMissing, UpstreamFailed
-from cachedindex.model import Answer, Request
+from cachedindex.model import Answer, Request, Send
+from cachedindex.report import Report
 from cachedindex.rules.decide import telling
 
 
@@ -36,13 +36,26 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
+class Answering(Protocol):
+    """What the handler asks: the process's cache, or what a client puts before it."""
+
+    @property
+    def report(self) -> Report:
+        """Where it complains."""
+        ...
+
+    def answer(self, request: Request, send: Send) -> Answer | None:
+        """Return the answer to a request, as `engine.Cache` does."""
+        ...
+
+
 class CacheHandler(urllib.request.BaseHandler):
     """Answers from the cache what it can, before any handler that would open a connection."""
 
     handler_order = 0
 
-    def __init__(self, cache: Cache, fatal: Callable[[str], Exception]) -> None:
-        """Take the process's cache, and what makes the exception that ends the client's work."""
+    def __init__(self, cache: Answering, fatal: Callable[[str], Exception]) -> None:
+        """Take what answers, and what makes the exception that ends the client's work."""
         self._cache = cache
         self._fatal = fatal
 
@@ -130,7 +143,18 @@ class PrivacyWitness(urllib.request.BaseHandler):
     https_request = http_request
 
 
-def install(cache: Cache, fatal: Callable[[str], Exception] = IndexMissing) -> None:
+class _Unbuilt(urllib.request.OpenerDirector):
+    """Becomes the global opener when it is first used, as urllib would have made one: with the proxies set by then."""
+
+    def open(self, *arguments: Any, **named: Any) -> Any:
+        """Make way for a real one, which takes over what handlers somebody added meanwhile."""
+        opener = urllib.request.build_opener(*vars(self)["handlers"])
+        if getattr(urllib.request, "_opener", None) is self:
+            urllib.request.install_opener(opener)
+        return opener.open(*arguments, **named)
+
+
+def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) -> None:
     """Put the handlers into the global opener, and into every one that is installed later.
 
     `fatal` makes the exception that ends the client's work, where `missing-index = fail` says so.
@@ -142,10 +166,10 @@ def install(cache: Cache, fatal: Callable[[str], Exception] = IndexMissing) -> N
         _add(cache, fatal, opener)
 
     urllib.request.install_opener = install_opener
-    install_opener(getattr(urllib.request, "_opener", None) or urllib.request.build_opener())
+    install_opener(getattr(urllib.request, "_opener", None) or _Unbuilt())
 
 
-def _add(cache: Cache, fatal: Callable[[str], Exception], opener: object) -> None:
+def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) -> None:
     # None, or something that merely looks like an opener, is none of ours.
     if not isinstance(opener, urllib.request.OpenerDirector):
         return

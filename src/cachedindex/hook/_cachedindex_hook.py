@@ -1,8 +1,8 @@
-"""Waits until pip imports its session, then attaches the cache to it; does nothing in any other program.
+"""Waits until pip or buildout imports its own modules, then attaches the cache; does nothing in any other program.
 
 Three of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, `PackageFinder`, which
 knows when nothing was found, and `get_runnable_pip`, which names the pip that pip itself starts, for isolated builds
-and for `--python` (pip 22.2 and later).
+and for `--python` (pip 22.2 and later). Of buildout, its main module: nothing has been read yet when that is imported.
 """
 
 import os
@@ -24,7 +24,7 @@ def activate():
 
 
 class _Finder(object):
-    """Finds pip's own modules by the other finders, and has something done after they have run."""
+    """Finds these modules by the other finders, and has something done after they have run."""
 
     def find_spec(self, name, path=None, target=None):
         """Return the module's spec with a loader around its own; None for every other module."""
@@ -60,19 +60,16 @@ class _Loader(object):
         try:
             self._after(module)
         except Exception as error:
-            _say("pip works on without the cache: %s: %s" % (type(error).__name__, error))
+            who = "buildout" if module.__name__.startswith("zc.") else "pip"
+            _say("%s works on without the cache: %s: %s" % (who, type(error).__name__, error))
 
 
 def _attach(session_module):
     """Hand pip's session module to the package beside this file."""
-    if sys.version_info < _OLDEST_PYTHON:
-        _say("pip on Python %d.%d works on without the cache, which needs 3.10" % sys.version_info[:2])
-        return
-    _load_package()
-    _name_settings()
-    from cachedindex.clients import pip
+    if _load_package("pip"):
+        from cachedindex.clients import pip
 
-    pip.attach(session_module)
+        pip.attach(session_module)
 
 
 def _attach_finder(finder_module):
@@ -83,6 +80,14 @@ def _attach_finder(finder_module):
         pip_finder.attach(finder_module)
 
 
+def _attach_buildout(_main_module):
+    """Have the package cover buildout from before its first read."""
+    if _load_package("buildout"):
+        from cachedindex.clients import buildout
+
+        buildout.attach()
+
+
 def _name_settings():
     """Let this process, and the pips that it starts, read the settings that were named when the hook was installed."""
     named = os.environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
@@ -90,16 +95,21 @@ def _name_settings():
         os.environ["CACHEDINDEX_CONFIG"] = os.pathsep.join(part for part in [*named, CONFIG] if part)
 
 
-def _load_package():
-    """Load the package by its place. On sys.path its neighbours would count as installed for pip."""
+def _load_package(client):
+    """Load the package by its place; on sys.path its neighbours would count as installed. False where it cannot be."""
+    if sys.version_info < _OLDEST_PYTHON:
+        _say("%s on Python %s works on without the cache, which needs 3.10" % (client, sys.version.split()[0]))
+        return False
+    _name_settings()
     if "cachedindex" in sys.modules:
-        return
+        return True
     import importlib.util
 
     start = os.path.join(_PACKAGE, "__init__.py")
     spec = importlib.util.spec_from_file_location("cachedindex", start, submodule_search_locations=[_PACKAGE])
     module = sys.modules["cachedindex"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return True
 
 
 def _redirect(module):
@@ -130,4 +140,5 @@ _AFTER = {
     "pip._internal.index.package_finder": _attach_finder,
     "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
     "pip._internal.utils.misc": _redirect,  # and since 26.0
+    "zc.buildout.buildout": _attach_buildout,
 }

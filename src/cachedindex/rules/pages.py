@@ -21,6 +21,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # next anchor, so that a broken page takes no longer than a good one.
 _VALUES = r"""((?:[^<>"']|"(?:[^"<]|<(?!a\s))*"|'(?:[^'<]|<(?!a\s))*')*)>"""
 _ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
+LINK = re.compile(r"<a\s" + _VALUES + r"[^<]*(?:</a>)?(?:\s*<br\s*/?>)?\s*", re.IGNORECASE)
+"""An anchor with its text; its first group is what `target` reads."""
 _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
@@ -219,6 +221,11 @@ def _attributes(anchor: str) -> dict[str, str]:
         name.lower(): html.unescape(double or single or bare)
         for name, double, single, bare in _ATTRIBUTE.findall(anchor)
     }
+
+
+def target(anchor: str) -> str:
+    """Return where an anchor leads to, as it stands there."""
+    return _attributes(anchor).get("href", "")
 
 
 def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:

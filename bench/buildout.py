@@ -1,0 +1,82 @@
+"""What `trim-to-pins` saves buildout: `python -m bench.buildout`, in an environment with zc.buildout and a real index.
+
+Each side is a process of its own, in which buildout's installer looks for pinned projects: stock, and through the cache
+with pages cut. Prints the seconds of CPU and in all for the projects with the most files, and compares the files that
+were chosen for fifty others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bench.table import table
+
+BIG = ("boto3==1.34.100", "botocore==1.34.100")
+FIFTY = """
+    alabaster attrs babel blinker certifi chardet click colorama coverage decorator docopt docutils execnet filelock
+    flask gunicorn idna imagesize iniconfig itsdangerous jinja2 lxml markdown markupsafe mock packaging pbr platformdirs
+    pluggy psutil py pycparser pygments pyparsing pytest pytz pyyaml requests simplejson six snowballstemmer soupsieve
+    sphinx toml tomli urllib3 webob werkzeug wheel zipp
+"""
+
+
+def main() -> int:
+    """Measure and compare; the exit code is 1 where anything else was chosen."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache = {"CACHEDINDEX_CACHE_DIR": folder, "CACHEDINDEX_INDEX_TTL": "1 d", "CACHEDINDEX_TRIM_TO_PINS": "yes"}
+        wanted = [*BIG, *(f"{name}=={pin}" for name, pin in side("pin", *FIFTY.split()))]
+        side("cut", *wanted, environ=cache)  # Fills the cache.
+        stock = {name: found for name, *found in side("stock", *wanted)}
+        cut = {name: found for name, *found in side("cut", *wanted, environ=cache)}
+    rows = []
+    for requirement in BIG:
+        before, after = stock[requirement], cut[requirement]
+        figures = [f"{processor:.2f} ({seconds:.2f})" for _, processor, seconds in (before, after)]
+        rows.append([requirement, *figures, f"{before[1] / after[1]:.0f}"])
+    print(table(["look-up", "stock, s of CPU (in all)", "cut, s of CPU (in all)", "ratio"], rows), end="\n\n")
+    other = [requirement for requirement in wanted if stock[requirement][0] != cut[requirement][0]]
+    print(f"{len(wanted) - len(other)} of {len(wanted)} pinned projects: the same file", *other, sep="\n")
+    return bool(other)
+
+
+def side(job: str, *wanted: str, environ: dict[str, str] | None = None) -> list[list[Any]]:
+    """Run one side in a process of its own, and return what it printed for each project."""
+    command = [sys.executable, "-m", "bench.buildout", job, *wanted]
+    output = subprocess.run(command, env={**os.environ, **(environ or {})}, check=True, stdout=subprocess.PIPE).stdout
+    return [json.loads(line) for line in output.splitlines() if line.startswith(b"[")]
+
+
+def work(job: str, wanted: list[str]) -> Iterator[tuple[str | float, ...]]:
+    """Yield what buildout finds for each project: its middle version, or the file with the seconds that took."""
+    from zc.buildout import easy_install
+
+    if job == "cut":
+        from cachedindex.clients import buildout
+
+        buildout.attach()
+    for name in wanted:
+        began, processor = time.perf_counter(), time.process_time()
+        # A new index object for each, as for parts with find-links of their own.
+        easy_install.clear_index_cache()
+        installer = easy_install.Installer(tempfile.gettempdir())
+        found = installer._obtain(easy_install.pkg_resources.Requirement.parse(name))
+        if job == "pin":
+            offered = [dist for dist in installer._index[found.project_name] if not dist.parsed_version.is_prerelease]
+            versions = sorted({dist.parsed_version for dist in offered})
+            yield name, str(versions[len(versions) // 2])
+        else:
+            yield name, found and found.location, time.process_time() - processor, time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(main())
+    for result in work(sys.argv[1], sys.argv[2:]):
+        print(json.dumps(result), flush=True)

@@ -18,7 +18,7 @@ from cachedindex.rules import naming
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.settings import Settings
 from cachedindex.tee import Tee
-from cachedindex.upstream import Fresh
+from cachedindex.upstream import Exchange
 
 
 class Delivery:
@@ -58,38 +58,44 @@ class Delivery:
         self.end(request, ended, why, now - record.checked)
         return portion.answer(request, record, body, f"cachedindex; {status}")
 
-    def serve_fresh(self, request: Request, record: Record, fresh: Fresh) -> Answer | None:
+    def serve_exchanged(self, request: Request, record: Record, exchange: Exchange) -> Answer | None:
         """Return what the client gets of an answer that came in time, where there is a copy; None: it has to ask."""
-        judgement, body = fresh.judgement, fresh.answer.body
+        judgement, body = exchange.judgement, exchange.answer.body
         unread = not (isinstance(body, Tee) and body.closed)
-        if judgement.verdict in ("pass", "remove") or (judgement.verdict == "replace" and not fresh.record and unread):
-            return self.hand_over(request, fresh)
-        self._holdings.complain(fresh.problem)
-        if judgement.verdict == "replace" and not fresh.record:
+        if judgement.verdict in ("pass", "remove") or (
+            judgement.verdict == "replace" and not exchange.record and unread
+        ):
+            return self.hand_over(request, exchange)
+        self._holdings.complain(exchange.problem)
+        if judgement.verdict == "replace" and not exchange.record:
             return None  # Read for a store that did not take it: the client has to ask for it once more.
-        if fresh.record and judgement.verdict == "replace":
-            return self.serve(request, fresh.record, "miss", "expired")
-        if fresh.record and judgement.verdict == "renew":
-            return self.serve(request, fresh.record, "revalidated", "expired")
-        fresh.answer.body.close()
+        if exchange.record and judgement.verdict == "replace":
+            return self.serve(request, exchange.record, "miss", "expired")
+        if exchange.record and judgement.verdict == "renew":
+            return self.serve(request, exchange.record, "revalidated", "expired")
+        exchange.answer.body.close()
         return self.serve(request, record, "stale", judgement.why)
 
-    def hand_over(self, request: Request, fresh: Fresh) -> Answer:
+    def hand_over(self, request: Request, exchange: Exchange) -> Answer:
         """Return upstream's own answer, as it would have come without us."""
-        self._holdings.complain(fresh.problem)
-        body = fresh.answer.body
+        self._holdings.complain(exchange.problem)
+        body = exchange.answer.body
         if isinstance(body, Tee):
             body.then(lambda tee: self._streamed(request, tee))
-            return fresh.answer
-        judgement = fresh.judgement
-        stored = fresh.record is not None and judgement.verdict == "replace"
+            return exchange.answer
+        judgement = exchange.judgement
+        stored = exchange.record is not None and judgement.verdict == "replace"
         failed = judgement.fault and request.kind == "page"  # buildout takes a 5xx for a page without links.
         self.end(request, "miss" if stored else "failed" if failed else "passed", judgement.why)
-        if request.kind == "page" and fresh.answer.status == HTTPStatus.OK and judgement.verdict in ("replace", "pass"):
+        if (
+            request.kind == "page"
+            and exchange.answer.status == HTTPStatus.OK
+            and judgement.verdict in ("replace", "pass")
+        ):
             self._gave_page(request)
         elif judgement.fault or judgement.verdict == "reject":
             self._is_down(request, judgement.why)
-        return fresh.answer
+        return exchange.answer
 
     def refuse(self, request: Request, refusal: Refuse) -> Answer:
         """Answer with an error made here; its reason is repeated at the end of the run, as clients hide it."""

@@ -21,7 +21,7 @@ from cachedindex.rules.decide import Ask, Decision, Pass, Refuse, Serve, decide,
 from cachedindex.settings import Settings
 from cachedindex.store.store import Store
 from cachedindex.tee import Tee
-from cachedindex.upstream import Fresh, Upstream
+from cachedindex.upstream import Exchange, Upstream
 
 _SMALL = 1 << 20
 """Bytes up to which a download that no page vouches for is read under the deadline; a larger one is streamed, since
@@ -101,10 +101,10 @@ class Cache:
     def _ask_with_copy(self, request: Request, record: Record, ask: Ask, send: Send) -> Answer | None:
         """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
         try:
-            fresh = self._admitted(request, record, ask, send)
+            exchange = self._admitted(request, record, ask, send)
         except (NotAsked, UpstreamFailed) as reason:
             return self._delivery.serve(request, record, "stale", str(reason))
-        return self._delivery.serve_fresh(request, record, fresh)
+        return self._delivery.serve_exchanged(request, record, exchange)
 
     def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
         """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
@@ -114,15 +114,15 @@ class Cache:
         if self._settings.for_url(request.url).offline:
             return self._delivery.challenge(request, "offline = true")
         try:
-            fresh = self._admitted(request, None, Ask({}), send)
+            exchange = self._admitted(request, None, Ask({}), send)
         except (NotAsked, UpstreamFailed) as reason:
             return self._delivery.challenge(request, str(reason))
-        if fresh.judgement.fault or fresh.judgement.verdict == "reject":
-            fresh.answer.body.close()
-            return self._delivery.challenge(request, fresh.judgement.why)
-        return self._delivery.hand_over(request, fresh)
+        if exchange.judgement.fault or exchange.judgement.verdict == "reject":
+            exchange.answer.body.close()
+            return self._delivery.challenge(request, exchange.judgement.why)
+        return self._delivery.hand_over(request, exchange)
 
-    def _admitted(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Fresh:
+    def _admitted(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Exchange:
         """Return what one try brings, where the breaker lets it through; NotAsked where it does not."""
         most = math.inf
         if self._admit(request) == "probe":
@@ -145,7 +145,9 @@ class Cache:
             raise NotAsked(breaker.why(self._upstream.health(request), request.remembered_as))
         return admission
 
-    def _attempt(self, request: Request, record: Record | None, ask: Ask, send: Send, most: float = math.inf) -> Fresh:
+    def _attempt(
+        self, request: Request, record: Record | None, ask: Ask, send: Send, most: float = math.inf
+    ) -> Exchange:
         """Return what one try brings before the deadline, at most `most` seconds; what comes later is stored."""
         settings = self._settings.for_url(request.url)
         health = self._upstream.health(request)
@@ -155,13 +157,13 @@ class Cache:
             took = max(health.took, self._upstream.health(request).took)
             return min(most, patience(request, record, replace(health, took=took), settings))
 
-        def work() -> Fresh:
-            fresh = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=False))
-            announced = fresh.answer.announced
-            return _drained(fresh) if announced is not None and announced <= _SMALL else fresh
+        def work() -> Exchange:
+            exchange = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=False))
+            announced = exchange.answer.announced
+            return _drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
-        def late(fresh: Fresh) -> None:
-            if _drained(fresh).record:
+        def late(exchange: Exchange) -> None:
+            if _drained(exchange).record:
                 self._delivery.end(request, "late", f"answers in {self._clock() - began:.1f} s")
 
         return attempt(work, allowed, late)
@@ -191,16 +193,16 @@ class Cache:
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
         try:
-            fresh = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=True))
+            exchange = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=True))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause, with_copy=False)
             self._delivery.fail(request, failure.cause)
             raise
-        if fresh.judgement.verdict == "renew" and fresh.record:
-            self._holdings.complain(fresh.problem)
-            served = self._delivery.serve(request, fresh.record, "revalidated", "expired")
+        if exchange.judgement.verdict == "renew" and exchange.record:
+            self._holdings.complain(exchange.problem)
+            served = self._delivery.serve(request, exchange.record, "revalidated", "expired")
             return served or self._ask_alone(request, None, Ask({}), send)
-        return self._delivery.hand_over(request, fresh)
+        return self._delivery.hand_over(request, exchange)
 
     def _ask_briefly(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask once and under the deadline, though there is no copy: this run has lost its patience there already."""
@@ -225,15 +227,15 @@ def _ask(ask: Ask, send: Send, *, patient: bool) -> Answer:
     return send({"cache-control": "no-cache"}, patient=patient)
 
 
-def _drained(fresh: Fresh) -> Fresh:
+def _drained(exchange: Exchange) -> Exchange:
     """Return what came of an answer whose body is read to its end for the store alone."""
-    body = fresh.answer.body
+    body = exchange.answer.body
     if not isinstance(body, Tee):
-        return fresh
+        return exchange
     try:
         body.drain()
     except Exception as error:
         raise UpstreamFailed("its answer broke off", error) from error
     if body.record is None and body.problem is None:
         raise UpstreamFailed("its answer was cut short")
-    return replace(fresh, record=body.record, problem=body.problem)
+    return replace(exchange, record=body.record, problem=body.problem)

@@ -25,8 +25,8 @@ _STORED_HEADERS = (
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """What asking brought."""
+class Exchange:
+    """What one exchange with upstream brought, as far as it has been read."""
 
     answer: Answer
     judgement: Judgement
@@ -76,7 +76,7 @@ class Upstream:
         if not with_copy:
             self._remember(request, "failed", cause)
 
-    def ask(self, request: Request, record: Record | None, send: Callable[[], Answer]) -> Fresh:
+    def ask(self, request: Request, record: Record | None, send: Callable[[], Answer]) -> Exchange:
         """Send the request, judge the answer, store what it is worth. Raises UpstreamFailed as `send` does.
 
         It may run in a thread of its own, and end after its caller has gone on: it says nothing to anybody.
@@ -109,31 +109,31 @@ class Upstream:
 
     def _kept(
         self, request: Request, record: Record | None, answer: Answer, body: bytes, asked: float, judgement: Judgement
-    ) -> Fresh:
+    ) -> Exchange:
         """Return what asking for a page brought, once the store has taken it."""
         now = self._clock()
         if judgement.verdict == "replace":
             new = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
         elif judgement.verdict == "renew" and record and exceeds(request, answer):
-            return Fresh(answer, judgement, record)
+            return Exchange(answer, judgement, record)
         elif judgement.verdict == "renew" and record:
             headers = {**record.headers, **_storable(answer)}
             new = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, expired=False)
         elif judgement.verdict == "remove":
-            return Fresh(answer, judgement, problem=self._stored(lambda: self._store.of(request).remove(request)))
+            return Exchange(answer, judgement, problem=self._stored(lambda: self._store.of(request).remove(request)))
         else:
-            return Fresh(answer, judgement)
-        return Fresh(answer, judgement, new, self._stored(lambda: self._store.of(request).put(request, new)))
+            return Exchange(answer, judgement)
+        return Exchange(answer, judgement, new, self._stored(lambda: self._store.of(request).put(request, new)))
 
-    def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Fresh:
+    def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Exchange:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
         if self._store.read_only:
-            return Fresh(answer, judgement)
+            return Exchange(answer, judgement)
         chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
         # An encoded body is its own only in the encoding that this client asked for.
         ends = answer.announced is not None or chunked
         if not request.sha256 and ("content-encoding" in answer.headers or not ends):
-            return Fresh(answer, judgement)
+            return Exchange(answer, judgement)
 
         def keep(blob: NewBlob) -> Record | None:
             if request.sha256 and blob.sha256 != request.sha256:
@@ -146,9 +146,9 @@ class Upstream:
         try:
             blob = self._store.of(request).new_blob(request.sha256)
         except StoreUnavailable as error:
-            return Fresh(answer, judgement, problem=str(error))
+            return Exchange(answer, judgement, problem=str(error))
         tee = Tee(answer.body, blob, answer.announced, keep)
-        return Fresh(replace(answer, body=tee, native=None, source=answer.native), judgement)
+        return Exchange(replace(answer, body=tee, native=None, source=answer.native), judgement)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None

@@ -1,1 +1,1 @@
-"""Measurements: `python -m bench.faults` makes docs/reference/faults.md. Figures are differences taken side by side."""
+"""Measurements, each a command: figures are differences and ratios, taken side by side in one run."""

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests import environments, packages
-from tests.clients import NEWEST_PIP, OLDEST_PIP, Buildout, Client, Pip, Script
+from tests.clients import NEWEST_PIP, OLDEST_PIP, Buildout, Pip, Script
 from tests.environments import CHECKOUT
 
 PROJECTS = 120
 NAMES = (*(f"project-{number:03}" for number in range(PROJECTS - 1)), "star")
 FEW = ("project-005", "project-006", "project-007")
 CLIENTS = ("pip-oldest", "pip-newest", "buildout", "requests")
+Known = Pip | Buildout | Script
 
 
-def clients(folder: Path, wanted: Sequence[str] | None) -> tuple[dict[str, Client], Path]:
+def clients(folder: Path, wanted: Sequence[str] | None) -> tuple[dict[str, Known], Path]:
     """Return the clients by name, and the newest pip's python; NoNetwork where they cannot be had."""
     wheelhouses = CHECKOUT / ".bench"
     wheelhouses.mkdir(exist_ok=True)
@@ -35,7 +36,7 @@ def clients(folder: Path, wanted: Sequence[str] | None) -> tuple[dict[str, Clien
         return Buildout(own, installed=star)
 
     newest = python(NEWEST_PIP)
-    makers: Sequence[Callable[[], Client]] = (
+    makers: Sequence[Callable[[], Known]] = (
         lambda: Pip(python(OLDEST_PIP)), lambda: Pip(newest), buildout, lambda: Script(NAMES),
     )  # fmt: skip
     return {name: make() for name, make in zip(CLIENTS, makers, strict=True) if not wanted or name in wanted}, newest

@@ -26,7 +26,7 @@ _LONGEST = 300.0
 
 BUILDOUT = """
 [buildout]
-extensions = cachedindex
+extensions = {extensions}
 index = {index}
 parts = py
 
@@ -116,9 +116,11 @@ class Buildout(Client):
     python: Path
     projects: Sequence[str] = ("star",)
     installed: Path | None = None
+    covered: bool = True
 
     def prepare(self, site: Site, workspace: Path) -> None:
-        content = BUILDOUT.format(index=site.index.url, projects=" ".join(self.projects))
+        extensions = "cachedindex" if self.covered else ""
+        content = BUILDOUT.format(extensions=extensions, index=site.index.url, projects=" ".join(self.projects))
         (workspace / "buildout.cfg").write_text(content)
         tag = f"py{sys.version_info[0]}.{sys.version_info[1]}"
         for wheel in self.installed.glob("*-1.0-py3-none-any.whl") if self.installed else ():
@@ -188,10 +190,11 @@ class Job:
         self.healthy = healthy
         self.pages = bodies(self.cache)
 
-    def restore(self) -> None:
-        """Have the cache that was kept."""
+    def restore(self, *, empty: bool = False) -> None:
+        """Have the cache that was kept, or none."""
         shutil.rmtree(self.cache, ignore_errors=True)
-        shutil.copytree(self._filled, self.cache, symlinks=True)
+        if not empty:
+            shutil.copytree(self._filled, self.cache, symlinks=True)
 
     def _environment(self, *variables: Mapping[str, str]) -> dict[str, str]:
         own = {

@@ -1,0 +1,107 @@
+"""What a build costs with us while all is well: `python -m bench.healthy [--client NAME] [--rounds N]`.
+
+Builds without us and with us take turns against one sound index on this machine, which is as near as a mirror can be:
+so whatever else the machine does hits them alike. 1 where a fresh build asks upstream, or is slower than it may be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.clients import EXPIRED, Job
+from tests.environments import NoNetwork
+from tests.sites import Site, opened
+
+from bench.clients import CLIENTS, PROJECTS, Known, clients
+from bench.table import table
+
+_FRESH = {"CACHEDINDEX_INDEX_TTL": "1 d"}
+STATES = ("fresh", "expired", "nothing stored")
+MAY_TAKE = 1.05
+"""Times as long as the bare build, a fresh one: what `cachedindex run` and other programs of this machine take."""
+SAYS = f"""{PROJECTS} projects, from an index on the same machine that answers at once.
+Each cell: the median of the differences to the bare build right before it; how many times as long; how many requests
+reached the index, of how many that the bare one made."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What builds in one state took, and the bare ones beside them, in seconds."""
+
+    bare: Sequence[float]
+    ours: Sequence[float]
+    asked: int
+    asked_bare: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as the bare build, in the median of the pairs."""
+        return statistics.median(ours / bare for bare, ours in zip(self.bare, self.ours, strict=True))
+
+    def __str__(self) -> str:
+        more = statistics.median(ours - bare for bare, ours in zip(self.bare, self.ours, strict=True))
+        return f"{more:+.2f} s, x {self.ratio:.2f} ({self.asked} of {self.asked_bare})"
+
+
+def main() -> int:
+    """Measure, print, and return 1 where something is not as it should be."""
+    arguments = _arguments()
+    rows, wrong = [], False
+    with tempfile.TemporaryDirectory(prefix="cachedindex-bench-") as name:
+        folder = Path(name)
+        try:
+            measured, _ = clients(folder, arguments.client)
+        except NoNetwork as error:
+            raise SystemExit(f"the real clients cannot be had from this machine's index: {error}") from None
+        with opened(folder / "star", "address", folder / "address") as site:
+            for client, known in measured.items():
+                costs = cost(known, site, folder / client, arguments.rounds)
+                fresh = costs["fresh"]
+                wrong = wrong or fresh.asked > 0 or fresh.ratio > MAY_TAKE
+                rows.append([client, f"{statistics.median(fresh.bare):.2f} s", *map(str, costs.values())])
+                print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
+    print(f"{SAYS}\n\n{table(['client', 'bare', *STATES], rows)}")
+    return int(wrong)
+
+
+def cost(client: Known, site: Site, folder: Path, rounds: int) -> Mapping[str, Cost]:
+    """Have a client build in turns without us, and with us in each state."""
+    bare, ours = Job(replace(client, covered=False), site, folder / "bare"), Job(client, site, folder / "ours")
+    ours.keep(ours.build(_FRESH))
+    taken: dict[str, list[tuple[float, float]]] = {state: [] for state in STATES}
+    asked: dict[str, int] = {}
+    for _ in range(rounds):
+        for state in STATES:
+            before, asked["bare"] = _counted(bare, {})
+            ours.restore(empty=state == "nothing stored")
+            after, asked[state] = _counted(ours, EXPIRED if state == "expired" else _FRESH)
+            taken[state].append((before, after))
+    return {
+        state: Cost([pair[0] for pair in pairs], [pair[1] for pair in pairs], asked[state], asked["bare"])
+        for state, pairs in taken.items()
+    }
+
+
+def _counted(job: Job, variables: Mapping[str, str]) -> tuple[float, int]:
+    job.site.index.seen.clear()
+    build = job.build(variables)
+    if build.code:
+        raise SystemExit(f"{job.client} does not build with a sound index:\n{build.said}")
+    return build.seconds, len(job.site.index.seen)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.healthy", description="What a healthy build costs with us.")
+    parser.add_argument("--client", action="append", choices=CLIENTS, help="this client only")
+    parser.add_argument("--rounds", type=int, default=7, help="builds in each state (default: 7)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -34,7 +34,7 @@ def clean_environment(home: Path) -> dict[str, str]:
 def fetch(wheelhouses: Path, home: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:
     """Return a folder below `wheelhouses` with the distributions, fetched from this machine's index the first time."""
     name = "-".join((*requirements, f"cpython-{pythons.version(interpreter)}"))
-    folder = wheelhouses / re.sub("[=<>.]", "", name)
+    folder = wheelhouses / re.sub("[=<>]", "", name)
     if not folder.exists():
         command = [interpreter, "-m", "pip", "download", "-q", "-d", f"{folder}.part", *requirements]
         process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)

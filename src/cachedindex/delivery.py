@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
 
@@ -69,10 +70,10 @@ class Delivery:
         self._holdings.complain(exchange.problem)
         if judgement.verdict == "replace" and not exchange.record:
             return None  # Read for a store that did not take it: the client has to ask for it once more.
-        if exchange.record and judgement.verdict == "replace":
-            return self.serve(request, exchange.record, "miss", "expired")
-        if exchange.record and judgement.verdict == "renew":
-            return self.serve(request, exchange.record, "revalidated", "expired")
+        if exchange.record and judgement.verdict in ("replace", "renew"):
+            ended: Ended = "miss" if judgement.verdict == "replace" else "revalidated"
+            served = self.serve(request, exchange.record, ended, "expired")
+            return served and replace(served, source=exchange.answer.source or exchange.answer.native)
         exchange.answer.body.close()
         return self.serve(request, record, "stale", judgement.why)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class CachedIndexError(Exception):
     """Everything that cachedindex itself raises; its text is meant for the person who runs the build."""
@@ -22,13 +25,15 @@ class NotAsked(CachedIndexError):
 class UpstreamFailed(CachedIndexError):
     """Upstream gave no answer: refused, broke off, ran into the client's own timeout, or into ours.
 
-    `original` is the client's own exception object, which is what the client gets when no copy can stand in.
+    `original` is the client's own exception object, which is what the client gets when no copy can stand in; `hops` are
+    its own responses that redirected it before.
     """
 
-    def __init__(self, cause: str, original: Exception | None = None) -> None:
+    def __init__(self, cause: str, original: Exception | None = None, hops: Sequence[Any] = ()) -> None:
         super().__init__(cause)
         self.cause = cause
         self.original = original
+        self.hops = hops
 
 
 class IndexMissing(CachedIndexError):

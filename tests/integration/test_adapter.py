@@ -545,3 +545,74 @@ def test_it_passes_for_the_adapter_that_it_wraps(open_session: Open) -> None:
     adapter = open_session(Watched()).get_adapter("https://")
     assert isinstance(adapter, Watched)
     assert isinstance(adapter, cachedindex.CachedIndexAdapter)
+
+
+def test_redirects_are_the_sessions_own(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/moved/alpha/"), "/old/")
+    index.fault(faults.redirect("/simple/alpha/"), "/moved/")
+    url = f"{index.origin}/old/alpha/"
+    seen: list[str] = []
+    hooks = {"response": lambda response, **_: seen.append(response.url)}
+    session = open_session()
+    whole = session.get(url, hooks=hooks)
+    assert [hop.url for hop in whole.history] == [url, f"{index.origin}/moved/alpha/"]
+    assert [hop.status_code for hop in whole.history] == [302, 302]
+    assert whole.request.url == whole.url == seen[-1] == f"{index.url}alpha/"
+    assert len(seen) == 3
+    assert len(index.seen) == 3, "the session was given what the adapter had already asked for"
+
+    assert open_session().get(url, allow_redirects=False).headers["Location"] == f"{index.url}alpha/"
+    assert open_session().head(url).status_code == 302
+    session = open_session(index_ttl=0)
+    session.max_redirects = 1
+    with pytest.raises(requests.TooManyRedirects) as caught:
+        session.get(url)
+    assert caught.value.response.url == f"{index.origin}/moved/alpha/"
+
+
+def test_a_copy_of_a_redirected_page_is_behind_a_redirect_too(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/simple/alpha/"), "/old/")
+    url = f"{index.origin}/old/alpha/"
+    first = open_session().get(url)
+    index.close()
+    session = open_session(index_ttl=0)
+    again = session.get(url)
+    assert (again.url, again.content) == (first.url, first.content)
+    assert [hop.url for hop in again.history] == [url]
+    stopped = session.get(url, allow_redirects=False)
+    assert (stopped.status_code, stopped.headers["Location"]) == (302, first.url)
+    assert stopped.next.url == first.url
+
+
+def test_the_rest_of_a_way_is_for_the_next_request_only(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/simple/alpha/"), "/old/")
+    session = open_session(index_ttl=0)
+    url = f"{index.origin}/old/alpha/"
+    for elsewhere in ({"url": f"{index.url}beta/"}, {"url": f"{index.url}alpha/", "headers": {"Accept": JSON}}):
+        session.get(url, allow_redirects=False)
+        session.get(**elsewhere)
+        asked = len(index.seen)
+        session.get(f"{index.url}alpha/")
+        assert len(index.seen) == asked + 1
+
+
+def test_a_redirect_to_what_fails_is_a_redirect_all_the_same(open_session: Open, index: Index) -> None:
+    index.fault(faults.redirect("/gone/"), "/old/")
+    index.fault(faults.reset, "/gone/")
+    inner = Watched()
+    session = open_session(inner)
+    assert session.get(f"{index.origin}/old/", allow_redirects=False).headers["Location"] == "/gone/"
+    inner.sent.clear()
+    with pytest.raises(requests.ConnectionError):
+        session.get(f"{index.origin}/old/")
+    assert [sent["url"] for sent in inner.sent] == [f"{index.origin}/old/", f"{index.origin}/gone/"]
+
+
+def test_what_another_origin_redirects_to_is_covered_where_the_adapter_is_not(index: Index, tmp_path: Path) -> None:
+    elsewhere = index.url.replace("127.0.0.1", "localhost")
+    index.fault(faults.redirect(f"{elsewhere}alpha/"), "/old/")
+    for _ in range(2):
+        with requests.Session() as session:
+            session.mount(index.origin, cachedindex.CachedIndexAdapter(cache_dir=tmp_path / "cache", index_ttl=0))
+            assert session.get(f"{index.origin}/old/alpha/").url == f"{elsewhere}alpha/"
+        index.close()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients.asking import ATTEMPT_TIMEOUT, Whole, cause, request_of, unzipped, with_page
 from cachedindex.clients.cookies import Cookies
-from cachedindex.clients.library import Library, Raw, trust_of
+from cachedindex.clients.library import Hops, Library, Raw, trust_of
 from cachedindex.engine import Cache
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -146,15 +146,18 @@ class IndexAdapter(BaseAdapter):
     ) -> Answer:
         ours = request.copy()
         ours.headers.update(headers)
-        pick = self._pick if patient else self._twin
-        chain = self._library.chain(pick, self._cookies, trust_env=self._trust_env)
+        chain = self._chain(self._pick if patient else self._twin)
         if not patient:
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         try:
             response = chain.follow(ours, asked.trust, options)
             return _answer(asked, response, private=chain.private)
         except Exception as error:
-            raise UpstreamFailed(cause(error), error) from error
+            hops = [response for response in chain.responses if response.is_redirect]
+            raise UpstreamFailed(cause(error), error, hops) from error
+
+    def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
+        return self._library.chain(pick, self._cookies, trust_env=self._trust_env)
 
     def _twin(self, url: str) -> HTTPAdapter:
         """Return the adapter for a URL once more, without retries and with connections of its own.

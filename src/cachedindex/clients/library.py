@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
@@ -50,6 +51,7 @@ class Library:
         """Return an answer as a response of this copy; the keywords are common to urllib3 1.26 and 2."""
         headers = {name: value for name, value in answer.headers.items() if name != "transfer-encoding"}
         source: Any = answer.source
+        last = getattr(source, "request", request)
         raw = self._http_response(
             body=http_response(answer, request.method or "GET"),
             headers=headers,
@@ -65,13 +67,18 @@ class Library:
             request_url=request.path_url,
         )
         # HTTPAdapter's own: CacheControl's would store it once more.
-        response = self._http_adapter.build_response(adapter, request, raw)
+        response = self._http_adapter.build_response(adapter, last, raw)
         # What a URL asks for within the answer holds for the URL at the end, too (RFC 9110, section 10.2.2).
         fragment = urldefrag(request.url or "").fragment
         response.url = f"{answer.url}#{fragment}" if fragment and "#" not in answer.url else answer.url
         response.history = list(getattr(source, "history", ()))
         response.from_cache = "; hit" in headers.get("cache-status", "")
         return response
+
+    def redirect(self, adapter: HTTPAdapter, request: PreparedRequest, url: str) -> Any:
+        """Return a response that redirects the request to this URL."""
+        headers = {"location": naming.bare(url), "content-length": "0"}
+        return self.response(adapter, request, Answer(302, "Found", request.url or "", headers, BytesIO()))
 
 
 class Hops:
@@ -92,6 +99,7 @@ class Hops:
         self.cookies = jar
         self.trust_env = trust_env
         self.private = False
+        self.responses: list[Response] = []
         self._trust = "http"
         self._known = ""
 
@@ -99,13 +107,17 @@ class Hops:
         """Return the response at the end; `trust` is the first hop's, which no other may fall short of."""
         self._trust = trust
         self._known = str(request.headers.get("authorization", ""))
-        response = self.send(request, **options)
-        history = []
-        for hop in self.resolve_redirects(response, request, **options):
-            history.append(response)
-            response = hop
+        first = self.send(request, **options)
+        for _ in self.resolve_redirects(first, request, **options):
+            pass
+        *history, response = self.responses
         response.history = history
         return response
+
+    def onward(self, response: Response, request: PreparedRequest) -> PreparedRequest:
+        """Return what a session asks for after a redirect."""
+        following: PreparedRequest = next(self.resolve_redirects(response, request, yield_requests=True))
+        return following
 
     def send(self, request: PreparedRequest, *, allow_redirects: bool = False, **options: Any) -> Response:
         """Send one hop; called by resolve_redirects, which may have found credentials in a netrc, or a cookie."""
@@ -125,6 +137,7 @@ class Hops:
         self.private = self.private or telling(names) is not None or less
         response = adapter.send(request, **options)
         self._cookies.given(start, response.cookies.items(), authorization)
+        self.responses.append(response)
         return response
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cachedindex import config
 from cachedindex.assembly import Process, assemble
 from cachedindex.clients.adapter import IndexAdapter
-from cachedindex.errors import CachedIndexError
+from cachedindex.clients.redirects import Redirects
+from cachedindex.engine import Cache
+from cachedindex.errors import CachedIndexError, UpstreamFailed
 from cachedindex.report import Report, summary
+from cachedindex.rules import naming
 
 if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
     from requests.adapters import HTTPAdapter
+
+    from cachedindex.clients.redirects import Hop
 
 _logger = logging.getLogger("cachedindex")
 _processes: dict[tuple[tuple[str, str], ...], Process] = {}
@@ -32,6 +38,7 @@ class CachedIndexAdapter(IndexAdapter):
         self._options = {"trust_env": trust_env, **options}
         own = {name.replace("_", "-"): _text(value) for name, value in options.items() if value is not None}
         self._process = _process(own)
+        self._redirects = Redirects()
         ready = inner or _plain()
         try:
             super().__init__(ready, self._process.cache, trust_env=trust_env)
@@ -39,12 +46,34 @@ class CachedIndexAdapter(IndexAdapter):
             self._process.report.broken(error)
             super().__init__(ready, None)
 
+    def _answered(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
+        hop = self._redirects.onward(request, options)
+        if hop is None:
+            hop = self._redirects.begun(self._hops(cache, request, options), request, options)
+        return hop
+
+    def _hops(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Sequence[Hop]:
+        """Return all that a session would see on its way to the answer; nothing where it is to ask by itself."""
+        try:
+            response = super()._answered(cache, request, options)
+        except UpstreamFailed as failure:
+            return [*failure.hops, failure]
+        if response is None:
+            return []
+        if not response.history and naming.public(response.url) != naming.public(request.url or ""):
+            # A copy, of which only the end is kept.
+            redirect = self._library.redirect(self._inner, request, response.url)
+            response.request = self._chain(self._pick).onward(redirect, request)
+            return [redirect, response]
+        return [*response.history, response]
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle as the wrapped adapter does: a copy shares what its process has, not what this one had."""
         return _again, (self._inner, self._options)
 
     def close(self) -> None:
         """Close as the wrapped adapter does, and say what was served stale."""
+        self._redirects.close()
         super().close()
         _say_summary(self._process)
 

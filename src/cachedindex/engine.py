@@ -158,7 +158,7 @@ class Cache:
             return min(most, patience(request, record, replace(health, took=took), settings))
 
         def work() -> Exchange:
-            exchange = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=False))
+            exchange = self._upstream.ask(request, record, lambda: _ask(ask, ask.validators, send, patient=False))
             announced = exchange.answer.announced
             return _drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
@@ -192,8 +192,10 @@ class Cache:
 
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
+        # What has expired here may be fresh for a cache of the client's own, which is not to answer for upstream.
+        headers = {"cache-control": "max-age=0", **ask.validators} if record else ask.validators
         try:
-            exchange = self._upstream.ask(request, record, lambda: _ask(ask, send, patient=True))
+            exchange = self._upstream.ask(request, record, lambda: _ask(ask, headers, send, patient=True))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause, with_copy=False)
             self._delivery.fail(request, failure.cause)
@@ -215,9 +217,9 @@ class Cache:
             return self._delivery.refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
 
 
-def _ask(ask: Ask, send: Send, *, patient: bool) -> Answer:
-    """Send once; once more where upstream says that nothing has changed since an answer that nobody asked about."""
-    answer = send(ask.validators, patient=patient)
+def _ask(ask: Ask, headers: Mapping[str, str], send: Send, *, patient: bool) -> Answer:
+    """Send with these headers; once more where upstream says that nothing has changed since what nobody asked about."""
+    answer = send(headers, patient=patient)
     ours = ask.validators.get("if-none-match", "")
     theirs = answer.headers.get("etag", ours) if ours else ""
     agreed = ask.validators and theirs.removeprefix("W/") == ours.removeprefix("W/")

@@ -287,6 +287,16 @@ def test_a_cookie_of_somebody_who_was_told_makes_every_page_private(open_session
     assert index.pages_seen().count("/simple/gamma/") == 2
 
 
+def test_a_query_may_have_told_who_asks(open_session: Open, index: Index) -> None:
+    index.headers["Set-Cookie"] = "session=1"
+    session = open_session()
+    session.get(f"{index.url}alpha/")
+    session.get(f"{index.url}beta/", params={"token": "secret"})
+    for _ in range(2):
+        session.get(f"{index.url}gamma/")
+    assert index.pages_seen().count("/simple/gamma/") == 2
+
+
 def test_an_adapter_that_is_none_of_requests_is_left_alone(
     open_session: Open, caplog: pytest.LogCaptureFixture
 ) -> None:

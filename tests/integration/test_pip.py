@@ -240,11 +240,16 @@ def test_beside_pips_own_cache(cached: Callable[..., Ran], index: Index, tmp_pat
     assert "served 5 pages stale" in second.ours[-1]
 
 
-def test_pips_own_cache_does_not_answer_for_upstream(cached: Callable[..., Ran], index: Index) -> None:
+@pytest.mark.parametrize("validators", [True, False])
+@pytest.mark.parametrize("stale_if_error", ["7 d", "0"])
+def test_pips_own_cache_does_not_answer_for_upstream(
+    cached: Callable[..., Ran], index: Index, validators: bool, stale_if_error: str
+) -> None:
+    index.validators = validators
     index.headers["Cache-Control"] = "max-age=600"
     assert cached("A", "alpha").code == 0
     index.seen.clear()
-    assert cached("B", "alpha", **EXPIRED).code == 0
+    assert cached("B", "alpha", **EXPIRED, CACHEDINDEX_STALE_IF_ERROR=stale_if_error).code == 0
     assert sorted(index.pages_seen()) == [f"/simple/{name}/" for name in ("alpha", "beta", "delta", "epsilon", "gamma")]
 
 

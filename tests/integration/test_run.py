@@ -93,14 +93,41 @@ sys.exit(main(["run", "--", "echo", "built"]))
 """
 
 
+TELL_RUN = (sys.executable, "-c", "import os; name = os.environ['CACHEDINDEX_RUN']; print(name, os.path.isdir(name))")
+
+
 def test_a_leftover_of_an_ended_run_is_no_run(run: Run, tmp_path: Path) -> None:
-    code = """
-from pathlib import Path
-from cachedindex.store.runs import Run
-print(Path(__import__("os").environ["CACHEDINDEX_RUN"]).is_dir())
-"""
-    ran = run(*CACHEDINDEX, "run", "--", sys.executable, "-c", code, CACHEDINDEX_RUN=str(tmp_path / "gone"))
-    assert ran.out == "True\n"
+    ran = run(*CACHEDINDEX, "run", "--", *TELL_RUN, CACHEDINDEX_RUN=str(tmp_path / "gone"))
+    assert ran.out.endswith(" True\n")
+
+
+@pytest.mark.parametrize("kind", ["others may write", "another user's", "a link"])
+def test_a_folder_that_others_may_have_made_is_no_run(run: Run, tmp_path: Path, kind: str) -> None:
+    """Once a run has ended, anybody may make a folder of its name, and in it say which cache is to be used."""
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    if kind == "others may write":
+        folder.chmod(0o777)
+    elif kind == "a link":
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif os.geteuid() != 0:
+        pytest.skip("SKIPPED FOR WANT OF ROOT: only root can give a folder to another user")
+    else:
+        os.chown(folder, 12345, 12345)
+    ran = run(*CACHEDINDEX, "run", "--", *TELL_RUN, CACHEDINDEX_RUN=str(folder))
+    assert ran.out.endswith(" True\n")
+    assert str(folder) not in ran.out
+
+
+def test_the_working_folder_stays_on_the_path(run: Run, tmp_path: Path) -> None:
+    """An empty part of PYTHONPATH is the folder where a Python is started."""
+    (tmp_path / "neighbour.py").write_text("print('found')")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/tool.py").write_text("import neighbour")
+    command = (sys.executable, "tools/tool.py")
+    assert run(*command, PYTHONPATH=f":{tmp_path / 'nowhere'}").out == "found\n"
+    assert run(*CACHEDINDEX, "run", "--", *command, PYTHONPATH=f":{tmp_path / 'nowhere'}:{SOURCE}").out == "found\n"
 
 
 def test_a_home_that_is_no_folder_is_no_warning(run: Run) -> None:

@@ -30,6 +30,9 @@ else:
     # At run time no base class: it would be another one in every copy of requests, and none of them asks for it.
     BaseAdapter = object
 
+_SILENT = ("GET", "HEAD")
+"""What may be asked without telling anybody anything."""
+
 
 class IndexAdapter(BaseAdapter):
     """Answers from the cache what it can, and sends the rest through the adapter that it wraps."""
@@ -131,7 +134,7 @@ class IndexAdapter(BaseAdapter):
             aside="asked with a body" if request.body else "",
             certificate=_certificate(options["cert"]),
         )
-        if asked.aside or asked.credential or telling(asked.headers) or asked.method not in ("GET", "HEAD"):
+        if asked.aside or asked.credential or telling(asked.headers) or "?" in url or asked.method not in _SILENT:
             self._cookies.tell(naming.origin(url))
         return asked
 

@@ -36,7 +36,9 @@ def environment(
     # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
     # pip's look for a newer pip has no copy on most hosts, so each pip would wait 5 s for it in an outage (pip 26.3).
     found["PIP_DISABLE_PIP_VERSION_CHECK"] = base.get("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-    rest = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(HOOK)]
+    before = base.get("PYTHONPATH")
+    # An empty part is one, too: the working folder.
+    rest = [part for part in before.split(os.pathsep) if part != str(HOOK)] if before else []
     return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
 
 

@@ -169,6 +169,18 @@ def make_folder(folder: Path, mode: Callable[[Path], int]) -> None:
             raise
 
 
+def is_own(folder: Path) -> bool:
+    """Return whether there is such a folder, no link, that belongs to this user and to nobody else."""
+    try:
+        found = folder.lstat()
+    except OSError:  # It is not there, or where this user may not look.
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    # Windows tells no users apart by this; what asks has to know what that means.
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
+
+
 def temporary(path: Path) -> Path:
     """Return a name beside a path that nobody else uses; whatever has such a name for an hour is a stray."""
     return path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}.tmp"

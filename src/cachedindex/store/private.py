@@ -50,11 +50,7 @@ class Private:
 
         In a cache folder that a group shares, others could have made it, or put a link in its place.
         """
-        try:
-            found = self.folder.lstat()
-        except OSError:
-            return False
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == self._user and not found.st_mode & 0o077
+        return self._user is not None and disk.is_own(self.folder)
 
     def _make(self) -> None:
         """Make the folder with its secret in it, at once, so that all of this user's processes have the same one."""

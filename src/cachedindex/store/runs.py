@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -42,10 +41,12 @@ class Run:
 
     @classmethod
     def handed_down(cls, environ: Mapping[str, str] = os.environ) -> Run | None:
-        """Return the run that a parent process handed down, unless it has ended meanwhile."""
+        """Return the run that a parent process handed down, unless it has ended meanwhile, or is another user's.
+
+        Where one has ended, anybody may make a folder of that name in the temporary folder.
+        """
         folder = environ.get(VARIABLE)
-        # Not Path.is_dir, which raises where another user's temporary folder may not be looked into.
-        return cls(Path(folder)) if folder and os.path.isdir(folder) else None  # noqa: PTH112
+        return cls(Path(folder)) if folder and disk.is_own(Path(folder)) else None
 
     def hand_down(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file of these sections, for child processes; OSError where that fails."""
@@ -104,10 +105,7 @@ class Run:
 
 def _sweep() -> None:
     """Remove the folders of runs that were killed: those of this user's that nothing was written to for a week."""
-    user = os.getuid() if hasattr(os, "getuid") else 0  # Windows: each user has a temporary folder of their own.
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # One that ends just now.
-            found = folder.lstat()
-            is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == user
-            if is_own and time.time() - found.st_mtime > _ABANDONED_AFTER:
+            if disk.is_own(folder) and time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
                 shutil.rmtree(folder, ignore_errors=True)

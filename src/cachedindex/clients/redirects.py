@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cachedindex.clients.asking import OUR_HEADERS
 from cachedindex.errors import UpstreamFailed
@@ -31,18 +31,19 @@ class Redirects(threading.local):
         """Begin with none, in each thread; `clock` tells seconds."""
         self._clock = clock
         self._rest: Sequence[Hop] = ()
-        self._peer: object = None
+        self._hooks: object = None
         self._until = 0.0
 
-    def onward(self, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
+    def onward(self, request: PreparedRequest) -> Response | None:
         """Return the next hop, or raise the UpstreamFailed that it ended with; None where this request is another."""
-        goes_on = bool(self._rest) and self._peer == _peer(options) and self._clock() <= self._until
+        # A session sends a copy of its request after a redirect, with the same hooks (requests 2.34, models.py, copy).
+        goes_on = bool(self._rest) and request.hooks is self._hooks and self._clock() <= self._until
         if not goes_on or not _is_for(self._rest[0], request):
             self.close()
             return None
         return self._shown(self._rest, request)
 
-    def begun(self, hops: Sequence[Hop], request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
+    def begun(self, hops: Sequence[Hop], request: PreparedRequest) -> Response | None:
         """Return the first hop, if any, and keep the rest for the next request; raise UpstreamFailed where it is one.
 
         At once the end, where the way leaves the origin: nobody knows whether the session has this adapter there, too.
@@ -50,7 +51,7 @@ class Redirects(threading.local):
         asked = [_request(hop) or request for hop in hops]
         if len({naming.origin(each.url or "") for each in asked}) > 1:
             hops = hops[-1:]
-        self._peer = _peer(options)
+        self._hooks = request.hooks
         self._until = self._clock() + _KEPT
         if len(hops) > 1:
             return self._shown(hops, request)
@@ -77,8 +78,11 @@ def _end(hop: Hop) -> Response:
 
 
 def _request(hop: Hop) -> PreparedRequest | None:
-    """Return what was asked at a hop; not every exception tells."""
-    return getattr(hop.original, "request", None) if isinstance(hop, UpstreamFailed) else hop.request
+    """Return what was asked at a hop; not every exception tells, and one that has a response asked for nothing more."""
+    if not isinstance(hop, UpstreamFailed):
+        return hop.request
+    stopped = getattr(hop.original, "response", None) is not None
+    return None if stopped else getattr(hop.original, "request", None)
 
 
 def _is_for(hop: Hop, request: PreparedRequest) -> bool:
@@ -90,8 +94,3 @@ def _is_for(hop: Hop, request: PreparedRequest) -> bool:
 def _telling(request: PreparedRequest) -> object:
     headers = {name.lower(): value for name, value in request.headers.items()}
     return request.method, request.url, {name: headers[name] for name in headers.keys() - _OURS}
-
-
-def _peer(options: Mapping[str, Any]) -> object:
-    """Return what tells sessions apart that share an adapter."""
-    return options["verify"], options["cert"]

@@ -47,10 +47,8 @@ class CachedIndexAdapter(IndexAdapter):
             super().__init__(ready, None)
 
     def _answered(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
-        hop = self._redirects.onward(request, options)
-        if hop is None:
-            hop = self._redirects.begun(self._hops(cache, request, options), request, options)
-        return hop
+        hop = self._redirects.onward(request)
+        return self._redirects.begun(self._hops(cache, request, options), request) if hop is None else hop
 
     def _hops(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Sequence[Hop]:
         """Return all that a session would see on its way to the answer; nothing where it is to ask by itself."""

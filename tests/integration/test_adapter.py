@@ -626,3 +626,11 @@ def test_what_another_origin_redirects_to_is_covered_where_the_adapter_is_not(in
             session.mount(index.origin, cachedindex.CachedIndexAdapter(cache_dir=tmp_path / "cache", index_ttl=0))
             assert session.get(f"{index.origin}/old/alpha/").url == f"{elsewhere}alpha/"
         index.close()
+
+
+def test_what_is_set_on_it_is_set_on_the_adapter_that_it_wraps(open_session: Open, index: Index) -> None:
+    inner = Watched()
+    session = open_session(inner)
+    session.get_adapter("https://").max_retries = requests.adapters.Retry(5)
+    session.get(f"{index.url}alpha/")
+    assert inner.sent[-1]["retries"] == 5

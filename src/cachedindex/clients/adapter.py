@@ -71,6 +71,12 @@ class IndexAdapter(BaseAdapter):
             raise AttributeError(name)
         return getattr(self._inner, name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set there what the wrapped adapter has: retries, for one."""
+        inner = self.__dict__.get("_inner")
+        is_its = inner is not None and name in vars(inner) and not name.startswith("_")
+        object.__setattr__(inner if is_its else self, name, value)
+
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         """Pass for the wrapped adapter: pip keeps a resumed download if its adapter is CacheControl's (pip 25.3)."""

@@ -634,3 +634,16 @@ def test_what_is_set_on_it_is_set_on_the_adapter_that_it_wraps(open_session: Ope
     session.get_adapter("https://").max_retries = requests.adapters.Retry(5)
     session.get(f"{index.url}alpha/")
     assert inner.sent[-1]["retries"] == 5
+
+
+def test_a_page_that_has_not_changed_takes_no_new_connection(
+    open_session: Open, index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    index.validators = True
+    caplog.set_level(logging.DEBUG, "urllib3")
+    for _ in range(2):
+        session = open_session(index_ttl=0)
+        caplog.clear()
+        for name in ("alpha", "beta", "gamma"):
+            assert session.get(f"{index.url}{name}/").ok
+        assert caplog.text.count("Starting new HTTP connection") == 1

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,8 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
         age=_age(response, headers),
         native=response,
     )
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        _ = response.content  # It has none, and reading that gives the connection back for the next page.
 
     def read() -> Whole:
         # urllib3 1.26 does not compare with the header by itself. tell() counts what came over the wire; what

@@ -42,10 +42,12 @@ class Run:
 
     @classmethod
     def handed_down(cls, environ: Mapping[str, str] = os.environ) -> Run | None:
-        """Return the run that a parent process handed down, unless it has ended meanwhile."""
+        """Return the run that a parent process handed down, unless it has ended meanwhile.
+
+        One who outlives it must not take another user's folder of that name for it: settings come from there.
+        """
         folder = environ.get(VARIABLE)
-        # Not Path.is_dir, which raises where another user's temporary folder may not be looked into.
-        return cls(Path(folder)) if folder and os.path.isdir(folder) else None  # noqa: PTH112
+        return cls(Path(folder)) if folder and _is_own(Path(folder)) else None
 
     def hand_down(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file of these sections, for child processes; OSError where that fails."""
@@ -104,10 +106,16 @@ class Run:
 
 def _sweep() -> None:
     """Remove the folders of runs that were killed: those of this user's that nothing was written to for a week."""
-    user = os.getuid() if hasattr(os, "getuid") else 0  # Windows: each user has a temporary folder of their own.
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # One that ends just now.
-            found = folder.lstat()
-            is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == user
-            if is_own and time.time() - found.st_mtime > _ABANDONED_AFTER:
+            if _is_own(folder) and time.time() - folder.lstat().st_mtime > _ABANDONED_AFTER:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(folder: Path) -> bool:
+    user = os.geteuid() if hasattr(os, "geteuid") else 0  # Windows: each user has a temporary folder of their own.
+    try:
+        found = folder.lstat()
+    except OSError:  # It is gone, or below another user's, which may not be looked into.
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == user

@@ -119,17 +119,24 @@ def remove(place: Place) -> bool:
 
 
 def baked(place: Place) -> Mapping[str, Any] | None:
-    """Return what the start file in a place has for HOOK and CONFIG; None where it is not there or not ours."""
+    """Return what the start file in a place has for HOOK and CONFIG, as far as it is whole; None where none is ours."""
     import ast  # noqa: PLC0415 - only to tell about it
 
     found = place.ours()
     if not found:
         return None
-    lines = [line.partition(" = ") for line in found[0].read_text("utf-8").splitlines()]
-    return {name: ast.literal_eval(value) for name, _, value in lines if name in ("HOOK", "CONFIG")}
+    values = {}
+    for line in found[0].read_text("utf-8", "replace").splitlines():
+        name, _, value = line.partition(" = ")
+        if name in ("HOOK", "CONFIG"):
+            with suppress(ValueError, SyntaxError):  # It is cut off there.
+                values[name] = ast.literal_eval(value)
+    return values
 
 
 def _is_ours(path: Path) -> bool:
+    if path.stem == _MODULE:  # Nobody else has that name, so what a full disk left of it can be mended.
+        return path.is_file()
     try:
         return path.read_text("utf-8").startswith(_MARK)
     except (OSError, UnicodeError):  # Whatever it is, it is not what we wrote.

@@ -278,6 +278,23 @@ def test_a_misspelt_option_is_a_mistake(run: Run) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize("left", [b"", None], ids=["empty", "cut"])
+def test_a_damaged_start_file_is_told_and_mended(
+    run: Run, hook: Callable[..., Ran], python: Path, site: Path, left: bytes | None
+) -> None:
+    assert hook("install").code == 0
+    for path in site.glob("_cachedindex_start.*"):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: whole.find(b"/hook/")] if left is None else left)
+    off = hook("status")
+    assert (off.code, off.err) == (1, "")
+    assert f"in {site}: installed, but damaged; `cachedindex hook install` mends it" in off.out
+    assert hook("install").code == 0
+    assert run(python, "-c", IS_ON).out == "True\n"
+    assert hook("remove").code == 0
+    assert not list(site.glob("_cachedindex_start.*"))
+
+
 def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine')")
     with pytest.raises(SettingsError, match="there is one already, and it is not ours"):

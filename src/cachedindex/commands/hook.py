@@ -82,7 +82,7 @@ def _why_idle(python: Python) -> str | None:
 
 def _settings(python: Python) -> config.Loaded:
     """Return the settings that the pips of this Python have, if they are started as we are."""
-    baked = [found["CONFIG"] for place in (python.environment, python.base) if (found := installation.baked(place))]
+    baked = [found.get("CONFIG") for place in (python.environment, python.base) if (found := installation.baked(place))]
     named = [os.environ.get(config.FILE_VARIABLE), *baked[:1]]
     return config.load(environ={**os.environ, config.FILE_VARIABLE: os.pathsep.join(filter(None, named))})
 
@@ -91,6 +91,8 @@ def _told(place: Place) -> str:
     found = installation.baked(place)
     if found is None:
         return "not installed"
+    if not found.keys() >= {"HOOK", "CONFIG"}:
+        return "installed, but damaged; `cachedindex hook install` mends it"
     if not Path(found["HOOK"]).is_file():
         return f"installed, but {found['HOOK']} is gone"
     missing = place.files().keys() - {path.name for path in place.ours()}

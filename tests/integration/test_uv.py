@@ -101,6 +101,25 @@ def test_one_index_that_answers_is_enough(run_uv: Callable[..., Ran], index: Ind
     assert ran.ours == []
 
 
+def test_a_pip_that_has_found_the_index_down_says_it_for_uv(
+    run_uv: Callable[..., Ran], run: Run, index: Index, tmp_path: Path
+) -> None:
+    install = (*CACHEDINDEX, "run", "--", sys.executable, "-m", "pip", "install", "--target", "A", "alpha")
+    pip = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1", "CACHEDINDEX_INDEX_TTL": "0"}
+    assert run(*install, **pip).code == 0
+    assert run_uv("sync").code == 0
+    index.seen.clear()
+    proxy = {"HTTP_PROXY": "http://user:secret@127.0.0.1:9", "http_proxy": "http://user:secret@127.0.0.1:9"}
+    assert run(*install, "--upgrade", **pip, **proxy).code == 0
+    ran = run_uv("sync", **proxy)
+    assert ran.code == 0, ran.err
+    assert "it refused the connection" in ran.ours[0]
+    logs = [path.read_text() for path in (tmp_path / "cache/health-v1").rglob("*") if path.is_file()]
+    (log,) = [text for text in logs if "failed" in text]
+    assert "/simple/alpha/" in log, "it is pip's"
+    assert "/simple/pip/" not in log, "uv's index was not asked once more"
+
+
 def test_a_cache_that_holds_nothing_is_not_lived_on(run_uv: Callable[..., Ran], index: Index) -> None:
     index.fault(faults.status(503), "/simple/pip/")
     ran = run_uv("tool", "run", "--from", "alpha", "python", "-c", "pass")

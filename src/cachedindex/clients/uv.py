@@ -16,7 +16,7 @@ from pathlib import Path
 from cachedindex.assembly import Process
 from cachedindex.clients import uv_indexes
 from cachedindex.clients.asking import cause, request_of
-from cachedindex.clients.opener import answer_from
+from cachedindex.clients.opener import answer_from, proxy_of
 from cachedindex.deadline import attempt
 from cachedindex.errors import NotAsked, UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -85,12 +85,13 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     if settings.offline:
         return "offline = true"
     trust = "tls" if index.startswith("https:") else "http"
-    request = request_of("GET", f"{index}{_ASKED_FOR}/", {"Accept": _ACCEPT}, trust=trust)
+    asked = urllib.request.Request(f"{index}{_ASKED_FOR}/", headers={"Accept": _ACCEPT})  # noqa: S310 - of http(s) only
+    request = request_of("GET", asked.full_url, asked.headers, trust=trust, proxy=proxy_of(asked))
     if upstream.admit(request) == "hold":
         return breaker.why(upstream.health(request), request.remembered_as)
     try:
         fresh = attempt(
-            lambda: upstream.ask(request, None, lambda: _send(request, settings.timeout)),
+            lambda: upstream.ask(request, None, lambda: _send(request, asked, settings.timeout)),
             lambda: settings.timeout,
             lambda _: None,
         )
@@ -102,8 +103,7 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     return fresh.judgement.why if fresh.judgement.fault else None
 
 
-def _send(request: Request, timeout: float) -> Answer:
-    asked = urllib.request.Request(request.url, headers={"Accept": _ACCEPT})  # noqa: S310 - indexes of http(s) only
+def _send(request: Request, asked: urllib.request.Request, timeout: float) -> Answer:
     try:
         native = urllib.request.build_opener().open(asked, timeout=timeout)
     except urllib.error.HTTPError as error:  # An answer all the same.

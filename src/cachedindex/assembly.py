@@ -32,8 +32,8 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     """Return the process's parts; it joins the run that its parent handed down unless it is given its own."""
     joined = run or Run.handed_down()
     report = Report(say, joined)
-    for warning in loaded.warnings:
-        report.complain(f"{warning} (ignored)")
+    if loaded.warnings:  # In one line, as every pip on a node would say them.
+        report.complain(f"{'; '.join(loaded.warnings)} (ignored)")
     store = _store(loaded.settings, report)
     if store is None:
         return Process(None, report, joined)
@@ -45,18 +45,23 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     return Process(cache, report, joined, store, upstream)
 
 
-def _store(settings: Settings, report: Report) -> Store | None:
+def unusable(settings: Settings) -> str | None:
+    """Return why a process with these settings has no cache, and what to do; None where it has one."""
     if settings.disable:
-        return None
+        return "disable = true"
     root = config.cache_folder(settings)
     if root is None:
-        report.complain("there is no folder to keep anything in; set cache-dir. The build goes on without it")
+        return "there is no folder to keep anything in; set cache-dir"
+    return folder.refusal(root) or folder.refusal(config.lock_folder(settings, root))
+
+
+def _store(settings: Settings, report: Report) -> Store | None:
+    why, root = unusable(settings), config.cache_folder(settings)
+    if why or root is None:
+        if not settings.disable:
+            report.complain(f"{why}. The build goes on without it")
         return None
     shared = config.lock_folder(settings, root)
-    refusal = folder.refusal(root) or folder.refusal(shared)
-    if refusal:
-        report.complain(f"{refusal}. The build goes on without it")
-        return None
     read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
     upkeep = Upkeep(root, shared, settings.max_size, settings.max_idle)
     return Store(root, read_only=read_only, stored=upkeep.stored, damaged=report.set_aside)

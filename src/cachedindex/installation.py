@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cachedindex.errors import SettingsError
+from cachedindex.errors import SettingsError, StoreUnavailable
+from cachedindex.store import disk
 
 HOOK = Path(__file__).parent / "hook" / "_cachedindex_hook.py"
 OLDEST_PYTHON = (3, 10)
@@ -21,12 +23,12 @@ _START = Path(__file__).parent / "hook" / "sitecustomize.py"
 _MODULE = "_cachedindex_start"
 _IMPORT = f'import sys; exec("try: import {_MODULE}\\nexcept Exception: pass")\n'
 """site runs lines that begin with `import`, and prints a traceback where one fails (Python 3.10 to 3.14, site.py)."""
-_OTHERS_MAY_WRITE = 0o002
 _ASK = """
 import json, sys, sysconfig
 hook = sys.modules.get("_cachedindex_hook")
 paths = sysconfig.get_paths()
-print(json.dumps([sys.version_info[:2], paths["purelib"], paths["stdlib"], hook and hook.__file__]))
+found = [sys.version_info[:2], paths["purelib"], paths["stdlib"], hook and hook.__file__]
+sys.stdout.write("\\n" + json.dumps(found))
 """
 
 
@@ -72,11 +74,14 @@ def ask(executable: str) -> Python:
     """Return what a Python says of itself; SettingsError where it cannot be asked."""
     command = [executable, "-I", "-c", _ASK]
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the user named it
+        ran = subprocess.run(  # noqa: S603 - the user named it
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except OSError as error:
         raise SettingsError(f"{executable}: {error.strerror}") from error
     try:
-        version, purelib, stdlib, loaded = json.loads(ran.stdout)
+        # Others' start files print as well: the last line is ours.
+        version, purelib, stdlib, loaded = json.loads(ran.stdout.rpartition("\n")[2])
     except ValueError:
         said = ran.stderr.strip().splitlines() or ["it says nothing of itself"]
         raise SettingsError(f"{executable} is no Python 3 that works: {said[-1]}") from None
@@ -85,17 +90,18 @@ def ask(executable: str) -> Python:
 
 def install(place: Place, python: str, config: str | None = None) -> None:
     """Put the hook in place for a Python, also over an older one; SettingsError where that fails or is not safe."""
-    _refuse_open_code()
+    _refuse_open_code(place)
     files = place.files(config)
     foreign = [path for name in files if (path := place.folder / name).exists() and not _is_ours(path)]
     if foreign:
         raise SettingsError(f"{foreign[0]}: there is one already, and it is not ours; the hook would have to be there")
     try:
         for name, text in files.items():
-            _write(place.folder / name, text)
-    except OSError as error:
+            # Whole or not at all, so that no Python that starts meanwhile sees half of it.
+            disk.publish(place.folder / name, text.encode(), place.folder)
+    except StoreUnavailable as error:
         remove(place)
-        raise SettingsError(f"{place.folder}: cannot be written: {error.strerror}") from error
+        raise SettingsError(str(error)) from error
     _compile(python, place.folder / next(iter(files)), HOOK)
 
 
@@ -113,28 +119,46 @@ def remove(place: Place) -> bool:
 
 
 def baked(place: Place) -> Mapping[str, Any] | None:
-    """Return what the start file in a place has for HOOK and CONFIG; None where it is not there or not ours."""
+    """Return what the start file in a place has for HOOK and CONFIG, as far as it is whole; None where none is ours."""
     import ast  # noqa: PLC0415 - only to tell about it
 
     found = place.ours()
     if not found:
         return None
-    lines = [line.partition(" = ") for line in found[0].read_text("utf-8").splitlines()]
-    return {name: ast.literal_eval(value) for name, _, value in lines if name in ("HOOK", "CONFIG")}
+    values = {}
+    for line in found[0].read_text("utf-8", "replace").splitlines():
+        name, _, value = line.partition(" = ")
+        if name in ("HOOK", "CONFIG"):
+            with suppress(ValueError, SyntaxError):  # It is cut off there.
+                values[name] = ast.literal_eval(value)
+    return values
 
 
 def _is_ours(path: Path) -> bool:
+    if path.stem == _MODULE:  # Nobody else has that name, so what a full disk left of it can be mended.
+        return path.is_file()
     try:
         return path.read_text("utf-8").startswith(_MARK)
     except (OSError, UnicodeError):  # Whatever it is, it is not what we wrote.
         return False
 
 
-def _refuse_open_code() -> None:
-    """Raise SettingsError where anybody could change what every Python of an environment is to run."""
-    for path in (HOOK, HOOK.parent, HOOK.parent.parent):
-        if os.name == "posix" and path.stat().st_mode & _OTHERS_MAY_WRITE:
-            raise SettingsError(f"{path}: every user may write there; install cachedindex where only its owner may")
+def _refuse_open_code(place: Place) -> None:
+    """Raise SettingsError where anybody could change what an environment runs that not anybody can change.
+
+    In a container whose umask is 0, all that a job makes is open, and nobody else is there.
+    """
+    opened = _opened(HOOK)
+    if opened and not _opened(place.folder):
+        raise SettingsError(f"{opened}: every user may write there; install cachedindex where only its owner may")
+
+
+def _opened(path: Path) -> Path | None:
+    """Return what every user may change of a path: itself, or a folder above it; None for nothing."""
+    if os.name != "posix":
+        return None
+    modes = {each: each.stat().st_mode for each in (path, *path.parents) if each.exists()}
+    return next((each for each, mode in modes.items() if mode & stat.S_IWOTH and not mode & stat.S_ISVTX), None)
 
 
 def _compile(python: str, *paths: Path) -> None:
@@ -145,11 +169,3 @@ def _compile(python: str, *paths: Path) -> None:
     command = [python, "-I", "-c", "import py_compile, sys; [py_compile.compile(path) for path in sys.argv[1:]]"]
     with suppress(OSError):
         subprocess.run([*command, *map(str, paths)], capture_output=True, check=False)  # noqa: S603 - the user named it
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, so that no Python that starts meanwhile sees half of it."""
-    part = path.with_name(f".{path.name}.tmp")
-    part.write_text(text, "utf-8")
-    part.chmod(0o644)
-    part.replace(path)

@@ -168,7 +168,7 @@ class Upstream:
 
     def _remember(self, request: Request, what: EventKind, cause: str = "") -> None:
         event = Event(what, self._clock(), request.remembered_as, cause)
-        if request.kind == "page" and cold.worth_noting(self.cold(request), event):
+        if request.kind != "file" and cold.worth_noting(self.cold(request), event):
             self._run.note(naming.health_name(request), event)
 
     @staticmethod

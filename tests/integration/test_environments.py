@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from cachedindex.clients.virtualenv import Carrier
+from tests import index as faults
 from tests.conftest import SOURCE, Ran, Run
 from tests.index import Index
 
@@ -109,13 +113,24 @@ def test_an_environment_made_without_us_is_left_alone(run: Run, tools: Path, tmp
     assert not list((tmp_path / "made").rglob("*cachedindex*"))
 
 
+def test_an_unknown_virtualenv_is_left_alone(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "_cachedindex_hook", ModuleType("_cachedindex_hook"))
+    assert not Carrier.supports(object())
+    assert "the build goes on without it" in capfd.readouterr().err
+
+
 def test_pip_compile(build: Callable[..., Ran], project: Path, index: Index) -> None:
     words = ("pip-compile", "-q", "--generate-hashes", "--no-header", "-o", "requirements.txt", "requirements.in")
     assert build(*words).code == 0
     first = (project / "requirements.txt").read_text()
     (project / "requirements.txt").unlink()
-    index.close()
-    second = build(*words, **EXPIRED)
+    index.fault(faults.reset)
+    index.seen.clear()
+    second = build(*words, PIP_RETRIES="1", **EXPIRED)
     assert second.code == 0, second.err
     assert (project / "requirements.txt").read_text() == first
     assert first.count("--hash=sha256:") == 6
+    asked = [seen for seen in index.seen if "/json" in str(seen)]
+    assert len(asked) == 2 + 5, "what is no page and has no copy is tried again for the first project only"

@@ -183,12 +183,21 @@ def test_what_is_left_of_a_damaged_hook_prints_nothing(
     assert len(pip.ours) == (damage == "half")
 
 
+@pytest.mark.parametrize("left", ["", "import os\nimport runpy\nraise SystemExit("], ids=["empty", "cut"])
+def test_a_damaged_runner_is_not_used(
+    run: Run, python: Path, site: Path, copied: Path, index: Index, left: str
+) -> None:
+    (copied / "hook/_cachedindex_runner.py").write_text(left)
+    ran = install(run, python, index, "A", "source")
+    assert ran.code == 0, ran.err
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("[cachedindex\nindex-ttl =", "cachedindex: "),
         ("[cachedindex]\nindex-tll = 3\n", "there is no such option; did you mean index-ttl?"),
-        ("[cachedindex]\nbrand-new = yes\n", "there is no such option"),
+        ("[cachedindex]\nbrand-new = yes\nnewer = 1\nindex-ttl = soon\n", "newer: there is no such option"),
         ("\x00\xff", "cachedindex: "),
     ],
     ids=["damaged", "misspelt", "newer", "binary"],
@@ -227,6 +236,13 @@ def test_status_says_where_it_is_on_and_why_not(
     assert f"it keeps everything in {tmp_path / 'cache'}" in on.out
     off = hook("status", CACHEDINDEX_DISABLE="true")
     assert (off.code, off.out.splitlines()[0]) == (1, f"{python}: off: disable = true")
+    (tmp_path / "open").mkdir(0o777)
+    (tmp_path / "open").chmod(0o777)
+    off = hook("status", CACHEDINDEX_CACHE_DIR=str(tmp_path / "open"))
+    assert (off.code, f"off: {tmp_path / 'open'} is not used: every user" in off.out) == (1, True)
+    (tmp_path / "file").touch(0o644)
+    on = hook("status", CACHEDINDEX_CACHE_DIR=str(tmp_path / "file"))
+    assert (on.code, f"it can store nothing in {tmp_path / 'file'}" in on.out) == (0, True)
     (site / "_cachedindex_start.pth").unlink()
     (site / "_cachedindex_start.start").unlink()
     off = hook("status")
@@ -237,6 +253,15 @@ def test_status_says_where_it_is_on_and_why_not(
     assert hook("remove").code == 0
     off = hook("status")
     assert (off.code, off.out.splitlines()[0]) == (1, f"{python}: off: it is not installed")
+
+
+def test_an_environment_that_prints_at_each_start_is_no_mistake(hook: Callable[..., Ran], site: Path) -> None:
+    (site / "noisy.pth").write_text("import sys; print('not available')\n")
+    try:
+        ran = hook("install")
+    finally:
+        (site / "noisy.pth").unlink()
+    assert (ran.code, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("named", ["/no/such/python", "/bin/true", sys.executable + "-config"])
@@ -253,6 +278,23 @@ def test_a_misspelt_option_is_a_mistake(run: Run) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize("left", [b"", None], ids=["empty", "cut"])
+def test_a_damaged_start_file_is_told_and_mended(
+    run: Run, hook: Callable[..., Ran], python: Path, site: Path, left: bytes | None
+) -> None:
+    assert hook("install").code == 0
+    for path in site.glob("_cachedindex_start.*"):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: whole.find(b"/hook/")] if left is None else left)
+    off = hook("status")
+    assert (off.code, off.err) == (1, "")
+    assert f"in {site}: installed, but damaged; `cachedindex hook install` mends it" in off.out
+    assert hook("install").code == 0
+    assert run(python, "-c", IS_ON).out == "True\n"
+    assert hook("remove").code == 0
+    assert not list(site.glob("_cachedindex_start.*"))
+
+
 def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine')")
     with pytest.raises(SettingsError, match="there is one already, and it is not ours"):
@@ -261,14 +303,21 @@ def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
 
 
-def test_code_that_anybody_can_change_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook = tmp_path / "cachedindex/hook/_cachedindex_hook.py"
+@pytest.mark.parametrize("opened", ["tools/cachedindex/hook/_cachedindex_hook.py", "tools"])
+def test_code_that_anybody_can_change_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str
+) -> None:
+    hook = tmp_path / "tools/cachedindex/hook/_cachedindex_hook.py"
     hook.parent.mkdir(parents=True)
     hook.touch()
-    hook.chmod(0o666)
+    (tmp_path / opened).chmod(0o777)
     monkeypatch.setattr(installation, "HOOK", hook)
-    with pytest.raises(SettingsError, match="every user may write there"):
-        installation.install(Place(tmp_path), sys.executable)
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    with pytest.raises(SettingsError, match=f"{tmp_path / opened}: every user may write there"):
+        installation.install(Place(place), sys.executable)
+    place.chmod(0o777)  # As all is that a job makes whose umask is 0.
+    installation.install(Place(place), sys.executable)
 
 
 def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
@@ -277,7 +326,7 @@ def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
     else:
         folder = tmp_path / "closed"
         folder.mkdir(mode=0o500)
-    with pytest.raises(SettingsError, match="cannot be written"):
+    with pytest.raises(SettingsError, match="cannot write to"):
         installation.install(Place(folder), sys.executable)
 
 
@@ -289,7 +338,9 @@ def test_the_entry_point_of_the_start_file_is_there(tmp_path: Path, monkeypatch:
     ]
     before = list(sys.meta_path)
     try:
-        assert callable(pkgutil.resolve_name(name))
+        for _ in range(2):  # Python 3.15 reads the files of an environment twice.
+            pkgutil.resolve_name(name)()
+        assert [type(finder).__module__ for finder in sys.meta_path].count("_cachedindex_hook") == 1
     finally:
         sys.meta_path[:] = before
         for module in ("_cachedindex_start", "_cachedindex_hook"):

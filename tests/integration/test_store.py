@@ -222,3 +222,14 @@ def test_a_run_collects_what_its_processes_say_and_leaves_nothing() -> None:
     assert not run.folder.exists()
     assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is None
     assert Run.handed_down({}) is None
+
+
+def test_another_users_folder_is_not_taken_for_the_run(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path)})
+    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path / "link")}) is None
+    if os.geteuid() != 0:
+        pytest.skip("SKIPPED FOR WANT OF ROOT, who alone can give a folder away")
+    os.chown(tmp_path, 65534, -1)
+    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path)}) is None
+    os.chown(tmp_path, 0, -1)

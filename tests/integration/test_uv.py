@@ -74,7 +74,7 @@ def test_an_index_that_answers_leaves_uv_alone(run_uv: Callable[..., Ran], index
 
 def test_what_needs_no_index_asks_none(run_uv: Callable[..., Ran], index: Index) -> None:
     index.fault(faults.reset)
-    for words in (["--version"], ["cache", "dir"], ["publish", "--help"]):
+    for words in (["--version"], ["cache", "dir"], ["publish", "--help"], ["venv", "made"]):
         ran = run_uv(*words)
         assert (ran.code, ran.ours) == (0, [])
     for wish in ("--offline", "--refresh", "--refresh-package=nowhere"):
@@ -99,6 +99,51 @@ def test_one_index_that_answers_is_enough(run_uv: Callable[..., Ran], index: Ind
     ran = run_uv("pip", "install", "--target", "A", "zeta", UV_INDEX=f"company={another_index.url}", **SHORT)
     assert ran.code == 0, ran.err
     assert ran.ours == []
+
+
+def test_a_pip_that_has_found_the_index_down_says_it_for_uv(
+    run_uv: Callable[..., Ran], run: Run, index: Index, tmp_path: Path
+) -> None:
+    install = (*CACHEDINDEX, "run", "--", sys.executable, "-m", "pip", "install", "--target", "A", "alpha")
+    pip = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1", "CACHEDINDEX_INDEX_TTL": "0"}
+    assert run(*install, **pip).code == 0
+    assert run_uv("sync").code == 0
+    index.seen.clear()
+    proxy = {"HTTP_PROXY": "http://user:secret@127.0.0.1:9", "http_proxy": "http://user:secret@127.0.0.1:9"}
+    assert run(*install, "--upgrade", **pip, **proxy).code == 0
+    ran = run_uv("sync", **proxy)
+    assert ran.code == 0, ran.err
+    assert "it refused the connection" in ran.ours[0]
+    logs = [path.read_text() for path in (tmp_path / "cache/health-v1").rglob("*") if path.is_file()]
+    (log,) = [text for text in logs if "failed" in text]
+    assert "/simple/alpha/" in log, "it is pip's"
+    assert "/simple/pip/" not in log, "uv's index was not asked once more"
+
+
+def test_a_cache_that_holds_nothing_is_not_lived_on(run_uv: Callable[..., Ran], index: Index) -> None:
+    index.fault(faults.status(503), "/simple/pip/")
+    ran = run_uv("tool", "run", "--from", "alpha", "python", "-c", "pass")
+    assert (ran.code, ran.ours) == (0, []), ran.err
+
+
+def test_what_the_cache_lacks_is_asked_for_after_all(run_uv: Callable[..., Ran], index: Index) -> None:
+    assert run_uv("pip", "install", "--target", "A", "epsilon").code == 0
+    index.fault(faults.status(503), "/simple/pip/")
+    ran = run_uv("pip", "install", "--target", "B", "alpha")
+    assert ran.code == 0, ran.err
+    assert [line.partition("uv is")[2] for line in ran.ours] == [
+        " to live on its own cache (UV_OFFLINE=1)", " run again, online"
+    ]  # fmt: skip
+
+
+def test_a_program_is_run_once(run_uv: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
+    assert run_uv("sync").code == 0
+    index.fault(faults.status(503))
+    code = f"open({str(tmp_path / 'ran')!r}, 'a').write('once'); raise SystemExit(1)"
+    ran = run_uv("run", "python", "-c", code)
+    assert (ran.code, (tmp_path / "ran").read_text()) == (1, "once")
+    compiled = run_uv("pip", "compile", "-")
+    assert "run again" not in compiled.err, "what came on its standard input is gone"
 
 
 def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:

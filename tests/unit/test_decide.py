@@ -168,9 +168,10 @@ ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
         (PAGE, DOWN_BEFORE, Settings(negative=5), Ask({})),
         (PAGE, DOWN, Settings(negative=0), Ask({})),
         (PAGE, Cold(failed=(NOW + 5, "it hangs")), Settings(), Ask({})),
-        # pages only
+        # what is no page is never refused unasked
+        (OTHER, DOWN, Settings(), Ask({}, failed="it hangs, 2 s ago, and nothing is stored")),
+        (OTHER, Cold(missing={OTHER.url: NOW - 10}), Settings(), Ask({})),
         (FILE, DOWN, Settings(), Ask({})),
-        (OTHER, DOWN, Settings(), Ask({})),
     ],
 )
 def test_what_a_run_remembers(request_: Request, cold: Cold, settings: Settings, decision: object) -> None:

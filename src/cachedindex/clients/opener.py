@@ -93,12 +93,11 @@ class CacheHandler(urllib.request.BaseHandler):
 
     def _asked(self, req: urllib.request.Request) -> Request:
         url = req.full_url
-        proxy = urllib.request.getproxies().get(req.type, "") if not urllib.request.proxy_bypass(req.host) else ""
         headers = dict(req.header_items())
         aside = "asked with a body" if req.data is not None else ""
         if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client means to.
             aside = "asked for in an encoding"
-        asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy, aside=aside)
+        asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy_of(req), aside=aside)
         return replace(asked, may_gain=True)
 
     def _trust(self, url: str) -> str:
@@ -196,6 +195,11 @@ def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.req
     )
     copied.unredirected_hdrs = dict(req.unredirected_hdrs)
     return copied
+
+
+def proxy_of(req: urllib.request.Request) -> str:
+    """Return the proxy that urllib takes by itself; nothing where it takes none."""
+    return urllib.request.getproxies().get(req.type, "") if not urllib.request.proxy_bypass(req.host) else ""
 
 
 def answer_from(asked: Request, native: Any) -> Answer:

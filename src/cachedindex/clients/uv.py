@@ -1,7 +1,8 @@
 """uv has a cache of its own, and can be told to live on it: so it is, where none of its indexes answers.
 
 It is not intercepted: uv writes the address that it asks into `uv.lock` (uv 0.13). `UV_OFFLINE` holds for all indexes
-at once, so one that answers, or one that cannot be asked the way that uv would ask it, leaves uv alone.
+at once, and for what is no index. So one index that answers, or one that cannot be asked the way that uv would ask it,
+leaves uv alone; and where its cache does not suffice, it is run again without.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from cachedindex.assembly import Process
 from cachedindex.clients import uv_indexes
 from cachedindex.clients.asking import cause, request_of
-from cachedindex.clients.opener import answer_from
+from cachedindex.clients.opener import answer_from, proxy_of
 from cachedindex.deadline import attempt
 from cachedindex.errors import NotAsked, UpstreamFailed
 from cachedindex.model import Answer, Request
@@ -22,8 +24,12 @@ from cachedindex.rules import breaker
 from cachedindex.settings import Settings
 from cachedindex.upstream import Upstream
 
-_RESOLVING = {"add", "build", "export", "lock", "pip", "remove", "run", "sync", "tool", "tree", "venv"}
+_RESOLVING = {"add", "build", "export", "lock", "pip", "remove", "run", "sync", "tool", "tree"}
 """The commands that look things up in an index; the others, such as `publish`, are not to be kept off the network."""
+_ONCE = {"run", "tool", "-"}
+"""A program may have run before uv ended, and standard input is read once."""
+_FAILED = (1, 2)
+"""uv 0.13 ends with 1 where it finds no solution, with 2 for other errors."""
 _OURS_TO_JUDGE = ("its certificate could not be verified", "the TLS handshake failed")
 """Failures that may be Python's alone: uv has certificates of its own."""
 _ASKED_FOR = "pip"
@@ -44,10 +50,23 @@ def environment(
         if why is None:
             return {}
         reasons.append(f"{index}: {why}")
-    if not reasons:
+    if not reasons or not _has_cache(command, environ):
         return {}
     process.report.complain(f"{'; '.join(reasons)}; uv is to live on its own cache (UV_OFFLINE=1)")
     return {"UV_OFFLINE": "1"}
+
+
+def may_run_again(command: Sequence[str], code: int) -> bool:
+    """Return whether a uv that ended with this code has done nothing that must not be done twice."""
+    repeatable = _resolves(command) and Path(command[0]).name != "uvx" and not _ONCE.intersection(command[1:])
+    return code in _FAILED and repeatable
+
+
+def _has_cache(command: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Return whether uv has stored anything of an index; a slow one is better than none where it has not."""
+    named = [value for option, value in pairwise(command) if option == "--cache-dir"]
+    folder = named[-1] if named else uv_indexes.said(command[0], "cache", "dir", environ=environ).strip()
+    return any(Path(folder).glob("simple-v*/*/*"))
 
 
 def _resolves(command: Sequence[str]) -> bool:
@@ -66,12 +85,13 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     if settings.offline:
         return "offline = true"
     trust = "tls" if index.startswith("https:") else "http"
-    request = request_of("GET", f"{index}{_ASKED_FOR}/", {"Accept": _ACCEPT}, trust=trust)
+    asked = urllib.request.Request(f"{index}{_ASKED_FOR}/", headers={"Accept": _ACCEPT})  # noqa: S310 - of http(s) only
+    request = request_of("GET", asked.full_url, asked.headers, trust=trust, proxy=proxy_of(asked))
     if upstream.admit(request) == "hold":
         return breaker.why(upstream.health(request), request.remembered_as)
     try:
         fresh = attempt(
-            lambda: upstream.ask(request, None, lambda: _send(request, settings.timeout)),
+            lambda: upstream.ask(request, None, lambda: _send(request, asked, settings.timeout)),
             lambda: settings.timeout,
             lambda _: None,
         )
@@ -83,8 +103,7 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     return fresh.judgement.why if fresh.judgement.fault else None
 
 
-def _send(request: Request, timeout: float) -> Answer:
-    asked = urllib.request.Request(request.url, headers={"Accept": _ACCEPT})  # noqa: S310 - indexes of http(s) only
+def _send(request: Request, asked: urllib.request.Request, timeout: float) -> Answer:
     try:
         native = urllib.request.build_opener().open(asked, timeout=timeout)
     except urllib.error.HTTPError as error:  # An answer all the same.

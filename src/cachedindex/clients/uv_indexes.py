@@ -45,6 +45,17 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
     return list(dict.fromkeys(remote))
 
 
+def said(executable: str, *words: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return what a uv, or the one beside a uvx, prints when it is called with these words; nothing where it fails."""
+    uv = executable.removesuffix("x") if executable.endswith("uvx") else executable
+    try:
+        return subprocess.run(  # noqa: S603 - the uv that is about to be run anyway
+            [uv, *words], env=environ, capture_output=True, text=True, timeout=5, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def _arguments(command: Sequence[str]) -> Iterator[tuple[bool, str]]:
     """Yield what options name, with whether it takes the default's place; requirement files hold such options too."""
     words = list(command[1:])
@@ -118,12 +129,6 @@ def _of_table(table: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
 
 def _own_default(executable: str) -> str | None:
     """Return what uv itself calls its default index, in its help."""
-    try:
-        ran = subprocess.run(  # noqa: S603 - the uv that is about to be run anyway
-            [executable.removesuffix("x") if executable.endswith("uvx") else executable, "help", "pip", "install"],
-            capture_output=True, text=True, timeout=5, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = re.search(r"--default-index <[A-Z_]+> [^.]*?\(by default: <?([^\s>)]+)", " ".join(ran.stdout.split()))
+    text = " ".join(said(executable, "help", "pip", "install").split())
+    found = re.search(r"--default-index <[A-Z_]+> [^.]*?\(by default: <?([^\s>)]+)", text)
     return found and found[1]

@@ -23,7 +23,11 @@ class Carrier:
     @classmethod
     def supports(cls, interpreter: Any) -> bool:
         """Return whether the hook belongs into an environment of this interpreter."""
-        return _hook() is not None and tuple(interpreter.version_info[:2]) >= installation.OLDEST_PYTHON
+        try:
+            return _hook() is not None and tuple(interpreter.version_info[:2]) >= installation.OLDEST_PYTHON
+        except Exception as error:  # noqa: BLE001 - an interpreter that is described in another way
+            Report().broken(error)
+            return False
 
     @classmethod
     def add_parser_arguments(cls, parser: object, interpreter: object) -> None:

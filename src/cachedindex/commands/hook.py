@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from cachedindex import config, installation
+from cachedindex import assembly, config, installation
 from cachedindex.errors import SettingsError
 from cachedindex.installation import Place, Python
+from cachedindex.store import folder
 
 _IS_OFF = 1
 
@@ -62,8 +63,10 @@ def _status(python: Python) -> int:
     loaded = _settings(python)
     for warning in loaded.warnings:
         print(f"  {warning} (ignored)")
-    if not reason:
-        print(f"  it keeps everything in {config.cache_folder(loaded.settings)}")
+    root = config.cache_folder(loaded.settings)
+    if not reason and root:
+        does = "keeps everything in" if folder.may_write(root) else "can store nothing in"
+        print(f"  it {does} {root}")
     return _IS_OFF if reason else 0
 
 
@@ -74,15 +77,12 @@ def _why_idle(python: Python) -> str | None:
     if not python.loaded:
         broken = any(place.ours() for place in (python.environment, python.base))
         return "it is installed, but does not start" if broken else "it is not installed"
-    settings = _settings(python).settings
-    if settings.disable:
-        return "disable = true"
-    return None if config.cache_folder(settings) else "there is no folder to keep anything in; set cache-dir"
+    return assembly.unusable(_settings(python).settings)
 
 
 def _settings(python: Python) -> config.Loaded:
     """Return the settings that the pips of this Python have, if they are started as we are."""
-    baked = [found["CONFIG"] for place in (python.environment, python.base) if (found := installation.baked(place))]
+    baked = [found.get("CONFIG") for place in (python.environment, python.base) if (found := installation.baked(place))]
     named = [os.environ.get(config.FILE_VARIABLE), *baked[:1]]
     return config.load(environ={**os.environ, config.FILE_VARIABLE: os.pathsep.join(filter(None, named))})
 
@@ -91,6 +91,8 @@ def _told(place: Place) -> str:
     found = installation.baked(place)
     if found is None:
         return "not installed"
+    if not found.keys() >= {"HOOK", "CONFIG"}:
+        return "installed, but damaged; `cachedindex hook install` mends it"
     if not Path(found["HOOK"]).is_file():
         return f"installed, but {found['HOOK']} is gone"
     missing = place.files().keys() - {path.name for path in place.ours()}

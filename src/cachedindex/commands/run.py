@@ -16,7 +16,7 @@ from cachedindex import config
 from cachedindex.assembly import Process, assemble
 from cachedindex.clients import children
 from cachedindex.commands import options
-from cachedindex.report import Report, finish
+from cachedindex.report import Report, finish, say
 from cachedindex.settings import Settings
 from cachedindex.store.runs import Run
 
@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code; SettingsError for an option that is wrong."""
     loaded, environ = options.load(arguments)
     own = store = None
+    offline: Mapping[str, str] = {}
     if not loaded.settings.disable:
         try:
             # A run within a run is a part of it.
@@ -56,12 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
                 folders = {"cache-dir": store.root, "lock-dir": config.lock_folder(loaded.settings, store.root)}
                 handed = {name: str(folder) for name, folder in folders.items()}
                 environ = {**environ, **children.environment(environ, own, handed)}
-                environ = {**environ, **_for_uv(arguments.command, process, loaded.settings, environ)}
+                offline = _for_uv(arguments.command, process, loaded.settings, environ)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
     code = 1
     try:
-        code = _spawn(arguments.command, environ)
+        code = _spawn(arguments.command, {**environ, **offline})
+        if offline and _may_run_again(arguments.command, code):
+            say("the cache of uv does not suffice, or it failed of something else; uv is run again, online")
+            code = _spawn(arguments.command, environ)
         return code
     finally:
         if own:
@@ -76,6 +80,12 @@ def _for_uv(
     from cachedindex.clients import uv  # noqa: PLC0415 - it takes urllib, which no other command needs
 
     return uv.environment(command, process, settings, environ)
+
+
+def _may_run_again(command: Sequence[str], code: int) -> bool:
+    from cachedindex.clients import uv  # noqa: PLC0415 - as above
+
+    return uv.may_run_again(command, code)
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -11,6 +11,7 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PACKAGE = os.path.dirname(_HERE)
 _RUNNER = os.path.join(_HERE, "_cachedindex_runner.py")
+_LAST_LINE = b'runpy.run_path(_runnable, run_name="__main__")\n'
 RUNNABLE = "_CACHEDINDEX_RUNNABLE_PIP"
 _OLDEST_PYTHON = (3, 10)
 CONFIG = None
@@ -120,12 +121,20 @@ def _redirect(module):
 
     def get_runnable_pip():
         runnable = original()
-        if not os.path.isfile(_RUNNER):  # Removed while pip runs: its own runner still works.
+        if not _is_whole(_RUNNER):  # Gone, unreadable or cut by a full disk: pip's own runner still works.
             return runnable
         os.environ[RUNNABLE] = runnable
         return _RUNNER
 
     module.get_runnable_pip = get_runnable_pip
+
+
+def _is_whole(runner):
+    try:
+        with open(runner, "rb") as file:
+            return file.read().endswith(_LAST_LINE)
+    except OSError:
+        return False
 
 
 def _say(line):

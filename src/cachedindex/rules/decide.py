@@ -145,17 +145,19 @@ def _not_ours(request: Request) -> str | None:
 def _without_copy(request: Request, settings: Settings, now: float, run: Callable[[], Cold]) -> Decision:
     if settings.offline:
         return Refuse(504, "offline = true, and nothing is stored")
-    if request.kind != "page" or not settings.negative:
+    if request.kind == "file" or not settings.negative:
         return Ask({})
-    known = run()
-    if cold.is_missing(known, request.remembered_as, settings.negative, now) and not insists(request, settings):
+    known, is_page = run(), request.kind == "page"
+    gone = is_page and cold.is_missing(known, request.remembered_as, settings.negative, now)
+    if gone and not insists(request, settings):
         return Refuse(404, "this run has asked for it a moment ago")
     failed = cold.failed_since(known, settings.negative, now)
     if failed is None:
         return Ask({})
     at, cause = failed
     why = f"{cause}, {now - at:.0f} s ago, and nothing is stored"
-    return Refuse(504, why) if now - at < _COLD_PAUSE else Ask({}, failed=why)
+    # What is no page may be a download, which a recipe tries again at once.
+    return Refuse(504, why) if is_page and now - at < _COLD_PAUSE else Ask({}, failed=why)
 
 
 def _is_preferred(request: Request, record: Record) -> bool:

@@ -88,7 +88,10 @@ def finish(run: Run, store: Store | None, say: Callable[[str], None] = say, *, f
     """End a run that this process began, with its one line where something was served stale.
 
     The pages that a failed run was served are asked for again next time: perhaps they were what it failed of.
+    The end of a forked child is not the run's.
     """
+    if run.is_forked:
+        return
     try:
         line = summary(run.outcomes(), run.damaged())
     except (OSError, ValueError, TypeError) as error:  # Cut by a full disk, or swept away while the run went on.

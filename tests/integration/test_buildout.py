@@ -72,6 +72,9 @@ def test_options_of_the_section(buildout: Buildout, index: Index, tmp_path: Path
     [
         ("time-out = 3", "Error: [cachedindex]: time-out: there is no such option; did you mean timeout?"),
         ("timeout = soon", "Error: [cachedindex]: timeout = soon: write a number of seconds"),
+        ("max-size = much", "Error: [cachedindex]: max-size = much: write a number of bytes"),
+        ("timeout = ${nowhere:seconds}", "Error: The referenced section, 'nowhere', was not defined."),
+        ("\n[cachedindex.local]\nindex-ttl = 1 h", "Error: [cachedindex.local]: url: is missing: write where"),
     ],
 )
 def test_a_wrong_option_is_a_users_error(buildout: Buildout, options: str, said: str) -> None:
@@ -423,3 +426,35 @@ def test_an_extension_may_install_an_opener_of_its_own(
     assert "found 1.0" in ran.out
     stored = {path.relative_to(tmp_path / "cache").parts[0] for path in (tmp_path / "cache").rglob("*alpha*")}
     assert stored == {"private-v1"}, "what needed credentials"
+
+
+FORKS = f"""{ALPHA}
+find()
+import os, sys
+if (child := os.fork()) == 0:
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+find(links=[settings["index"] + "beta/"], newest=True)
+"""
+PROCESSES = f"""{ALPHA}
+import multiprocessing
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    pool.apply(print, ("in a pool",))
+process = multiprocessing.get_context("fork").Process(target=find)
+process.start(), process.join()
+assert process.exitcode == 0
+find()
+"""
+
+
+@pytest.mark.parametrize("code", [FORKS, PROCESSES], ids=["fork", "multiprocessing"])
+def test_a_recipe_may_fork(build: Buildout, index: Index, code: str) -> None:
+    assert build("A", small(index, code, LISTED)).code == 0
+    index.close()
+    second = build("B", small(index, code, LISTED), **EXPIRED)
+    assert second.code == 0, second.err
+    assert "found 1.0" in second.out
+    (line,) = second.ours
+    assert "pages stale" in line
+    again = build("C", small(index, code, LISTED), CACHEDINDEX_INDEX_TTL="1 h")
+    assert (again.code, again.ours) == (0, []), "a child's end is no failure of the build, which expires its pages"

@@ -158,6 +158,7 @@ def test_an_extension_that_is_disabled_switches_it_off(
     index.seen.clear()
     assert buildout("B", own=own, python=python).code == 0
     assert "/simple/epsilon/" in index.pages_seen()
+    assert "/simple/tinybackend/" in index.pages_seen(), "by a pip"
 
 
 def test_a_failed_build_is_one(buildout: Buildout, index: Index) -> None:

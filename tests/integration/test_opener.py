@@ -303,7 +303,11 @@ assert os.waitpid(child, 0)[1] == 0
 def test_an_interrupt_ends_a_process_whose_attempt_hangs(
     python: Python, hanging: dict[str, str], environment: dict[str, str], index: Index
 ) -> None:
-    code = "get('/simple/alpha/'); print('served', flush=True); get('/simple/alpha/'); sys.stdin.read()"
+    code = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell has its background jobs ignore it.
+get('/simple/alpha/'); print('served', flush=True); get('/simple/alpha/'); sys.stdin.read()
+"""
     variables = {**environment, **hanging, "INDEX": index.url, "ORIGIN": index.origin}
     command = [sys.executable, "-c", PRELUDE + code]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -50,7 +50,8 @@ class Cover:
         self._pages.cache, self._pages.trim = process.cache, loaded.settings.trim_to_pins
         self._store = process.store
         if process.cache is None:
-            self._pips.environment = {}
+            # `cachedindex run` covers pips by itself.
+            self._pips.environment = {config.variable("disable"): "true"}
             return
         handed = process.run.hand_down(sections) if process.run and sections else None
         self._pips.environment = children.environment(
@@ -82,10 +83,12 @@ def extension(buildout: Any) -> None:
     """Activate for this buildout; entry point of the group `zc.buildout.extension` (zc.buildout 6.0.1, buildout.py)."""
     if _cover and _cover[0].extended:
         return
+    from zc.buildout import UserError  # noqa: PLC0415 - it is there, since it is what calls us
+
     try:
         options, remarks = _options(buildout)
         sections = {name: dict(buildout[name]) for name in buildout if config.is_index_section(name)}
-        loaded = config.load(options, _PLACE, sections={f"[{name}]": of for name, of in sections.items()})
+        loaded = config.load(options, _PLACE, sections=sections)
         if loaded.settings.disable and not _cover:
             return
         cover = _covered()
@@ -93,9 +96,9 @@ def extension(buildout: Any) -> None:
         cover.use(replace(loaded, warnings=(*remarks, *loaded.warnings)), options, sections)
         _hand_down_at_restart(buildout, cover)
     except SettingsError as error:
-        import zc.buildout  # noqa: PLC0415 - it is what calls us
-
-        raise zc.buildout.UserError(str(error)) from None
+        raise UserError(str(error)) from None
+    except UserError:  # Of buildout's own substitution.
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
         Report().broken(error)
 
@@ -119,7 +122,8 @@ def _covered() -> Cover:
 
 def _options(buildout: Any) -> tuple[dict[str, str], list[str]]:
     """Return the section's options, with paths as buildout reads paths, and offline where buildout is; and remarks."""
-    section = dict(buildout[config.SECTION]) if config.SECTION in buildout else {}
+    # Not `in buildout`, which takes one whose substitution fails for one that is not there.
+    section = dict(buildout[config.SECTION]) if config.SECTION in buildout.keys() else {}  # noqa: SIM118
     options, remarks = settings.from_2012(section, _PLACE)
     base = Path(buildout["buildout"]["directory"])
     for name in ("cache-dir", "lock-dir"):

@@ -33,7 +33,7 @@ class Pips:
 
         @functools.wraps(original)
         def call_pip_install(*arguments: Any, **named: Any) -> Any:
-            with in_environment({**self._index(), **self.environment} if self.environment else {}):
+            with in_environment({**self._index(), **self.environment}):
                 return original(*arguments, **named)
 
         easy_install.call_pip_install = call_pip_install
@@ -44,7 +44,7 @@ class Pips:
         As one more index, since it may lack what builds an sdist; as zc.buildout does by itself since 5.1.1.
         """
         url = self._pages.index
-        if self._passes_index or not url.startswith(("http://", "https://")) or _is_told():
+        if self._pages.cache is None or self._passes_index or not url.startswith(("http://", "https://")) or _is_told():
             return {}
         return {"PIP_EXTRA_INDEX_URL": url}
 

@@ -32,6 +32,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         """Join the run of this folder."""
         self.folder = folder
+        self._process = os.getpid()
 
     @classmethod
     def begin(cls) -> Run:
@@ -47,6 +48,11 @@ class Run:
         """
         folder = environ.get(VARIABLE)
         return cls(Path(folder)) if folder and disk.is_own(Path(folder)) else None
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a fork of the one that began or joined the run, and runs its atexit functions."""
+        return os.getpid() != self._process
 
     def hand_down(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file of these sections, for child processes; OSError where that fails."""

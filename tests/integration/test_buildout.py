@@ -225,10 +225,29 @@ def test_a_private_index_whose_password_another_handler_knows(
     assert second.code == 0, second.err
     assert eggs(tmp_path / "A") == eggs(tmp_path / "B")
     assert "pages stale" in second.ours[-1]
-    stored = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert_private(tmp_path / "cache", credential)
+
+
+def assert_private(cache: Path, credential: str) -> None:
+    stored = [path for path in cache.rglob("*") if path.is_file()]
     telling = (b"correct-horse", credential.encode())
     assert not [path for path in stored if any(secret in path.read_bytes() for secret in telling)]
-    assert not (tmp_path / "cache/records-v1").exists()
+    assert not (cache / "records-v1").exists()
+
+
+def test_a_private_index_whose_address_has_the_password(build: Buildout, index: Index, tmp_path: Path) -> None:
+    credential = base64.b64encode(b"julia:correct-horse").decode()
+    index.fault(faults.unless("Authorization", f"Basic {credential}"), "/simple/")
+    config = small(index, f"{ALPHA}find()", LISTED).replace("http://", "http://julia:correct-horse@")
+    assert build("A", config).code == 0
+    index.close()
+    second = build("B", config, **EXPIRED)
+    assert second.code == 0, second.err
+    assert "found 1.0" in second.out
+    (line,) = second.ours
+    assert "6 pages stale" in line
+    assert "correct-horse" not in line
+    assert_private(tmp_path / "cache", credential)
 
 
 # -- where it is switched on -------------------------------------------------------------------------------------------

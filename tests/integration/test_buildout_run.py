@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,12 +173,37 @@ def test_a_failed_build_is_one(buildout: Buildout, index: Index) -> None:
 def test_another_extension_may_be_mr_developer(
     buildout: Buildout, wheelhouse: Callable[..., Path], index: Index, host: Index, tmp_path: Path
 ) -> None:
+    if not shutil.which("git"):
+        pytest.skip("SKIPPED FOR WANT OF git")
+    repository = tmp_path / "repository"
+    author = ("-c", "user.name=Julia", "-c", "user.email=julia@example.org")
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    subprocess.run(["git", *author, "-C", repository, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
     for wheel in wheelhouse("mr.developer==2.0.4").glob("*.whl"):
         shutil.copy(wheel, index.folder / wheel.name.replace("mr_developer", "mr.developer"))
-    own = "extensions = mr.developer\nauto-checkout =\nallow-picked-versions = true\n[sources]\n"
+    own = (
+        "extensions = mr.developer\nauto-checkout = tool\nallow-picked-versions = true\n"
+        f"[sources]\ntool = git {repository.as_uri()} egg=false\n"
+    )
     assert buildout("A", own=own).code == 0
     index.close()
     host.close()
     second = buildout("B", own=own, **EXPIRED)
     assert second.code == 0, second.err
     assert (tmp_path / "B/bin/develop").is_file()
+    assert (tmp_path / "B/src/tool/.git").is_dir()
+
+
+def test_nothing_is_said_twice(
+    buildout: Buildout, with_buildout: Callable[..., Path], index: Index, host: Index, tmp_path: Path
+) -> None:
+    """By the run, the cover that it brings, the extension, and the pips below."""
+    own = "extensions += cachedindex\n[cachedindex]\nindex = needless\n"
+    assert buildout("A", own=own, python=with_buildout()).code == 0
+    index.close()
+    host.close()
+    wrong = {"CACHEDINDEX_NEGATIVE": "soon", "CACHEDINDEX_MAX_SIZE": "much"}
+    second = buildout("B", own=own, python=with_buildout(), **EXPIRED, **wrong)
+    assert second.code == 0, second.err
+    told = ("CACHEDINDEX_NEGATIVE", "CACHEDINDEX_MAX_SIZE", "index: a client", "2 downloads and 6 pages stale")
+    assert [next(word for word in told if word in line) for line in second.ours] == list(told)

@@ -334,6 +334,13 @@ class Adds(urllib.request.BaseHandler):
         return request
 urllib.request._opener.add_handler(Adds())
 """
+WHILE_CONNECTING = """
+class Adds(urllib.request.HTTPHandler):
+    def http_open(self, request):
+        request.add_unredirected_header("Authorization", "Basic anVsaWE6Y29ycmVjdC1ob3JzZQ==")
+        return super().http_open(request)
+urllib.request._opener.add_handler(Adds())
+"""
 FETCH = f"""
 try:
     page = get("/simple/alpha/").decode()
@@ -356,14 +363,15 @@ def private(index: Index, tmp_path: Path) -> Iterator[Index]:
     assert not (tmp_path / "cache/records-v1").exists()
 
 
-def test_a_credential_that_is_added_after_a_401_is_this_users_alone(python: Python, private: Index) -> None:
-    assert python(AFTER_A_401 + FETCH).out.strip() == "['miss', 'miss']"
+@pytest.mark.parametrize("adds", [AFTER_A_401, WHILE_CONNECTING], ids=["after a 401", "while connecting"])
+def test_a_credential_that_is_added_below_us_is_this_users_alone(python: Python, private: Index, adds: str) -> None:
+    assert python(adds + FETCH).out.strip() == "['miss', 'miss']"
     # Nobody sees in advance whether the credential is still there: only upstream can tell, and only its outage is
     # taken for a yes.
     assert python(FETCH).out.strip() == "401 passed"
-    assert python(AFTER_A_401 + FETCH).out.strip() == "['miss', 'hit']"
+    assert python(adds + FETCH).out.strip() == "['miss', 'hit']"
     private.close()
-    assert python(AFTER_A_401 + FETCH).out.strip() == "['stale', 'hit']"
+    assert python(adds + FETCH).out.strip() == "['stale', 'hit']"
 
 
 def test_a_credential_that_is_added_before_asking_is_a_scope(python: Python, private: Index) -> None:

@@ -126,20 +126,32 @@ class CacheHandler(urllib.request.BaseHandler):
 
 
 class PrivacyWitness(urllib.request.BaseHandler):
-    """Sees each request as it leaves, redirected ones too, after every handler that may add a credential."""
+    """Sees each request, redirected ones too, after every handler that may add a credential.
+
+    It looks as the request leaves, and again when it was answered: a handler may add one only as it connects.
+    """
 
     handler_order = 10_000
 
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
         """Remember whether there was one that the first request had not, or a hop over plain http after TLS."""
+        self._look(req)
+        _thread.saw_private |= req.type == "http" and not _thread.plain
+        return req
+
+    def http_response(self, req: urllib.request.Request, response: Any) -> Any:
+        """Look again."""
+        self._look(req)
+        return response
+
+    https_request, https_response = http_request, http_response
+
+    def _look(self, req: urllib.request.Request) -> None:
         names = {name.lower() for name, _ in req.header_items()} - OUR_HEADERS
         if "authorization" in names and req.get_header("Authorization", "") != _thread.known:
             _thread.saw_credential = True
-        if telling(names - {"authorization"}) or (req.type == "http" and not _thread.plain):
+        if telling(names - {"authorization"}):
             _thread.saw_private = True
-        return req
-
-    https_request = http_request
 
 
 class _Unbuilt(urllib.request.OpenerDirector):

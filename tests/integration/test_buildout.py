@@ -60,11 +60,13 @@ def test_a_fresh_cache_asks_nothing(buildout: Buildout, index: Index) -> None:
 
 
 def test_options_of_the_section(buildout: Buildout, index: Index, tmp_path: Path) -> None:
-    ran = buildout(
-        "A", "cachedindex:index-ttl=1 h", options="cache-dir = kept\nindex-ttl = soon", CACHEDINDEX_CACHE_DIR=""
-    )
+    options = "cache-dir = kept\nlock-dir = ${buildout:parts-directory}/locks\nmax-size = 1 GB\nindex-ttl = soon"
+    ran = buildout("A", "cachedindex:index-ttl=1 h", options=options, CACHEDINDEX_CACHE_DIR="")
     assert ran.code == 0, ran.err
     assert (tmp_path / "A/kept/records-v1").is_dir()
+    assert not (tmp_path / "A/kept/locks-v1").exists(), "nor by its pips"
+    assert (tmp_path / "A/parts/locks/locks-v1").is_dir()
+    assert ran.ours == []
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,27 @@ def test_another_extension_may_be_mr_developer(
     assert (tmp_path / "B/src/tool/.git").is_dir()
 
 
+NOTES = """
+import os, sys
+if "--no-deps" in sys.orig_argv:
+    wheel = any(word.endswith(".whl") for word in sys.orig_argv)
+    covered = "cachedindex/hook" in os.environ["PYTHONPATH"]
+    print("wheel" if wheel else "sdist", "covered" if covered else "alone", file=open({notes!r}, "a"))
+"""
+
+
+@pytest.mark.parametrize("constraints", ["", "http://127.0.0.1:9/constraints.txt"])
+def test_a_pip_with_nothing_to_look_up_does_not_load_us(buildout: Buildout, tmp_path: Path, constraints: str) -> None:
+    """It would take each 25 ms. A wheel's has nothing, unless it was told of constraints that are elsewhere."""
+    (tmp_path / "own").mkdir()
+    notes = tmp_path / "notes"
+    (tmp_path / "own/sitecustomize.py").write_text(NOTES.format(notes=str(notes)))
+    ran = buildout("A", PYTHONPATH=str(tmp_path / "own"), PIP_CONSTRAINT=constraints, PIP_RETRIES="0")
+    assert (ran.code == 0) is not bool(constraints)
+    pips = set(notes.read_text().splitlines())
+    assert pips == ({"wheel covered"} if constraints else {"wheel alone", "sdist covered"})
+
+
 def test_nothing_is_said_twice(
     buildout: Buildout, with_buildout: Callable[..., Path], index: Index, host: Index, tmp_path: Path
 ) -> None:

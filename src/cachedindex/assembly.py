@@ -32,8 +32,7 @@ def assemble(loaded: config.Loaded, say: Callable[[str], None] = say, run: Run |
     """Return the process's parts; it joins the run that its parent handed down unless it is given its own."""
     joined = run or Run.handed_down()
     report = Report(say, joined)
-    if loaded.warnings:  # In one line, as every pip on a node would say them.
-        report.complain(f"{'; '.join(loaded.warnings)} (ignored)")
+    report.ignored(loaded.warnings)
     store = _store(loaded.settings, report)
     if store is None:
         return Process(None, report, joined)

@@ -70,18 +70,26 @@ class Report:
 
     def complain(self, message: str, about: str = "") -> None:
         """Say what went wrong with us, once in a run: that message, or the first one about the same thing."""
-        topic = about or message
-        if topic in self._said:
-            return
-        self._said.add(topic)
-        if self._run is None or self._run.first(topic):
+        if self._is_first(about or message):
             self._say(message)
+
+    def ignored(self, options: Iterable[str]) -> None:
+        """Say in one line which options were wrong, as every pip on a node would; each of them once in a run."""
+        first = [option for option in options if self._is_first(option)]
+        if first:
+            self._say(f"{'; '.join(first)} (ignored)")
 
     def broken(self, error: Exception) -> None:
         """Tell of an error of our own, after which the client goes on as if we were not there."""
         ours = isinstance(error, CachedIndexError)
         text = str(error) if ours else f"internal error, {type(error).__name__}: {error}"
         self.complain(f"{text}; the build goes on without it")
+
+    def _is_first(self, topic: str) -> bool:
+        if topic in self._said:
+            return False
+        self._said.add(topic)
+        return self._run is None or self._run.first(topic)
 
 
 def finish(run: Run, store: Store | None, say: Callable[[str], None] = say, *, failed: bool = False) -> None:

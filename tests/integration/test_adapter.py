@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -398,6 +399,24 @@ for ttl in ("60", "0"):
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == f"cachedindex: served 1 page stale, up to 0 s old ({index.origin}: offline = true)"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: THIS SYSTEM DOES NOT FORK")
+def test_a_forked_child_does_not_repeat_the_line(index: Index, tmp_path: Path) -> None:
+    script = f"""
+import os, requests, sys
+from cachedindex import CachedIndexAdapter
+session = requests.Session()
+session.mount("http://", CachedIndexAdapter(cache_dir={str(tmp_path / "cache")!r}, index_ttl=0))
+session.get({index.url!r} + "alpha/", timeout=5)
+if len(sys.argv) > 1 and os.fork():
+    os.wait()
+"""
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+    index.close()
+    ran = subprocess.run([*command, "fork"], capture_output=True, text=True, check=True)
+    assert ran.stderr.count("served 1 page stale") == 1
 
 
 def test_importing_the_package_imports_no_requests() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +88,8 @@ def _process(own: Mapping[str, str]) -> Process:
         # A script may wait for an upload, or for an index to come back, by asking again and again.
         _processes[key] = _assembled(config.load({"negative": "0", **own}, "CachedIndexAdapter"))
         atexit.register(_say_summary, _processes[key])
+        if hasattr(os, "register_at_fork"):  # A fork has its parent's outcomes, and its atexit functions.
+            os.register_at_fork(after_in_child=functools.partial(_forget, _processes[key].report))
     return _processes[key]
 
 
@@ -108,10 +112,14 @@ def _say_summary(process: Process) -> None:
     # Of what failed the script has been told by an exception of its own.
     told = [outcome for outcome in report.outcomes if outcome.ended != "failed"]
     line = None if process.run else summary(told, report.damaged)
-    report.outcomes.clear()
-    report.damaged.clear()
+    _forget(report)
     if line:
         _say(line)
+
+
+def _forget(report: Report) -> None:
+    report.outcomes.clear()
+    report.damaged.clear()
 
 
 def _text(value: object) -> str:

@@ -90,7 +90,7 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     if upstream.admit(request) == "hold":
         return breaker.why(upstream.health(request), request.remembered_as)
     try:
-        fresh = attempt(
+        exchange = attempt(
             lambda: upstream.ask(request, None, lambda: _send(request, asked, settings.timeout)),
             lambda: settings.timeout,
             lambda _: None,
@@ -100,7 +100,7 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
         return error.cause
     except NotAsked:
         return None
-    return fresh.judgement.why if fresh.judgement.fault else None
+    return exchange.judgement.why if exchange.judgement.fault else None
 
 
 def _send(request: Request, asked: urllib.request.Request, timeout: float) -> Answer:

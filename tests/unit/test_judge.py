@@ -111,9 +111,18 @@ def test_when_a_doubtful_answer_is_believed(
 
 def test_a_page_that_stays_empty_replaces_the_copy() -> None:
     first = judge(PAGE, COPY, answer(), EMPTY, Health(), NOW - 61)
-    assert first == Judgement("doubt", first.why, digest=sha256(EMPTY).hexdigest())
+    assert first == Judgement("doubt", first.why, digest=first.digest)
     health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
     assert judge(PAGE, COPY, answer(), EMPTY, health, NOW).verdict == "replace"
+
+
+@pytest.mark.parametrize(("versions", "verdict"), [((9, 10), "replace"), ((9, 11), "doubt"), ((), "doubt")])
+def test_a_doubtful_page_is_known_again_by_what_it_lists(versions: tuple[int, ...], verdict: str) -> None:
+    first = judge(PAGE, COPY, answer(), with_serial(7, 9, 10), Health(), NOW - 61)
+    assert first.verdict == "doubt"
+    health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
+    # Many indexes write the time, or a number that counts, into every page that they make.
+    assert judge(PAGE, COPY, answer(), with_serial(8, *versions), health, NOW).verdict == verdict
 
 
 def with_serial(serial: int, *versions: int) -> bytes:

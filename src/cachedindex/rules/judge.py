@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Literal
 
@@ -94,7 +93,7 @@ def _judge_page(
     if _is_older(record, old, answer, new, now):
         return Judgement("reject", "it answered with an older page")
     lost = pages.lost(old, new)
-    return _doubt(request, lost, sha256(body).hexdigest(), health, now) if lost else Judgement("replace")
+    return _doubt(request, lost, pages.digest(new), health, now) if lost else Judgement("replace")
 
 
 def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, now: float) -> bool:

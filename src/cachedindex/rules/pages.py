@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -141,6 +142,11 @@ def lost(old: Page, new: Page) -> str | None:
     if gone * 2 > len(before):
         return f"it lost {gone} of its {len(before)} files"
     return f"it lists {new.projects} projects of {old.projects}" if new.projects * 2 < old.projects else None
+
+
+def digest(page: Page) -> str:
+    """Return what tells a page from others by what it lists: many indexes write the time into each that they make."""
+    return sha256(repr((sorted(link.filename for link in page.links), page.projects)).encode()).hexdigest()
 
 
 def offers_less(old: Page, new: Page) -> bool:

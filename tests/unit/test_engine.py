@@ -129,6 +129,24 @@ def test_a_page_that_has_not_changed_is_renewed(world: World) -> None:
     assert world.get() == (GOOD, "hit")
 
 
+@pytest.mark.parametrize(
+    "told", [{"content_type": "text/html"}, {"content_encoding": "gzip"}, {"content_disposition": "inline"}]
+)
+def test_what_says_that_nothing_has_changed_does_not_change_what_the_page_is(
+    world: World, told: Mapping[str, str]
+) -> None:
+    world.reply = lambda: world.answer(GOOD, etag='"1"', cache_control="max-age=10", age="9")
+    world.get()
+    world.now += 100
+    world.reply = lambda: world.answer(b"", 304, etag='"1"', **told)
+    served = world.cache.answer(PAGE, world.send)
+    assert served is not None
+    assert {name for name in served.headers if name.startswith("content-")} == {"content-type", "content-length"}
+    assert served.headers["content-type"] == JSON["content-type"]
+    world.now += 5
+    assert world.get() == (GOOD, "hit"), "the first answer's Age is over"
+
+
 @pytest.mark.parametrize("status", [500, 503, 429, 404, 302])
 def test_no_sound_answer_serves_the_copy(world: World, status: int) -> None:
     world.get()

@@ -117,7 +117,8 @@ class Upstream:
         elif judgement.verdict == "renew" and record and exceeds(request, answer):
             return Exchange(answer, judgement, record)
         elif judgement.verdict == "renew" and record:
-            new = replace(record, headers=_renewed(record, answer), asked=asked, checked=now, took=now - asked, expired=False)
+            headers = _renewed(record, answer)
+            new = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, expired=False)
         elif judgement.verdict == "remove":
             return Exchange(answer, judgement, problem=self._stored(lambda: self._store.of(request).remove(request)))
         else:
@@ -183,7 +184,7 @@ class Upstream:
 def _renewed(record: Record, answer: Answer) -> dict[str, str]:
     """Return a record's headers after a 304, which tells of the time, but not of the body (RFC 9111, section 3.2).
 
-    What it says of one is of its own: nginx and others give it a type. An Age that it does not repeat is over.
+    A type or an encoding that it names is that of no body. An Age that it does not repeat is over.
     """
     kept = {name: value for name, value in record.headers.items() if name != "age"}
     told = {name: value for name, value in _storable(answer).items() if not name.startswith("content-")}

@@ -96,6 +96,8 @@ def test_a_file_is_judged_by_its_hash_later_on(got: Answer, verdict: str) -> Non
         (61, "404", 62, 1, "doubt"),  # it did, but before
         (61, "404", 10, 3, "doubt"),  # too many at once: the origin's fault
         (90_000, "404", 10, 3, "remove"),  # but not for ever
+        (90_000, "404", None, 1, "remove"),  # and an origin may have no other page
+        (90_000, "410", None, 1, "doubt"),
         (-5, "404", 10, 1, "doubt"),  # a clock that ran back
     ],
 )

@@ -108,12 +108,15 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
 
 
 def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Judgement:
-    """Believe a doubtful answer once it was seen again later, with the origin sound for others in between."""
+    """Believe a doubtful answer once it was seen again later, with the origin sound for others in between.
+
+    After a day in any case: an origin may have no other page, and an index may drop most of what it has.
+    """
     since, seen = health.doubted.get(request.remembered_as, (now, digest))
     first = since if seen == digest else now
     waited = now - first
     sound_since = health.answered is not None and health.answered > first
-    origins_fault = len(health.doubted) >= _DOUBTED_PROJECTS and waited < _DOUBT_LIMIT
-    if waited >= CONFIRM_AFTER and sound_since and not origins_fault:
+    projects_own = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
+    if waited >= (CONFIRM_AFTER if projects_own else _DOUBT_LIMIT):
         return Judgement("remove" if digest.isdigit() else "replace", "seen again")
     return Judgement("doubt", why, digest=digest)

@@ -52,7 +52,7 @@ class Delivery:
         status = "hit" if request.kind == "file" else f"hit; ttl={left}"
         status = status if ended in ("hit", "stale") else "fwd=stale"
         if request.kind == "page":
-            self._gave_page(request)
+            self._gave_page(request, record)
         if request.kind == "page" and ended == "hit":
             self._unasked.add(naming.project(request.url))
             self._report.served(self._holdings.name(request, record))
@@ -93,7 +93,7 @@ class Delivery:
             and exchange.answer.status == HTTPStatus.OK
             and judgement.verdict in ("replace", "pass")
         ):
-            self._gave_page(request)
+            self._gave_page(request, exchange.record)
         elif judgement.fault or judgement.verdict == "reject":
             self._is_down(request, judgement.why)
         return exchange.answer
@@ -132,9 +132,9 @@ class Delivery:
         self._holdings.complain(tee.problem)
         self.end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
 
-    def _gave_page(self, request: Request) -> None:
+    def _gave_page(self, request: Request, record: Record | None) -> None:
         """Note that the client was given a sound page."""
-        self.promises.served(request)
+        self.promises.served(request, record.sha256 if record else "")
         self._say(self._gaps.found(request))
 
     def _is_down(self, request: Request, why: str) -> None:

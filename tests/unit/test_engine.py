@@ -278,6 +278,24 @@ def test_a_file_of_another_hash_goes_to_the_client_and_not_into_the_store(world:
     assert world.get(file) == (WHEEL, "miss")
 
 
+@pytest.mark.parametrize(
+    ("passed", "headers"),
+    [(1000, {"cache_control": "no-store"}), (-300, {})],
+    ids=["a page that is not to be stored", "a clock that was ahead"],
+)
+def test_a_file_that_was_published_anew_is_what_the_clients_own_page_promises(
+    world: World, passed: float, headers: Mapping[str, str]
+) -> None:
+    file = store_file(world)
+    world.now += passed
+    new = b"anew " * 1000
+    wheel = {"url": FILE_URL, "filename": "six-1.0.whl", "hashes": {"sha256": sha256(new).hexdigest()}}
+    world.reply = lambda: world.answer(page(wheel), **headers)
+    assert world.get()[0] == page(wheel)
+    world.reply = lambda: world.answer(new, content_length=str(len(new)))
+    assert world.get(file)[0] == new
+
+
 def test_what_no_page_vouches_for_is_always_asked_and_served_stale(world: World) -> None:
     other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", content_length="3")

@@ -158,7 +158,7 @@ class Upstream:
         headers = _storable(answer)
         # What the client's own cache had kept is as old as that says.
         age, took = answer.age, now - asked
-        form = naming.forms(request)[0]
+        form = naming.kept_form(request, answer.headers.get("content-type", ""))
         return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page, form)
 
     def _note(self, request: Request, what: EventKind, cause: str = "", took: float = 0.0) -> None:

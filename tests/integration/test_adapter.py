@@ -92,6 +92,16 @@ def test_html_and_json_are_two_records(open_session: Open, index: Index) -> None
     assert len(index.seen) == 2
 
 
+@pytest.mark.parametrize("accept", [f"{JSON}, text/html", f"text/html, {JSON};q=0.5"])
+def test_json_that_came_to_who_reads_both_is_not_for_who_reads_html(
+    open_session: Open, index: Index, accept: str
+) -> None:
+    session = open_session()
+    assert session.get(index.url + "alpha/", headers={"Accept": accept}).headers["Content-Type"] == JSON
+    html = session.get(index.url + "alpha/", headers={"Accept": "text/html"})
+    assert html.headers["Content-Type"] == "text/html"
+
+
 def test_every_argument_reaches_the_ready_adapter(open_session: Open, index: Index) -> None:
     inner = Watched()
     session = open_session(inner)

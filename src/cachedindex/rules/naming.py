@@ -63,6 +63,15 @@ def forms(request: Request) -> Sequence[str]:
     return sorted(named, key=lambda form: -wanted[form]) or ["html"]
 
 
+def kept_form(request: Request, content_type: str) -> str:
+    """Return the form as which an answer is kept: the preferred one, as an index may not speak it and never will.
+
+    But JSON that came to who prefers HTML, by an index that does not weigh, is not for those who read HTML only.
+    """
+    named = forms(request)
+    return "json" if "json" in named and "json" in content_type.lower() else named[0]
+
+
 def record_path(request: Request, form: str) -> Sequence[str]:
     """Return the folders and the name of a record below the records folder: the request's, in one of its forms.
 

@@ -211,6 +211,27 @@ def test_processes_of_one_user_make_one_secret(tmp_path: Path) -> None:
 # -- a client certificate ----------------------------------------------------------------------------------------------
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+from cachedindex.errors import StoreUnavailable
+from cachedindex.store.private import Private
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+for _ in range(3):
+    try:
+        Private(Path(sys.argv[1]), lambda: None).scope("credential")
+    except StoreUnavailable as error:
+        print(error)
+"""
+
+
+def test_a_folder_that_takes_no_secret_is_left_without_a_trace(tmp_path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=True)
+    assert ran.stdout.count("File too large") == 3
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
+
+
 def test_a_client_certificate_is_a_credential(open_session: Open, index: Index, tmp_path: Path) -> None:
     authority = trustme.CA()
     server, bundle = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / "authority.pem"

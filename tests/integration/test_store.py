@@ -207,6 +207,25 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert only_file(tmp_path).stat().st_size < 100_000
 
 
+def test_what_a_process_remembers_by_itself_does_not_grow_for_ever() -> None:
+    log = events.of_run(None)
+    for number in range(1000):
+        log.note("index", Event("removed", float(number), "a"))
+    assert len(log.events("index")) == 500
+    assert log.events("index")[-1].at == 999
+
+
+def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    log = events.of_host(tmp_path / "cache", None)
+    log.note("index", FAILED)
+    file = only_file(tmp_path / "cache")
+    file.unlink()
+    file.symlink_to(tmp_path / "theirs")
+    log.note("index", FAILED)
+    assert (tmp_path / "theirs").read_text() == "theirs"
+
+
 OUTCOME = Outcome("stale", "page", "https://index.example/x/", "https://index.example", "gone", 5.0)
 
 

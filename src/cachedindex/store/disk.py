@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from cachedindex.errors import StoreUnavailable
 
@@ -56,18 +56,26 @@ class NewFile:
         self._path = path
         self._root = root
         self._temporary = temporary(path)
+        self._process = os.getpid()
         with failing_as_unavailable("write to", root):
             mode = root.stat().st_mode
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
             descriptor = _within(path.parent, root, mode, lambda: os.open(self._temporary, flags, _most(mode)))
-            self._file: BinaryIO = os.fdopen(descriptor, "wb")
+            # Without a buffer, which a fork would have a copy of, and write at its end.
+            self._file = os.fdopen(descriptor, "wb", buffering=0)
             _raise_mode(descriptor, mode & 0o666)
 
     def write(self, data: bytes) -> None:
-        """Append; StoreUnavailable where the disk does not take it."""
-        with failing_as_unavailable("write to", self._root):
-            self._file.write(data)
+        """Append; StoreUnavailable where the disk does not take it, and then nothing is left."""
+        try:
+            with failing_as_unavailable("write to", self._root):
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+        except StoreUnavailable:
+            self.abandon()
+            raise
 
     def modified(self) -> float:
         """Return when the temporary was last written, by the file system's clock, in seconds since the epoch."""
@@ -87,22 +95,19 @@ class NewFile:
             raise
 
     def abandon(self) -> None:
-        """Remove the temporary; nothing was published."""
+        """Remove the temporary; nothing was published. A fork of the process that makes it leaves it there."""
         # Whatever fails here leaves a stray at worst, and the failure that led here is the one to tell.
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
-            self._temporary.unlink()
+            if os.getpid() == self._process:
+                self._temporary.unlink()
 
 
 def publish(path: Path, data: bytes, root: Path) -> None:
     """Write a whole file at once; StoreUnavailable leaves what was there before."""
     new = NewFile(path, root)
-    try:
-        new.write(data)
-    except StoreUnavailable:
-        new.abandon()
-        raise
+    new.write(data)
     new.commit()
 
 
@@ -119,7 +124,9 @@ def append(path: Path, line: bytes, root: Path) -> None:
 def open_shared(path: Path, flags: int, root: Path) -> int:
     """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
     mode = root.stat().st_mode
-    descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags | os.O_CREAT, _most(mode)))
+    # Through no link: whoever else may write here could have it lead to a file of this user's.
+    flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags, _most(mode)))
     if os.fstat(descriptor).st_size == 0:
         _raise_mode(descriptor, mode & 0o666)
     return descriptor

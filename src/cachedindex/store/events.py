@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,6 +21,9 @@ FOLDER = "health-v1"
 _LONGEST = 1 << 16
 """Bytes at which a file is begun anew: what it says is worth a few questions to upstream, no more."""
 
+_MOST = 500
+"""Events that a process remembers by itself, about as many as a file holds: a script may ask for days."""
+
 
 class EventLog:
     """The events of every origin: in the first folder that takes them, else in this process alone."""
@@ -32,7 +35,7 @@ class EventLog:
         """
         self._homes = [(root, root / name) for root, name in homes]
         self._told_by = [(root, root / name) for root, name in told_by]
-        self._own: defaultdict[str, list[Event]] = defaultdict(list)
+        self._own: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=_MOST))
         self._read: dict[Path, tuple[bytes, list[Event]]] = {}
         """What each file held last time: it only grows, and every question to upstream reads it some times."""
         self._known: dict[str, tuple[list[Event], list[Event]]] = {}

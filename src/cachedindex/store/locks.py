@@ -147,4 +147,9 @@ def _by_flock(descriptor: int) -> Callable[[], None] | None:
     except OSError:
         os.close(descriptor)
         raise
-    return lambda: os.close(descriptor)
+
+    def release() -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # Which a fork that has the descriptor as well would keep.
+        os.close(descriptor)
+
+    return release

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -64,12 +65,12 @@ class Private:
                 self.folder.parent.chmod(self.folder.parent.stat().st_mode | stat.S_ISVTX)
         new = self.folder.parent / f".{self._user}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
         new.mkdir(mode=0o700)
-        disk.publish(new / _SECRET, secrets.token_bytes(_SECRET_SIZE), new)
         try:
-            new.rename(self.folder)
-        except OSError:  # Another process of this user's was first.
-            (new / _SECRET).unlink()
-            new.rmdir()
+            disk.publish(new / _SECRET, secrets.token_bytes(_SECRET_SIZE), new)
+            with suppress(OSError):  # Another process of this user's was first.
+                new.rename(self.folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
     def _secret(self) -> bytes:
         secret = disk.read(self.folder / _SECRET, self.folder)

@@ -1,0 +1,62 @@
+"""A fork has a copy of its parent's objects, and leaves what they stand for alone; in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED FOR WANT OF FORK, which Windows has not")
+
+DOWNLOAD = """
+import os, sys
+from io import BytesIO
+from pathlib import Path
+from cachedindex.store.store import Store
+from cachedindex.tee import Tee
+
+store = Store(Path(sys.argv[1]))
+tee = Tee(BytesIO(b"whole wheel"), store.new_blob(), 11, lambda blob: blob.commit())
+assert tee.read(5) == b"whole"
+if (child := os.fork()) == 0:
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+tee.drain()
+print(tee.problem)
+"""
+
+LOCK = """
+import os, sys
+from pathlib import Path
+from cachedindex.store.locks import Locks
+
+sys.modules["filelock"] = None
+root = Path(sys.argv[1])
+locks = Locks(root / "locks", root)
+lock = locks.attempt("page")
+kept, end = os.pipe()
+if (child := os.fork()) == 0:
+    os.close(end)
+    os.read(kept, 1)
+    os._exit(0)
+lock.release()
+print(locks.attempt("page") is not None)
+"""
+
+
+def said(code: str, folder: Path) -> str:
+    ran = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=120, check=True)
+    return ran.stdout.strip() + ran.stderr
+
+
+def test_a_fork_that_ends_leaves_its_parents_download_alone(tmp_path: Path) -> None:
+    assert said(DOWNLOAD, tmp_path / "cache") == "None"
+    (blob,) = (path for path in (tmp_path / "cache/blobs-v1").rglob("*") if path.is_file())
+    assert blob.read_bytes() == b"whole wheel"
+
+
+def test_a_lock_is_free_again_though_a_fork_lives_on(tmp_path: Path) -> None:
+    assert said(LOCK, tmp_path) == "True"

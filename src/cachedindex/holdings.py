@@ -51,7 +51,11 @@ class Holdings:
 
     def is_somebodys(self, request: Request) -> bool:
         """Return whether this user has a copy of it that takes a credential to get."""
-        return not request.scope and bool(self._store.scopes(request) - {naming.GAINED})
+        try:
+            return not request.scope and bool(self._store.scopes(request) - {naming.GAINED})
+        except StoreUnavailable as error:
+            self.complain(str(error))
+            return False
 
     def complain(self, problem: str | None) -> None:
         """Say once what the folder did not do."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Kind = Literal["page", "file", "other"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "late", "negative", "passed", "refused", "failed"]
+
+
+def number(text: str) -> int | None:
+    """Return the number that a header says, or None: to Python a superscript is a digit, too, but no number."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 class Body(Protocol):
@@ -84,8 +90,7 @@ class Answer:
     @property
     def announced(self) -> int | None:
         """The bytes that the body has on the wire, as its header says."""
-        length = self.headers.get("content-length", "")
-        return int(length) if length.isdigit() else None
+        return number(self.headers.get("content-length", ""))
 
 
 class Send(Protocol):

@@ -129,6 +129,24 @@ def test_a_page_that_has_not_changed_is_renewed(world: World) -> None:
     assert world.get() == (GOOD, "hit")
 
 
+@pytest.mark.parametrize("number", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "-1", ""])
+def test_a_header_that_is_no_number_says_nothing(world: World, number: str) -> None:
+    headers = {"age": number, "content_length": number, "x_pypi_last_serial": number}
+    world.reply = lambda: world.answer(GOOD, cache_control="max-age=60", **headers)
+    assert world.get() == (GOOD, "miss")
+    assert world.get() == (GOOD, "hit")
+
+
+def test_a_private_copy_that_cannot_be_read_is_none(world: World) -> None:
+    mine = replace(PAGE, credential="secret")
+    world.get(mine)
+    (record,) = (world.store.root / "private-v1").rglob("page.*")
+    record.unlink()
+    record.mkdir()
+    assert world.get() == (GOOD, "miss")
+    assert len(world.said) == 1
+
+
 @pytest.mark.parametrize(
     "told", [{"content_type": "text/html"}, {"content_encoding": "gzip"}, {"content_disposition": "inline"}]
 )

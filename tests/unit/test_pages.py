@@ -87,9 +87,17 @@ def test_a_link_that_leads_nowhere_makes_no_page_unsound() -> None:
     )
 
 
-def test_links_start_from_the_base_that_a_page_names() -> None:
-    body = b'<base href="https://files.example/x/"><a href="z-1.zip">z</a>'
-    assert pages.read(URL, HTML, body).links[0].url == "https://files.example/x/z-1.zip"
+@pytest.mark.parametrize(
+    ("before", "start"),
+    [
+        (b"", "https://files.example/x/"),
+        (b"<base target=_blank>", "https://files.example/x/"),
+        (b'<base href="">', URL),
+    ],
+)
+def test_links_start_from_the_first_base_that_a_page_names(before: bytes, start: str) -> None:
+    body = before + b'<base href="https://files.example/x/"><a href="z-1.zip">z</a>'
+    assert pages.read(URL, HTML, body).links[0].url == f"{start}z-1.zip"
 
 
 def test_attributes_may_hold_bare_brackets() -> None:

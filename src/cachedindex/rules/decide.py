@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cachedindex.model import Cold, Health, Record, Request
+from cachedindex.model import Cold, Health, Record, Request, number
 from cachedindex.rules import cold, naming
 from cachedindex.settings import CLOCK_SKEW, PATIENCE_LIMIT, Settings
 
@@ -193,5 +193,4 @@ def _validators(record: Record) -> dict[str, str]:
 
 
 def _age_header(record: Record) -> float:
-    text = record.headers.get("age", "")
-    return float(text) if text.isdigit() else 0.0
+    return float(number(record.headers.get("age", "")) or 0)

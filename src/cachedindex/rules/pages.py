@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from cachedindex.model import Kind, Record, Request
+from cachedindex.model import Kind, Record, Request, number
 from cachedindex.rules import downloads, naming
 
 _DISTRIBUTION = re.compile(
@@ -106,8 +106,8 @@ def stored(record: Record) -> Page:
 
 def serial(page: Page, headers: Mapping[str, str]) -> int | None:
     """Return the index's serial that a page came with, in a header or in itself."""
-    said = headers.get("x-pypi-last-serial", "")
-    return int(said) if said.isdigit() else page.serial
+    said = number(headers.get("x-pypi-last-serial", ""))
+    return page.serial if said is None else said
 
 
 def is_closed(content_type: str, body: bytes) -> bool:
@@ -191,8 +191,9 @@ def _json_sha256(hashes: object) -> str | None:
 
 
 def _read_html(url: str, text: str, final: str) -> Page:
-    base = _BASE.search(text)
-    start = (_joined(final, _attributes(base[1]).get("href", "")) if base else None) or final
+    # The first that has a href, as in HTML; one may have a target alone.
+    bases = (_attributes(base).get("href") for base in _BASE.findall(text))
+    start = _joined(final, next((href for href in bases if href is not None), "")) or final
     anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
     found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
     projects = 0 if found else _projects(start, anchors)
@@ -201,7 +202,7 @@ def _read_html(url: str, text: str, final: str) -> Page:
     if _is_anothers(url, text, found):
         raise NoIndexPage("another project's page")
     status, last = _STATUS.search(text), _SERIAL.search(text)
-    return Page(found, projects, status[1].lower() if status else "active", int(last[1]) if last else None)
+    return Page(found, projects, status[1].lower() if status else "active", number(last[1]) if last else None)
 
 
 def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:

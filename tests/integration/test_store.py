@@ -8,12 +8,13 @@ import stat
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
-from cachedindex.store import disk, events
+from cachedindex.store import disk, events, store as store_module
 from cachedindex.store.runs import Run
 from cachedindex.store.store import Store
 
@@ -144,6 +145,42 @@ def test_a_file_that_another_host_replaced_is_opened_again(tmp_path: Path, monke
     assert disk.read(tmp_path / "a", tmp_path) is None
     with pytest.raises(StoreUnavailable):
         disk.read(tmp_path / "a", tmp_path)
+
+
+def test_a_blob_that_another_host_replaced_is_opened_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = store.new_blob()
+    blob.write(b"wheel")
+    blob.commit()
+    errors = [errno.ESTALE, errno.ESTALE, None, errno.EIO]
+    digest_of = store_module._digest_of
+
+    def failing(opened: BinaryIO) -> tuple[str, int]:
+        if error := errors.pop(0):
+            raise OSError(error, "x")
+        return digest_of(opened)
+
+    monkeypatch.setattr(store_module, "_digest_of", failing)
+    opened = store.open_blob(blob.sha256, 5)
+    assert opened is not None
+    opened.close()
+    with pytest.raises(StoreUnavailable):
+        store.open_blob(blob.sha256, 5)
+
+
+def test_a_damaged_blob_that_cannot_be_read_twice_is_a_miss(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = store.new_blob()
+    blob.write(b"wheel")
+    blob.commit()
+    only_file(store.root / "blobs-v1").write_bytes(b"whee!")
+    digest_of, reads = store_module._digest_of, iter([True])
+
+    def once(opened: BinaryIO) -> tuple[str, int]:
+        if next(reads, False):
+            return digest_of(opened)
+        raise OSError(errno.EIO, "x")
+
+    monkeypatch.setattr(store_module, "_digest_of", once)
+    assert store.open_blob(blob.sha256, 5) is None
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,9 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> A
         (COPY, answer(headers={**NO_STORE, "content-type": "text/html"}), b"<form>", "reject", False),
         (COPY, answer(headers={**JSON, "cache-control": "no-store"}), GOOD, "pass", False),
         (COPY, answer(headers={**JSON, "cache-control": "Private"}), GOOD, "pass", False),
+        # a version that not every client of this page reads
+        (None, answer(headers={"content-type": "application/vnd.pypi.simple.v2+json"}), GOOD, "pass", False),
+        (COPY, answer(headers={"content-type": "application/vnd.pypi.simple.v10+json"}), GOOD, "pass", False),
     ],
 )
 def test_what_an_answer_means(record: Record | None, got: Answer, page: bytes, verdict: str, fault: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -15,6 +16,8 @@ _DOUBTED_PROJECTS = 3
 """Doubt about as many projects at once is the origin's fault, not theirs."""
 _FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_LATER_VERSION = re.compile(r"vnd\.pypi\.simple\.v(?!1\+)")
+"""Of the index API, which a client of version 1 must not be given (PEP 691)."""
 _PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
@@ -59,6 +62,8 @@ def exceeds(request: Request, answer: Answer) -> bool:
 def _unstored(request: Request, answer: Answer) -> bool:
     control = answer.headers.get("cache-control", "").lower()
     if exceeds(request, answer) or "no-store" in control:
+        return True
+    if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # There is one record for all clients.
         return True
     return "private" in control and not (request.scope or request.shared)
 

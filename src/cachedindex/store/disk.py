@@ -34,15 +34,20 @@ def failing_as_unavailable(doing: str, root: Path) -> Iterator[None]:
 def read(path: Path, root: Path) -> bytes | None:
     """Return a file's bytes, or None where there is none; StoreUnavailable for anything else."""
     with failing_as_unavailable("read", root):
-        for _ in range(_ESTALE_TRIES):
-            try:
-                return path.read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            except OSError as error:
-                if error.errno != errno.ESTALE:  # NFS: replaced by another host while it was open.
-                    raise
-        return None
+        return reopened(path.read_bytes)
+
+
+def reopened(opening: Callable[[], T]) -> T | None:
+    """Return what comes of opening and reading a file, or None where there is none; OSError for anything else."""
+    for _ in range(_ESTALE_TRIES):
+        try:
+            return opening()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno != errno.ESTALE:  # NFS: replaced by another host while it was open.
+                raise
+    return None
 
 
 class NewFile:

@@ -33,7 +33,8 @@ class Quarantine:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = "-".join(path.relative_to(self._root).parts[1:])[-150:]
         target = self._folder / f"{moment}.{secrets.token_hex(4)}.{name}"
-        with suppress(StoreUnavailable):  # Not ours to write, or full: the client is served from upstream all the same.
+        # Not ours to write, full, or not to be read twice: the client is served from upstream all the same.
+        with suppress(StoreUnavailable, OSError):
             if is_damaged():
                 disk.move(path, target, self._root)
                 self._told(target)

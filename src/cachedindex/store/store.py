@@ -124,16 +124,15 @@ class Store:
         """Return an open blob of which every byte has been verified, or None where there is none such."""
         path = self._blob(digest)
         with disk.failing_as_unavailable("read", self.root):
-            try:
-                blob = path.open("rb")
-            except FileNotFoundError:
-                return None
-            found, length = _digest_of(blob)
-            if (found, length) == (digest, size):
-                if not self.read_only:
-                    disk.touch(path)
-                return blob
-            blob.close()
+            opened = disk.reopened(lambda: _opened(path))
+        if opened is None:
+            return None
+        blob, found, length = opened
+        if (found, length) == (digest, size):
+            if not self.read_only:
+                disk.touch(path)
+            return blob
+        blob.close()
         if found != digest and not self.read_only:
             self._quarantine.take(path, lambda: not is_sound_blob(path))
         return None
@@ -218,6 +217,16 @@ def is_sound_blob(path: Path) -> bool:
             return _digest_of(blob)[0] == path.name
     except FileNotFoundError:
         return True
+
+
+def _opened(path: Path) -> tuple[BinaryIO, str, int]:
+    """Return an open blob with its digest and size."""
+    blob = path.open("rb")
+    try:
+        return blob, *_digest_of(blob)
+    except OSError:
+        blob.close()
+        raise
 
 
 def _digest_of(blob: BinaryIO) -> tuple[str, int]:

@@ -205,6 +205,18 @@ def test_html_that_says_whose_it_is(url: str, page: str, is_anothers: bool) -> N
         pages.read(url, HTML, page.encode())
 
 
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b'<meta name="pypi:project-status" content="quarantined">',
+        b"<META content=quarantined name=pypi:project-status />",
+        b'<meta name="pypi:repository-version" content="1.4"><meta\n name="pypi:project-status" content="Quarantined">',
+    ],
+)
+def test_a_quarantine_however_it_is_written(meta: bytes) -> None:
+    assert pages.read(URL, HTML, b"<title>Links for zope-interface</title>" + meta).status == "quarantined"
+
+
 def test_serial_and_status() -> None:
     html = b"<title>Links for zope-interface</title><meta name='pypi:project-status' content='archived'><!--SERIAL 7-->"
     page = pages.read(URL, HTML, html)

@@ -28,7 +28,7 @@ _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
 _LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.IGNORECASE)
-_STATUS = re.compile(r"""<meta\s+name=["']pypi:project-status["']\s+content=["']([a-z]+)["']""", re.IGNORECASE)
+_META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
@@ -201,8 +201,15 @@ def _read_html(url: str, text: str, final: str) -> Page:
         raise NoIndexPage("HTML, but no index page")
     if _is_anothers(url, text, found):
         raise NoIndexPage("another project's page")
-    status, last = _STATUS.search(text), _SERIAL.search(text)
-    return Page(found, projects, status[1].lower() if status else "active", number(last[1]) if last else None)
+    last = _SERIAL.search(text)
+    return Page(found, projects, _status(text), number(last[1]) if last else None)
+
+
+def _status(text: str) -> str:
+    """Return what HTML says of its project's status (PEP 792)."""
+    said = (_attributes(meta) for meta in _META.findall(text))
+    statuses = (meta.get("content", "").lower() for meta in said if meta.get("name") == "pypi:project-status")
+    return next(statuses, "active")
 
 
 def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:

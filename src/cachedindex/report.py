@@ -102,7 +102,8 @@ def finish(run: Run, store: Store | None, say: Callable[[str], None] = say, *, f
         return
     try:
         line = summary(run.outcomes(), run.damaged())
-    except (OSError, ValueError, TypeError) as error:  # Cut by a full disk, or swept away while the run went on.
+    # Cut by a full disk, swept away while the run went on, or another release's words.
+    except (OSError, ValueError, TypeError, LookupError) as error:
         line = f"what was served stale cannot be told: {error}"
     if line:
         say(line)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
 
 from cachedindex.model import Ended, Kind, Outcome
-from cachedindex.report import Report, ago, say, summary, volume
+from cachedindex.report import Report, ago, finish, say, summary, volume
+from cachedindex.store.runs import Run
 
 
 def outcome(
@@ -107,3 +109,13 @@ def test_of_several_complaints_about_one_thing_the_first_is_said() -> None:
     for message in ("cannot write", "cannot read", "cannot lock"):
         report.complain(message, about="the store")
     assert said == ["cannot write"]
+
+
+def test_what_another_release_wrote_does_not_end_a_run_badly() -> None:
+    run, said = Run.begin(), list[str]()
+    line = {"ended": "stale", "kind": "of later", "url": "", "origin": "", "why": "", "age": 1.0}
+    (run.folder / "1.jsonl").write_text(json.dumps(line))
+    finish(run, None, said.append)
+    assert len(said) == 1
+    assert "cannot be told" in said[0]
+    assert not run.folder.exists()

@@ -37,8 +37,8 @@ setup(
     entry_points={
         "console_scripts": ["cachedindex = cachedindex.__main__:command_line"],
         "virtualenv.activate": ["cachedindex = cachedindex.clients.virtualenv:Carrier"],
-        "zc.buildout.extension": ["default = cachedindex.clients.buildout:extension"],
-        "zc.buildout.unloadextension": ["default = cachedindex.clients.buildout:unload"],
+        "zc.buildout.extension": ["default = cachedindex.clients.buildout.extension:extension"],
+        "zc.buildout.unloadextension": ["default = cachedindex.clients.buildout.extension:unload"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

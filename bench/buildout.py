@@ -58,9 +58,9 @@ def work(job: str, wanted: list[str]) -> Iterator[tuple[str | float, ...]]:
     from zc.buildout import easy_install
 
     if job == "cut":
-        from cachedindex.clients import buildout
+        from cachedindex.clients.buildout import extension
 
-        buildout.attach()
+        extension.attach()
     for name in wanted:
         began, processor = time.perf_counter(), time.process_time()
         # A new index object for each, as for parts with find-links of their own.

@@ -15,7 +15,7 @@ from tests.names import NoNames
 from tests.sites import Door, Site, opened
 
 from bench.clients import FEW
-from cachedindex.settings import MAX_FAILS, Settings
+from cachedindex.options import MAX_FAILS, Settings
 
 FIRST = MAX_FAILS * Settings().timeout + 1
 """Seconds by which the first build may be longer than with a sound index."""

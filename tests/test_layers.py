@@ -16,21 +16,21 @@ LAYERS = [
     ["__main__"],
     ["commands"],
     ["clients"],
-    ["assembly"],
-    ["engine", "config", "installation"],
-    ["delivery"],
-    ["holdings", "upstream", "flight", "deadline", "promises", "gaps"],
-    ["tee", "report", "portion"],
+    ["process"],
+    ["lookup"],
+    ["run"],
+    ["sources"],
+    ["upkeep"],
     ["store"],
     ["rules"],
-    ["settings"],
+    ["options"],
     ["model", "errors"],
 ]
 """From the top; a module imports from its own layer and from those below."""
 
 IMPURE = {"os", "io", "time", "datetime", "socket", "ssl", "threading", "logging", "subprocess", "pathlib", "random",
           "secrets", "tempfile", "shutil", "urllib.request", "http.client"}  # fmt: skip
-PURE = [PACKAGE / "model.py", PACKAGE / "settings.py", PACKAGE / "errors.py", *(PACKAGE / "rules").glob("*.py")]
+PURE = [PACKAGE / "model.py", PACKAGE / "options.py", PACKAGE / "errors.py", *(PACKAGE / "rules").glob("*.py")]
 HOOK = sorted((PACKAGE / "hook").glob("*.py"))
 
 

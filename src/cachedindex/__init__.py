@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cachedindex.errors import CachedIndexError, SettingsError
 
 if TYPE_CHECKING:
-    from cachedindex.clients.script import CachedIndexAdapter
+    from cachedindex.clients.requests.script import CachedIndexAdapter
 
 __all__ = ["CachedIndexAdapter", "CachedIndexError", "SettingsError", "__version__"]
 
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Import what needs requests only for those who ask for it."""
     if name == "CachedIndexAdapter":
-        from cachedindex.clients.script import CachedIndexAdapter  # noqa: PLC0415
+        from cachedindex.clients.requests.script import CachedIndexAdapter  # noqa: PLC0415
 
         return CachedIndexAdapter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cachedindex import __version__, settings
+from cachedindex import __version__, options
 from cachedindex.commands import doctor, gc, hook, run
 from cachedindex.errors import CachedIndexError, SettingsError
 
@@ -42,7 +42,7 @@ def _refuse(unknown: Sequence[str], *, takes_command: bool) -> None:
     names = [argument.removeprefix("--").partition("=")[0] for argument in unknown if argument.startswith("--")]
     if short and not names:
         raise SettingsError(f"command line: {short}: this command takes options only")
-    _, problems = settings.read(dict.fromkeys(names, ""), "command line", "--{}".format)
+    _, problems = options.read(dict.fromkeys(names, ""), "command line", "--{}".format)
     if problems:
         raise SettingsError("\n".join(map(str, problems)))
 

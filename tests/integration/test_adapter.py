@@ -186,7 +186,7 @@ def test_gzipped_pages_are_stored_decoded(open_session: Open, index: Index) -> N
 
 
 def test_unverified_tls_never_answers_for_verified(tmp_path: Path) -> None:
-    from cachedindex.clients.library import trust_of
+    from cachedindex.clients.requests.vendored import trust_of
 
     bundle = tmp_path / "ca.pem"
     bundle.touch()
@@ -344,7 +344,7 @@ def test_a_machine_that_forbids_everything_is_no_error_of_the_scripts(
     def forbidden(*_: object) -> None:
         raise PermissionError("Permission denied")
 
-    monkeypatch.setattr("cachedindex.config.cache_folder", forbidden)
+    monkeypatch.setattr("cachedindex.sources.cache_folder", forbidden)
     assert open_session(timeout=7).get(f"{index.url}alpha/").ok
     assert "Permission denied; the build goes on without it" in caplog.text
 

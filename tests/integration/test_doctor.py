@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex.store import inspection, mounts
-from cachedindex.store.mounts import FileSystem
 from cachedindex.store.store import Store
+from cachedindex.upkeep import inspection, mounts
+from cachedindex.upkeep.mounts import FileSystem
 from tests.conftest import Ran, Run
 from tests.stored import DAY, age, page, put_file, put_page
 

@@ -14,8 +14,7 @@ import pytest
 import requests
 
 import cachedindex
-from cachedindex import flight
-from cachedindex.flight import Flights
+from cachedindex.lookup.single_flight import Flights
 from cachedindex.model import Request
 from cachedindex.rules import naming
 from cachedindex.store.locks import Lock, Locks
@@ -26,7 +25,7 @@ from tests.index import JSON, Handler, Index
 CLIENT = """
 import sys, time
 import requests, cachedindex
-from cachedindex import flight
+from cachedindex.lookup import single_flight
 
 class Time:
     waited = False
@@ -39,7 +38,7 @@ class Time:
         cls.waited = True
         time.sleep(seconds)
 
-flight.time = Time
+single_flight.time = Time
 cache, timeout, *urls = sys.argv[1:]
 session = requests.Session()
 session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir=cache, timeout=timeout))
@@ -268,7 +267,7 @@ def test_a_file_is_waited_for_while_it_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, growths: int, waited: float
 ) -> None:
     lock, clock, store = held(tmp_path), Clock(), Store(tmp_path)
-    monkeypatch.setattr(flight, "time", clock)
+    monkeypatch.setattr("cachedindex.lookup.single_flight.time", clock)
     monkeypatch.setattr(Locks, "is_own", lambda *_: False)
     monkeypatch.setattr(store, "growing", lambda _: min(int(clock.now / 0.05), growths))
     Flights(Locks(tmp_path / "locks", tmp_path), store).board(FILE, 1.0).land()

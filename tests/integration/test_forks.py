@@ -16,7 +16,7 @@ import os, sys
 from io import BytesIO
 from pathlib import Path
 from cachedindex.store.store import Store
-from cachedindex.tee import Tee
+from cachedindex.lookup.tee import Tee
 
 store = Store(Path(sys.argv[1]))
 tee = Tee(BytesIO(b"whole wheel"), store.new_blob(), 11, lambda blob: blob.commit())

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk, gc, tree
-from cachedindex.store.gc import Collected
-from cachedindex.store.runs import Run as BuildRun
+from cachedindex.run.folder import Run as BuildRun
+from cachedindex.store import disk
 from cachedindex.store.store import Store
-from cachedindex.store.upkeep import Upkeep
+from cachedindex.upkeep import gc, listing
+from cachedindex.upkeep.gc import Collected
+from cachedindex.upkeep.hourly import Upkeep
 from tests.conftest import CHECKOUT, Run
 from tests.stored import DAY, HOUR, age, file, page, put_file, put_page
 
@@ -190,12 +191,12 @@ def test_what_is_private_is_collected_for_its_owner(store: Store) -> None:
     for user in (os.getuid(), os.getuid() + 1):
         age(put_page(Store(store.root / "private-v1" / str(user)), "six"), 100 * DAY)
     assert collect(store).removed == 1
-    assert [len(list(tree.records(top))) for top in tree.trees(store.root)] == [1, 0]
+    assert [len(list(listing.records(top))) for top in listing.trees(store.root)] == [1, 0]
 
 
 def test_what_replaced_a_file_since_it_was_seen_stays(store: Store) -> None:
     path = put_page(store, "six")
-    (found,) = tree.records(store.root)
+    (found,) = listing.records(store.root)
     modified = path.stat().st_mtime_ns
     path.rename(path.with_name("aside"))
     path.write_bytes(b"another file of the same age")
@@ -332,7 +333,7 @@ def test_writers_readers_and_collectors_race_and_are_killed(tmp_path: Path) -> N
 import itertools, sys
 from pathlib import Path
 sys.path.insert(0, {str(CHECKOUT)!r})
-from cachedindex.store import gc
+from cachedindex.upkeep import gc
 from cachedindex.store.store import Store
 from tests.stored import file, page, put_file, put_page
 store = Store(Path({str(tmp_path / "cache")!r}), damaged=lambda path: print("damaged", path))

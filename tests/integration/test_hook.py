@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex.clients.children import HOOK
+from cachedindex.run.environment import HOOK
 from tests.conftest import Run
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex import installation
-from cachedindex.clients.children import HOOK
 from cachedindex.errors import SettingsError
-from cachedindex.installation import Place
+from cachedindex.run import installation
+from cachedindex.run.environment import HOOK
+from cachedindex.run.installation import Place
 from tests.conftest import Ran, Run
 from tests.index import Index
 

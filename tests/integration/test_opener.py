@@ -17,10 +17,10 @@ from tests.index import Index
 
 PRELUDE = """
 import http.client, json, os, socket, sys, urllib.error, urllib.request
-from cachedindex import config
-from cachedindex.assembly import assemble
-from cachedindex.clients import opener
-process = assemble(config.load())
+from cachedindex import sources
+from cachedindex.process import assemble
+from cachedindex.clients.urllib import opener
+process = assemble(sources.load())
 opener.install(process.cache)
 url, origin = os.environ["INDEX"], os.environ["ORIGIN"]
 def get(path, **options):
@@ -290,7 +290,7 @@ def test_nothing_hangs_or_is_printed_at_the_end_of_a_process(
 def test_a_forked_child_has_all_its_places(python: Python, hanging: dict[str, str]) -> None:
     code = """
 import threading
-from cachedindex import deadline
+from cachedindex.lookup import deadline
 threads = [threading.Thread(target=get, args=("/simple/alpha/",)) for _ in range(8)]
 [thread.start() for thread in threads]; [thread.join() for thread in threads]
 if (child := os.fork()) == 0:

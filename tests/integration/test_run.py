@@ -199,7 +199,7 @@ def test_all_processes_share_a_relative_folder(run: Run, tmp_path: Path) -> None
 
 
 def test_a_wrong_option_in_the_environment_is_one_warning_for_all_processes(run: Run) -> None:
-    code = "from cachedindex import config; from cachedindex.assembly import assemble; assemble(config.load())"
+    code = "from cachedindex import sources; from cachedindex.process import assemble; assemble(sources.load())"
     command = (sys.executable, "-c", code)
     ran = run(*CACHEDINDEX, "run", "--", *CACHEDINDEX, "run", "--", *command, CACHEDINDEX_TTL="3")
     assert ran.code == 0

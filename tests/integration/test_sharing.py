@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex import config
-from cachedindex.assembly import Process, assemble
+from cachedindex import sources
 from cachedindex.model import Event
-from cachedindex.settings import Settings
-from cachedindex.store import events, folder
+from cachedindex.options import Settings
+from cachedindex.process import Process, assemble
+from cachedindex.store import folder, health_log
 from cachedindex.store.store import Store
 from tests.conftest import SOURCE, Ran
 from tests.stored import age, page, put_page
@@ -30,7 +30,7 @@ CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 def assembled() -> Callable[..., tuple[Process, list[str]]]:
     def assembled(root: Path, **options: object) -> tuple[Process, list[str]]:
         said: list[str] = []
-        return assemble(config.Loaded(Settings(cache_dir=str(root), **options)), said.append), said  # type: ignore[arg-type]
+        return assemble(sources.Loaded(Settings(cache_dir=str(root), **options)), said.append), said  # type: ignore[arg-type]
 
     return assembled
 
@@ -114,7 +114,7 @@ def test_a_read_only_cache_serves_and_writes_nothing(
     (tmp_path / "cache/records-v1/damaged").write_bytes(b"")
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*")}
     store = Store(tmp_path / "cache", read_only=True)
-    log = events.of_host(tmp_path / "cache", None, read_only=True)
+    log = health_log.of_host(tmp_path / "cache", None, read_only=True)
     record = store.get(page("six"))
     assert record is not None
     assert not store.put(page("flask"), record)
@@ -139,10 +139,10 @@ def test_a_read_only_store_holds_a_page_for_its_own_process(tmp_path: Path) -> N
 def test_locks_and_health_may_be_elsewhere(run: Callable[..., object], tmp_path: Path) -> None:
     put_page(Store(tmp_path / "cache"), "six")
     code = """
-from cachedindex import config
-from cachedindex.assembly import assemble
+from cachedindex import sources
+from cachedindex.process import assemble
 from cachedindex.model import Request
-assemble(config.load()).cache._upstream.failed(Request("GET", "https://index.example/simple/six/", "page"), "gone")
+assemble(sources.load()).cache._upstream.failed(Request("GET", "https://index.example/simple/six/", "page"), "gone")
 """
     command = ("run", "--lock-dir", "locks", "--", sys.executable, "-c", code)
     run(*CACHEDINDEX, *command)
@@ -162,7 +162,7 @@ for name in ("fcntl", "pwd", "grp"):
     sys.modules[name] = None
 from pathlib import Path
 from cachedindex import __main__
-from cachedindex.store.runs import Run
+from cachedindex.run.folder import Run
 from cachedindex.store.store import Store
 from tests.stored import page, put_file, put_page
 root = Path(os.environ["CACHEDINDEX_CACHE_DIR"])
@@ -213,8 +213,8 @@ def as_user() -> Iterator[Callable[..., Ran]]:
 
 
 _IMPORTS = """
-from cachedindex import __main__, config
-from cachedindex.assembly import assemble
+from cachedindex import __main__, sources
+from cachedindex.process import assemble
 from cachedindex.errors import StoreUnavailable
 from cachedindex.store.store import Store
 from tests.stored import *
@@ -231,7 +231,7 @@ store.get(page("flask"))
 print(path.stat().st_mtime > before)
 """
 _READ = """
-store = assemble(config.load()).store
+store = assemble(sources.load()).store
 print(store.read_only, store.get(page("six")) is not None)
 """
 
@@ -270,7 +270,7 @@ def test_a_default_list_lets_a_group_in_whatever_the_umask(as_user: Callable[...
             pytest.skip(f"SKIPPED FOR WANT OF ACCESS LISTS: {root}: {error.strerror}")
     assert stat.S_IMODE(root.stat().st_mode) == 0o775
     for user in (7001, 7002):
-        code = "assert assemble(config.load()).cache; put_page(Store(ROOT), 'six', str(os.getuid()).encode())"
+        code = "assert assemble(sources.load()).cache; put_page(Store(ROOT), 'six', str(os.getuid()).encode())"
         ran = as_user(user, code, umask=0o077)
         assert (ran.code, ran.err) == (0, "")
 

@@ -14,8 +14,8 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
-from cachedindex.store import disk, events, store as store_module
-from cachedindex.store.runs import Run
+from cachedindex.run.folder import Run
+from cachedindex.store import disk, health_log, store as store_module
 from cachedindex.store.store import Store
 
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
@@ -196,17 +196,17 @@ FAILED = Event("failed", 100.0, "a", "one")
 
 
 def test_events_are_shared_and_cut_lines_ignored(tmp_path: Path) -> None:
-    log = events.of_host(tmp_path / "cache", None)
+    log = health_log.of_host(tmp_path / "cache", None)
     log.note("index", FAILED)
     file = only_file(tmp_path / "cache")
     file.write_bytes(file.read_bytes() + b'{"what": "fai\n{"from": "a later release"}\n')
-    events.of_host(tmp_path / "cache", None).note("index", Event("failed", 101.0, "b", "two"))
+    health_log.of_host(tmp_path / "cache", None).note("index", Event("failed", 101.0, "b", "two"))
     assert [event.at for event in log.events("index")] == [100.0, 101.0]
     assert log.events("another") == []
 
 
 def test_events_are_read_on_and_read_anew(tmp_path: Path) -> None:
-    log, other = (events.of_host(tmp_path / "cache", None) for _ in range(2))
+    log, other = (health_log.of_host(tmp_path / "cache", None) for _ in range(2))
     log.note("index", FAILED)
     assert log.events("index") is log.events("index"), "nothing was added"
     other.note("index", Event("failed", 101.0, "b", "two"))
@@ -224,28 +224,28 @@ def test_events_are_read_on_and_read_anew(tmp_path: Path) -> None:
 def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     (tmp_path / "run").mkdir()
-    log = events.of_host(tmp_path / "cache", tmp_path / "run")
+    log = health_log.of_host(tmp_path / "cache", tmp_path / "run")
     log.note("index", FAILED)
-    assert events.of_host(tmp_path / "cache", tmp_path / "run").events("index") == [FAILED]
+    assert health_log.of_host(tmp_path / "cache", tmp_path / "run").events("index") == [FAILED]
 
 
 def test_events_that_no_folder_takes_are_remembered_by_the_process(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
-    log = events.of_host(tmp_path / "cache", None)
+    log = health_log.of_host(tmp_path / "cache", None)
     log.note("index", FAILED)
     assert log.events("index") == [FAILED]
     assert log.events("another") == []
 
 
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
-    log = events.of_host(tmp_path, None)
+    log = health_log.of_host(tmp_path, None)
     for number in range(3):
         log.note("index", Event("failed", float(number), "x" * 40_000))
     assert only_file(tmp_path).stat().st_size < 100_000
 
 
 def test_what_a_process_remembers_by_itself_does_not_grow_for_ever() -> None:
-    log = events.of_run(None)
+    log = health_log.of_run(None)
     for number in range(1000):
         log.note("index", Event("removed", float(number), "a"))
     assert len(log.events("index")) == 500
@@ -254,7 +254,7 @@ def test_what_a_process_remembers_by_itself_does_not_grow_for_ever() -> None:
 
 def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
-    log = events.of_host(tmp_path / "cache", None)
+    log = health_log.of_host(tmp_path / "cache", None)
     log.note("index", FAILED)
     file = only_file(tmp_path / "cache")
     file.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex.clients import uv_indexes
+from cachedindex.clients.uv import indexes
 from tests import index as faults, packages
 from tests.conftest import Ran, Run
 from tests.index import Index, serving
@@ -199,19 +199,19 @@ def test_the_indexes_that_uv_would_ask(
     (tmp_path / "pyproject.toml").write_text(file)
     (tmp_path / "requirements.txt").write_text("six\n--extra-index-url https://b.example/\n")
     monkeypatch.chdir(tmp_path)
-    found = uv_indexes.of([str(uv), "sync", *words], {"XDG_CONFIG_HOME": str(tmp_path / "config"), **variables})
+    found = indexes.of([str(uv), "sync", *words], {"XDG_CONFIG_HOME": str(tmp_path / "config"), **variables})
     assert (found and sorted(found)) == expected
 
 
 def test_a_uv_that_does_not_say_what_its_default_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert uv_indexes.of(["/bin/true", "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
-    assert uv_indexes.of([str(tmp_path / "nowhere"), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+    assert indexes.of(["/bin/true", "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+    assert indexes.of([str(tmp_path / "nowhere"), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
 
 
 @pytest.mark.slow
 def test_the_real_uv_says_what_its_default_is(uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (default,) = uv_indexes.of([str(uv), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) or ()
+    (default,) = indexes.of([str(uv), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) or ()
     assert default.startswith("https://")
     assert default.endswith("/simple/")

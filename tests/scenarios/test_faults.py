@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachedindex.settings import MAX_FAILS
+from cachedindex.options import MAX_FAILS
 from tests.clients import EXPIRED, Job, bodies
 from tests.faults import FAULTS, Fault
 from tests.scenarios.conftest import JobOf

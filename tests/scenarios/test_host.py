@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex.settings import FAIL_TIMEOUT, MAX_FAILS
+from cachedindex.options import FAIL_TIMEOUT, MAX_FAILS
 from tests import index as faults
 from tests.ageing import age
 from tests.clients import EXPIRED, NEWEST_PIP, Build, Job, Pip, Script

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachedindex.settings import CONFIRM_AFTER, FAIL_TIMEOUT, MAX_FAILS
+from cachedindex.options import CONFIRM_AFTER, FAIL_TIMEOUT, MAX_FAILS
 from tests.ageing import age
 from tests.clients import EXPIRED, Build, Job, bodies
 from tests.faults import FAULTS

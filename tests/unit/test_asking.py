@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cachedindex.clients.asking import Whole, cause, request_of, trusted_less, unzipped, with_page
+from cachedindex.clients.common import Whole, cause, request_of, trusted_less, unzipped, with_page
 from cachedindex.model import Answer
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")

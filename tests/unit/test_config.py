@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex import config
+from cachedindex import sources
 from cachedindex.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "_HOST_FILE", tmp_path / "etc" / "cachedindex.cfg")
-    monkeypatch.setattr(config, "_HOST_FOLDER", tmp_path / "var")
+    monkeypatch.setattr(sources, "_HOST_FILE", tmp_path / "etc" / "cachedindex.cfg")
+    monkeypatch.setattr(sources, "_HOST_FOLDER", tmp_path / "var")
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def test_the_precedence_of_places(tmp_path: Path, environ: dict[str, str]) -> No
     named = write(tmp_path / "named.cfg", "[cachedindex]\ntimeout = 3\nindex-ttl = 3\n")
     environ["CACHEDINDEX_CONFIG"] = str(named)
 
-    loaded = config.load({"timeout": "4"}, "own", environ)
+    loaded = sources.load({"timeout": "4"}, "own", environ)
     assert (loaded.settings.timeout, loaded.settings.index_ttl) == (4, 3)
     assert (loaded.settings.offline, loaded.settings.refresh) == (False, ("a",))
     assert loaded.warnings == ()
 
     environ["CACHEDINDEX_TIMEOUT"] = "5"
-    assert config.load({"timeout": "4"}, "own", environ).settings.timeout == 5
+    assert sources.load({"timeout": "4"}, "own", environ).settings.timeout == 5
 
 
 def test_sections_of_single_indexes(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -47,7 +47,7 @@ def test_sections_of_single_indexes(tmp_path: Path, environ: dict[str, str]) -> 
         tmp_path / "etc/cachedindex.cfg", text + "[cachedindex.two]\nurl = https://two.example/\ntimeout = 2\n[other]\n"
     )
     own = {"cachedindex.three": {"url": "https://three.example/", "timeout": "3"}}
-    loaded = config.load({}, "[cachedindex]", environ, own)
+    loaded = sources.load({}, "[cachedindex]", environ, own)
     urls = (f"https://{name}.example/x/" for name in ("one", "two", "three", "four"))
     assert [loaded.settings.for_url(url).timeout for url in urls] == [1, 2, 3, 3]
     assert loaded.warnings == ()
@@ -55,17 +55,17 @@ def test_sections_of_single_indexes(tmp_path: Path, environ: dict[str, str]) -> 
 
 def test_what_is_wrong_in_a_section_of_one_index(tmp_path: Path, environ: dict[str, str]) -> None:
     path = write(tmp_path / "etc/cachedindex.cfg", "[cachedindex:one]\nurl = https://one.example/\nttl = 1\n")
-    (warning,) = config.load(environ=environ).warnings
+    (warning,) = sources.load(environ=environ).warnings
     assert warning.startswith(f"{path}: [cachedindex:one]: ttl: there is no such option; did you mean index-ttl?")
     with pytest.raises(SettingsError, match=r"\[cachedindex\.two\]: url: is missing"):
-        config.load({}, "[cachedindex]", environ, {"cachedindex.two": {}})
+        sources.load({}, "[cachedindex]", environ, {"cachedindex.two": {}})
 
 
 def test_several_files_may_be_named(tmp_path: Path, environ: dict[str, str]) -> None:
     one = write(tmp_path / "one.cfg", "[cachedindex]\ntimeout = 1\n")
     two = write(tmp_path / "two.cfg", "[cachedindex]\ntimeout = 2\nindex-ttl = 2\n")
     environ["CACHEDINDEX_CONFIG"] = f"{one}{os.pathsep}{two}"
-    loaded = config.load(environ=environ)
+    loaded = sources.load(environ=environ)
     assert (loaded.settings.timeout, loaded.settings.index_ttl) == (1, 2)
 
 
@@ -74,12 +74,12 @@ def test_nothing_is_read_from_the_working_directory(
 ) -> None:
     write(tmp_path / "pull-request/cachedindex.cfg", "[cachedindex]\ndisable = true\n")
     monkeypatch.chdir(tmp_path / "pull-request")
-    assert not config.load(environ=environ).settings.disable
+    assert not sources.load(environ=environ).settings.disable
 
 
 def test_a_clients_own_mistakes_are_errors(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
-        config.load({"time-out": "3", "offline": "perhaps"}, "[cachedindex]", environ)
+        sources.load({"time-out": "3", "offline": "perhaps"}, "[cachedindex]", environ)
     assert str(caught.value).splitlines() == [
         "[cachedindex]: time-out: there is no such option; did you mean timeout?",
         "[cachedindex]: offline = perhaps: write true or false",
@@ -97,8 +97,8 @@ def test_a_clients_own_mistakes_are_errors(environ: dict[str, str]) -> None:
 )
 def test_a_nodes_mistakes_are_warnings(tmp_path: Path, environ: dict[str, str], text: str, said: str) -> None:
     path = write(tmp_path / "etc/cachedindex.cfg", text)
-    loaded = config.load(environ=environ)
-    assert loaded.settings == config.load(environ={}).settings
+    loaded = sources.load(environ=environ)
+    assert loaded.settings == sources.load(environ={}).settings
     (warning,) = loaded.warnings
     assert warning.startswith(str(path))
     assert said in warning
@@ -106,7 +106,7 @@ def test_a_nodes_mistakes_are_warnings(tmp_path: Path, environ: dict[str, str], 
 
 def test_an_environments_mistakes_are_warnings_and_our_own_variables_none(environ: dict[str, str]) -> None:
     environ |= {"CACHEDINDEX_RUN": "/x", "CACHEDINDEX_TTL": "3", "CACHEDINDEX_OFFLINE": "", "CACHEDINDEX_TIMEOUT": "2"}
-    loaded = config.load(environ=environ)
+    loaded = sources.load(environ=environ)
     assert loaded.settings.timeout == 2
     assert loaded.warnings == (
         "environment: CACHEDINDEX_TTL: there is no such option; did you mean CACHEDINDEX_INDEX_TTL?",
@@ -115,39 +115,39 @@ def test_an_environments_mistakes_are_warnings_and_our_own_variables_none(enviro
 
 def test_a_file_that_was_named_and_is_not_there_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
     environ["CACHEDINDEX_CONFIG"] = str(tmp_path / "gone.cfg")
-    (warning,) = config.load(environ=environ).warnings
+    (warning,) = sources.load(environ=environ).warnings
     assert "gone.cfg: there is no such file, but CACHEDINDEX_CONFIG names it" in warning
 
 
 def test_an_empty_file_says_nothing(tmp_path: Path, environ: dict[str, str]) -> None:
     write(tmp_path / "etc/cachedindex.cfg", "# nothing yet\n")
-    assert config.load(environ=environ).warnings == ()
+    assert sources.load(environ=environ).warnings == ()
 
 
 def test_a_files_folder_is_relative_to_the_file(tmp_path: Path, environ: dict[str, str]) -> None:
     write(tmp_path / "etc/cachedindex.cfg", "[cachedindex]\ncache-dir = kept\n")
-    assert config.cache_folder(config.load(environ=environ).settings, environ) == tmp_path / "etc/kept"
+    assert sources.cache_folder(sources.load(environ=environ).settings, environ) == tmp_path / "etc/kept"
 
 
 def test_an_unreadable_file_is_a_warning(tmp_path: Path, environ: dict[str, str]) -> None:
     (tmp_path / "etc/cachedindex.cfg").mkdir(parents=True)
-    (warning,) = config.load(environ=environ).warnings
+    (warning,) = sources.load(environ=environ).warnings
     assert "cannot be read" in warning
 
 
 def test_the_folder_that_was_set(environ: dict[str, str], tmp_path: Path) -> None:
-    chosen = config.load({"cache-dir": str(tmp_path / "x")}, "own", environ).settings
-    assert config.cache_folder(chosen, environ) == tmp_path / "x"
+    chosen = sources.load({"cache-dir": str(tmp_path / "x")}, "own", environ).settings
+    assert sources.cache_folder(chosen, environ) == tmp_path / "x"
 
 
 def test_the_hosts_folder_where_it_can_be_written_else_the_users(environ: dict[str, str], tmp_path: Path) -> None:
-    chosen = config.load(environ=environ).settings
-    assert config.cache_folder(chosen, environ) == tmp_path / "home-cache" / "cachedindex"
+    chosen = sources.load(environ=environ).settings
+    assert sources.cache_folder(chosen, environ) == tmp_path / "home-cache" / "cachedindex"
     (tmp_path / "var").mkdir()
-    assert config.cache_folder(chosen, environ) == tmp_path / "var"
+    assert sources.cache_folder(chosen, environ) == tmp_path / "var"
 
 
 def test_no_folder_at_all(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     # Not by modes: they do not bind root, as whom CI runs.
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert config.cache_folder(config.load(environ=environ).settings, environ) is None
+    assert sources.cache_folder(sources.load(environ=environ).settings, environ) is None

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cachedindex import deadline
-from cachedindex.deadline import attempt as bounded
 from cachedindex.errors import NotAsked, UpstreamFailed
+from cachedindex.lookup import deadline
+from cachedindex.lookup.deadline import attempt as bounded
 
 
 def attempt(work: Any, patience: Any, late: Any = lambda _: None) -> Any:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from cachedindex.model import Cold, Health, Record, Request
+from cachedindex.options import Settings
 from cachedindex.rules.decide import Ask, Pass, Refuse, Serve, decide, lifetime, patience
-from cachedindex.settings import Settings
 
 NOW = 1_000_000.0
 DIGEST = "a" * 64

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from cachedindex import engine
-from cachedindex.engine import Cache
 from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.lookup.cache import Cache
+from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Outcome, Request
-from cachedindex.report import Report
-from cachedindex.settings import Settings
-from cachedindex.store import events
+from cachedindex.options import Settings
+from cachedindex.run.report import Report
+from cachedindex.store import health_log
 from cachedindex.store.store import Store
-from cachedindex.upstream import Upstream
 
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 OTHER_PAGE = replace(PAGE, url="https://index.example/simple/flask/")
@@ -51,7 +50,7 @@ class World:
     def another_process(self) -> Cache:
         self.report = Report(self.said.append)
         clock = lambda: self.now  # noqa: E731
-        upstream = Upstream(self.store, events.of_host(self.store.root, None), events.of_run(None), clock)
+        upstream = Upstream(self.store, health_log.of_host(self.store.root, None), health_log.of_run(None), clock)
         return Cache(self.store, upstream, self.settings, self.report, clock)
 
     def answer(self, body: bytes, status: int = 200, **headers: str) -> Answer:
@@ -197,7 +196,7 @@ def test_a_probe_holds_its_look_up_up_for_a_part_of_the_pause_only(
 ) -> None:
     begin_outage(world)
     world.now += 31
-    monkeypatch.setattr(engine, "_PROBE_SHARE", 0.001)
+    monkeypatch.setattr("cachedindex.lookup.cache._PROBE_SHARE", 0.001)
     let_go = threading.Event()
 
     def hang() -> Answer:

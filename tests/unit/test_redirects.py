@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from cachedindex.clients.redirects import Redirects
+from cachedindex.clients.requests.redirects import Redirects
 from cachedindex.errors import UpstreamFailed
 
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from cachedindex.model import Ended, Kind, Outcome
-from cachedindex.report import Report, ago, finish, say, summary, volume
-from cachedindex.store.runs import Run
+from cachedindex.run.folder import Run
+from cachedindex.run.report import Report, ago, finish, say, summary, volume
 
 
 def outcome(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cachedindex.errors import SettingsError
-from cachedindex.settings import OPTIONS, Problem, Settings, duration, from_2012, merge, read, read_index
+from cachedindex.options import OPTIONS, Problem, Settings, duration, from_2012, merge, read, read_index
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cachedindex import installation
-from cachedindex.report import Report
+from cachedindex.run import installation
+from cachedindex.run.report import Report
 
 
 class Carrier:

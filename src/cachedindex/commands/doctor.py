@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cachedindex import __version__, config
-from cachedindex.commands import options
-from cachedindex.deadline import attempt
+from cachedindex import __version__, sources
+from cachedindex.commands import flags
 from cachedindex.errors import UpstreamFailed
-from cachedindex.report import ago, volume
-from cachedindex.settings import OPTIONS, size, truth
-from cachedindex.store import contents, folder, inspection
-from cachedindex.store.inspection import Finding
+from cachedindex.lookup.deadline import attempt
+from cachedindex.options import OPTIONS, size, truth
+from cachedindex.run.report import ago, volume
+from cachedindex.store import folder
+from cachedindex.upkeep import inspection, verify
+from cachedindex.upkeep.inspection import Finding
 
 _LOCK_PATIENCE = 5.0
 
@@ -29,25 +30,25 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Look at the settings, the cache folder and all that lies in it, and say what to do.",
         allow_abbrev=False,
     )
-    options.add_to(parser)
+    flags.add_to(parser)
     parser.add_argument("--repair", action="store_true", help="set damage aside, remove strays, mend your files' modes")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found; return 0 where nothing is wrong, and 1 where something is."""
-    loaded, environ = options.load(arguments)
+    loaded, environ = flags.load(arguments)
     print(f"cachedindex {__version__}, Python {sys.version.split()[0]}")
     for line in _settings(loaded):
         print(f"       {line}")
     wrong = False
-    for found in _findings(loaded, config.cache_folder(loaded.settings, environ), repair=arguments.repair):
+    for found in _findings(loaded, sources.cache_folder(loaded.settings, environ), repair=arguments.repair):
         wrong = wrong or bool(found.advice)
         print(f"WRONG  {found.says}: {found.advice}" if found.advice else f"ok     {found.says}", flush=True)
     return int(wrong)
 
 
-def _findings(loaded: config.Loaded, root: Path | None, *, repair: bool) -> Iterator[Finding]:
+def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Iterator[Finding]:
     settings = loaded.settings
     for warning in loaded.warnings:
         yield Finding(warning, "it is ignored; mend it there")
@@ -58,7 +59,7 @@ def _findings(loaded: config.Loaded, root: Path | None, *, repair: bool) -> Iter
         may_make = folder.may_write(root) and not root.exists()
         yield Finding(f"{root} is not there yet", "" if may_make else "make that folder, or set cache-dir to another")
         return
-    shared = config.lock_folder(settings, root)
+    shared = sources.lock_folder(settings, root)
     yield Finding(f"the cache folder is {root}")
     yield from inspection.permissions(root, read_only=settings.read_only)
     if not folder.is_ours(root) and any(root.iterdir()):
@@ -69,9 +70,9 @@ def _findings(loaded: config.Loaded, root: Path | None, *, repair: bool) -> Iter
     else:
         yield inspection.clock(root)
         yield _locking(shared)
-        yield contents.strays(root, shared, repair=repair)
-    yield contents.modes(root, repair=repair)
-    yield from contents.damage(root, repair=repair)
+        yield verify.strays(root, shared, repair=repair)
+    yield verify.modes(root, repair=repair)
+    yield from verify.damage(root, repair=repair)
     yield from inspection.ground(root, shared, settings.max_size)
 
 
@@ -82,7 +83,7 @@ def _locking(shared: Path) -> Finding:
         return Finding(f"a lock in {shared} hangs", "set lock-dir to a folder on this host's own disk")
 
 
-def _settings(loaded: config.Loaded) -> Iterator[str]:
+def _settings(loaded: sources.Loaded) -> Iterator[str]:
     """Yield each option as one would write it, with where it was set."""
     for name in OPTIONS:
         field = name.replace("-", "_")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from cachedindex import config
-from cachedindex.commands import options
+from cachedindex import sources
+from cachedindex.commands import flags
 from cachedindex.errors import StoreUnavailable
-from cachedindex.report import Report, volume
-from cachedindex.store import folder, gc, tree
+from cachedindex.run.report import Report, volume
+from cachedindex.store import folder
+from cachedindex.upkeep import gc, listing
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,22 +20,22 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Bring the cache folder within max-size and max-idle, and delete what nobody needs any more.",
         allow_abbrev=False,
     )
-    options.add_to(parser, ("cache-dir", "max-size", "max-idle", "lock-dir"))
+    flags.add_to(parser, ("cache-dir", "max-size", "max-idle", "lock-dir"))
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect, and return 0; StoreUnavailable for a folder that is not ours, or not to be changed."""
-    loaded, environ = options.load(arguments)
+    loaded, environ = flags.load(arguments)
     for warning in loaded.warnings:
         Report().complain(f"{warning} (ignored)")
     settings = loaded.settings
-    root = config.cache_folder(settings, environ)
-    if root is None or tree.is_empty(root):
+    root = sources.cache_folder(settings, environ)
+    if root is None or listing.is_empty(root):
         print(f"nothing is stored yet in {root or 'any folder'}")
         return 0
-    shared = config.lock_folder(settings, root)
+    shared = sources.lock_folder(settings, root)
     refusal = folder.refusal(root) or folder.refusal(shared)
     if refusal or settings.read_only:
         raise StoreUnavailable(refusal or f"{root} is left as it is, since read-only = true")

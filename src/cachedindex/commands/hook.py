@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from cachedindex import assembly, config, installation
+from cachedindex import process, sources
 from cachedindex.errors import SettingsError
-from cachedindex.installation import Place, Python
+from cachedindex.run import installation
+from cachedindex.run.installation import Place, Python
 from cachedindex.store import folder
 
 _IS_OFF = 1
@@ -63,7 +64,7 @@ def _status(python: Python) -> int:
     loaded = _settings(python)
     for warning in loaded.warnings:
         print(f"  {warning} (ignored)")
-    root = config.cache_folder(loaded.settings)
+    root = sources.cache_folder(loaded.settings)
     if not reason and root:
         does = "keeps everything in" if folder.may_write(root) else "can store nothing in"
         print(f"  it {does} {root}")
@@ -77,14 +78,14 @@ def _why_idle(python: Python) -> str | None:
     if not python.loaded:
         broken = any(place.ours() for place in (python.environment, python.base))
         return "it is installed, but does not start" if broken else "it is not installed"
-    return assembly.unusable(_settings(python).settings)
+    return process.unusable(_settings(python).settings)
 
 
-def _settings(python: Python) -> config.Loaded:
+def _settings(python: Python) -> sources.Loaded:
     """Return the settings that the pips of this Python have, if they are started as we are."""
     baked = [found.get("CONFIG") for place in (python.environment, python.base) if (found := installation.baked(place))]
-    named = [os.environ.get(config.FILE_VARIABLE), *baked[:1]]
-    return config.load(environ={**os.environ, config.FILE_VARIABLE: os.pathsep.join(filter(None, named))})
+    named = [os.environ.get(sources.FILE_VARIABLE), *baked[:1]]
+    return sources.load(environ={**os.environ, sources.FILE_VARIABLE: os.pathsep.join(filter(None, named))})
 
 
 def _told(place: Place) -> str:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from cachedindex import config
-from cachedindex.assembly import Process, assemble
-from cachedindex.clients import children
-from cachedindex.commands import options
-from cachedindex.report import Report, finish, say
-from cachedindex.settings import Settings
-from cachedindex.store.runs import Run
+from cachedindex import sources
+from cachedindex.commands import flags
+from cachedindex.options import Settings
+from cachedindex.process import Process, assemble
+from cachedindex.run import environment
+from cachedindex.run.folder import Run
+from cachedindex.run.report import Report, finish, say
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
@@ -36,14 +36,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Run a command. Every pip that it starts, at any depth, looks things up through the cache.",
         allow_abbrev=False,
     )
-    options.add_to(parser)
+    flags.add_to(parser)
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code; SettingsError for an option that is wrong."""
-    loaded, environ = options.load(arguments)
+    loaded, environ = flags.load(arguments)
     own = store = None
     offline: Mapping[str, str] = {}
     if not loaded.settings.disable:
@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
             store = process.store
             if store:
                 # Whatever folders they are, the processes below share them, wherever they change to.
-                folders = {"cache-dir": store.root, "lock-dir": config.lock_folder(loaded.settings, store.root)}
+                folders = {"cache-dir": store.root, "lock-dir": sources.lock_folder(loaded.settings, store.root)}
                 handed = {name: str(folder) for name, folder in folders.items()}
-                environ = {**environ, **children.environment(environ, own, handed)}
+                environ = {**environ, **environment.for_children(environ, own, handed)}
                 offline = _for_uv(arguments.command, process, loaded.settings, environ)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().broken(error)
@@ -77,15 +77,15 @@ def _for_uv(
 ) -> Mapping[str, str]:
     if Path(command[0]).name not in ("uv", "uvx"):
         return {}
-    from cachedindex.clients import uv  # noqa: PLC0415 - it takes urllib, which no other command needs
+    from cachedindex.clients.uv import offline  # noqa: PLC0415 - it takes urllib, which no other command needs
 
-    return uv.environment(command, process, settings, environ)
+    return offline.environment(command, process, settings, environ)
 
 
 def _may_run_again(command: Sequence[str], code: int) -> bool:
-    from cachedindex.clients import uv  # noqa: PLC0415 - as above
+    from cachedindex.clients.uv import offline  # noqa: PLC0415 - as above
 
-    return uv.may_run_again(command, code)
+    return offline.may_run_again(command, code)
 
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:

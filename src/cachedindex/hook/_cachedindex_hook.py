@@ -68,25 +68,25 @@ class _Loader(object):
 def _attach(session_module):
     """Hand pip's session module to the package beside this file."""
     if _load_package("pip"):
-        from cachedindex.clients import pip
+        from cachedindex.clients.pip import sessions
 
-        pip.attach(session_module)
+        sessions.attach(session_module)
 
 
 def _attach_finder(finder_module):
     """Hand pip's finder to the package too, where it has pip's sessions."""
-    if "cachedindex.clients.pip" in sys.modules:
-        from cachedindex.clients import pip_finder
+    if "cachedindex.clients.pip.sessions" in sys.modules:
+        from cachedindex.clients.pip import finder
 
-        pip_finder.attach(finder_module)
+        finder.attach(finder_module)
 
 
 def _attach_buildout(_main_module):
     """Have the package cover buildout from before its first read."""
     if _load_package("buildout"):
-        from cachedindex.clients import buildout
+        from cachedindex.clients.buildout import extension
 
-        buildout.attach()
+        extension.attach()
 
 
 def _name_settings():

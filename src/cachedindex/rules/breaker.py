@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from cachedindex.model import Event, Health
-from cachedindex.settings import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
+from cachedindex.options import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
 
 _MEMORY = 2 * 86400.0
 """Twice as long as any doubt is held."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cachedindex.model import Cold, Health, Record, Request, number
-from cachedindex.rules import cold, naming
-from cachedindex.settings import CLOCK_SKEW, PATIENCE_LIMIT, Settings
+from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
+from cachedindex.rules import naming, run_memory
 
 _LONGEST_LIFETIME = 600.0
 """Upstream's max-age counts up to here, as a page that is wrong for longer is noticed by people."""
@@ -148,10 +148,10 @@ def _without_copy(request: Request, settings: Settings, now: float, run: Callabl
     if request.kind == "file" or not settings.negative:
         return Ask({})
     known, is_page = run(), request.kind == "page"
-    gone = is_page and cold.is_missing(known, request.remembered_as, settings.negative, now)
+    gone = is_page and run_memory.is_missing(known, request.remembered_as, settings.negative, now)
     if gone and not insists(request, settings):
         return Refuse(404, "this run has asked for it a moment ago")
-    failed = cold.failed_since(known, settings.negative, now)
+    failed = run_memory.failed_since(known, settings.negative, now)
     if failed is None:
         return Ask({})
     at, cause = failed

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import Literal
 
 from cachedindex.model import Answer, Health, Record, Request
+from cachedindex.options import CONFIRM_AFTER
 from cachedindex.rules import downloads, naming, pages
-from cachedindex.settings import CONFIRM_AFTER
 
 _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3

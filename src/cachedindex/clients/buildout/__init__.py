@@ -1,0 +1,1 @@
+"""The edge for zc.buildout, which reaches into buildout's inside."""

@@ -1,0 +1,87 @@
+"""Surrounds buildout's search for a version: what is new is asked for once more, a timeout is a user's error."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cachedindex.clients.buildout.pages import BuildoutPages
+from cachedindex.clients.common import cause
+from cachedindex.rules import pins
+
+
+def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Exception]) -> bool:
+    """Have the installer of `zc/buildout/easy_install.py` look through `pages` (zc.buildout 4.2 to 6.0.1).
+
+    Returns whether this zc.buildout has what that takes; `fatal` makes the exception that ends a build without a
+    traceback.
+    """
+    installer: Any = getattr(easy_install, "Installer", None)
+    obtain, fetch = getattr(installer, "_obtain", None), getattr(installer, "_fetch", None)
+    if not (obtain and fetch and hasattr(easy_install, "_get_index") and hasattr(easy_install, "clear_index_cache")):
+        return False
+    finder = _Finder(pages, easy_install, obtain)
+
+    @functools.wraps(obtain)
+    def obtain_all(self: Any, requirement: Any, source: Any = None) -> Any:
+        with _without_traceback(fatal, requirement):
+            return finder.obtain(self, requirement, source)
+
+    @functools.wraps(fetch)
+    def fetch_all(self: Any, dist: Any, *more: Any, **named: Any) -> Any:
+        with _without_traceback(fatal, dist):
+            return fetch(self, dist, *more, **named)
+
+    installer._obtain, installer._fetch = obtain_all, fetch_all  # noqa: SLF001 - so it is called in all these releases
+    return True
+
+
+class _Finder:
+    """Looks for what a requirement needs, with an index object that may give it."""
+
+    def __init__(self, pages: BuildoutPages, easy_install: Any, original: Callable[..., Any]) -> None:
+        self._pages = pages
+        self._easy_install = easy_install
+        self._original = original
+
+    def obtain(self, installer: Any, requirement: Any, source: Any) -> Any:
+        """Return the best distribution, or None; upstream is asked once more before that."""
+        found, cache = self._once(installer, requirement, source), self._pages.cache
+        if found is not None or not cache or not cache.was_not_asked(requirement.project_name):
+            return found
+        with cache.refreshing(requirement.project_name):
+            self._renew(installer)
+            return self._once(installer, requirement, source)
+
+    def _once(self, installer: Any, requirement: Any, source: Any) -> Any:
+        project, version = requirement.project_name, pins.exact(requirement.specs)
+        if _cut_pages(installer).get(project, version) != version:
+            self._renew(installer)
+        with self._pages.search(installer._index_url or "", project, version) as search:  # noqa: SLF001
+            found = self._original(installer, requirement, source)
+        if version and search.was_cut:
+            _cut_pages(installer)[project] = version
+        return found
+
+    def _renew(self, installer: Any) -> None:
+        """Give an installer an index object that has read nothing yet, as each reads a page once."""
+        self._easy_install.clear_index_cache()
+        new = self._easy_install._get_index  # noqa: SLF001
+        installer._index = new(installer._index_url, installer._links, installer._allow_hosts)  # noqa: SLF001
+
+
+def _cut_pages(installer: Any) -> dict[str, str]:
+    """Return the versions to which an installer's index object has read the pages of projects; others may be wanted."""
+    cut: dict[str, str] = vars(installer._index).setdefault("_cachedindex_cut", {})  # noqa: SLF001
+    return cut
+
+
+@contextmanager
+def _without_traceback(fatal: Callable[[str], Exception], what: object) -> Iterator[None]:
+    """Say what happened where buildout would print a traceback and call it an internal error (buildout#298)."""
+    try:
+        yield
+    except (TimeoutError, ConnectionError) as error:
+        raise fatal(f"cachedindex: {what}: {cause(error)}: the index, or the host of its files") from error

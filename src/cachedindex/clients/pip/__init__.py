@@ -1,0 +1,1 @@
+"""The edge for pip, which reaches into pip's inside."""

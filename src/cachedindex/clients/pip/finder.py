@@ -1,0 +1,62 @@
+"""Asks upstream once more before pip gives up: what it looks for may have been published since a page was stored.
+
+pip's finder is where it turns out that no page offers what is required (pip 22.3 to 26.3, index/package_finder.py).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from cachedindex.clients.pip import sessions
+from cachedindex.lookup.cache import Cache
+
+
+def attach(finder_module: ModuleType) -> None:
+    """Make the finder of pip's `_internal/index/package_finder.py` look again, where pages were not asked for."""
+    cache = sessions.attached()
+    finder = getattr(finder_module, "PackageFinder", None)
+    if cache is None:
+        return
+    if not all(callable(getattr(finder, name, None)) for name in ("find_all_candidates", "find_best_candidate")):
+        cache.report.complain(
+            "this pip finds versions in another way; one that is new is found once a page has expired"
+        )
+        return
+    forget = _forgetting(finder)
+    _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
+    _wrap(finder, "find_best_candidate", cache, forget, lambda result: result.best_candidate is None)
+
+
+def _wrap(
+    finder: Any, name: str, cache: Cache, forget: Callable[[Any, str], None], is_in_vain: Callable[[Any], bool]
+) -> None:
+    original = getattr(finder, name)
+
+    @functools.wraps(original)
+    def find(self: Any, project_name: str, *more: Any, **named: Any) -> Any:
+        found = original(self, project_name, *more, **named)
+        if not is_in_vain(found) or not cache.was_not_asked(project_name):
+            return found
+        with cache.refreshing(project_name):
+            forget(self, project_name)
+            return original(self, project_name, *more, **named)
+
+    setattr(finder, name, find)
+
+
+def _forgetting(finder: Any) -> Callable[[Any, str], None]:
+    """Return what makes a finder forget the candidates of a project: an lru_cache's, and since pip 25.1 its own."""
+    cached = [getattr(finder, name) for name in ("find_all_candidates", "find_best_candidate")]
+
+    def forget(instance: Any, project_name: str) -> None:
+        for method in cached:
+            getattr(method, "cache_clear", lambda: None)()
+        getattr(instance, "_all_candidates", {}).pop(project_name, None)
+        best = getattr(instance, "_best_candidates", {})
+        for key in [key for key in best if key[0] == project_name]:
+            del best[key]
+
+    return forget

@@ -1,0 +1,1 @@
+"""The edge for requests and for every vendored copy of it."""

@@ -1,0 +1,249 @@
+"""The transport adapter for requests and for every vendored copy of it, around the client's own, ready adapter.
+
+Proxies, certificates, retries and trust stay the client's. Nothing of requests or urllib3 is imported beside the copy
+that the ready adapter comes from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, cause, request_of, unzipped, with_page
+from cachedindex.clients.requests.cookies import Cookies
+from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
+from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.lookup.cache import Cache
+from cachedindex.model import Answer, Request
+from cachedindex.rules import naming
+from cachedindex.rules.decide import telling
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+    from requests.adapters import BaseAdapter, HTTPAdapter
+else:
+    # At run time no base class: it would be another one in every copy of requests, and none of them asks for it.
+    BaseAdapter = object
+
+_SILENT = ("GET", "HEAD")
+"""What may be asked without telling anybody anything."""
+
+
+class IndexAdapter(BaseAdapter):
+    """Answers from the cache what it can, and sends the rest through the adapter that it wraps."""
+
+    def __init__(
+        self,
+        inner: HTTPAdapter,
+        cache: Cache | None,
+        pick: Callable[[str], HTTPAdapter] | None = None,
+        *,
+        heeds_max_age: bool = True,
+        trust_env: bool = True,
+        fatal: Callable[[str], Exception] = IndexMissing,
+    ) -> None:
+        """Wrap `inner`; without a cache, pass everything. CachedIndexError where it is no adapter of requests.
+
+        `pick` returns the client's own adapter for a URL that a redirect leads to, by default `inner` again. With
+        `heeds_max_age=False` a request's `max-age=0` counts as a habit of the client, not as a person's wish.
+        `trust_env` is the session's: whether redirects may use proxies and credentials of the environment. `fatal`
+        makes the exception that ends the client's work, where `missing-index = fail` says so.
+        """
+        self._inner = inner
+        self._cache = cache
+        self._pick = pick or (lambda _url: inner)
+        self._heeds_max_age = heeds_max_age
+        self._trust_env = trust_env
+        self._fatal = fatal
+        self._cookies = Cookies()
+        if cache:
+            self._library = Library(inner)
+        self._twins: dict[int, HTTPAdapter] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """Have what the wrapped adapter has."""
+        if "_inner" not in self.__dict__:  # copy and pickle look before there is one.
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set there what the wrapped adapter has: retries, for one."""
+        inner = self.__dict__.get("_inner")
+        is_its = inner is not None and name in vars(inner) and not name.startswith("_")
+        object.__setattr__(inner if is_its else self, name, value)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """Pass for the wrapped adapter: pip keeps a resumed download if its adapter is CacheControl's (pip 25.3)."""
+        return type(self.__dict__.get("_inner", self))
+
+    def close(self) -> None:
+        """Close the wrapped adapter, and the connections of our own attempts."""
+        for twin in list(self._twins.values()):
+            twin.close()
+        self._inner.close()
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,  # noqa: FBT001, FBT002 - the signature is requests'
+        timeout: Any = None,
+        verify: Any = True,  # noqa: FBT002
+        cert: Any = None,
+        proxies: Any = None,
+        **more: Any,
+    ) -> Response:
+        """Return the response, or raise what the wrapped adapter raised: the same object."""
+        options = {"stream": stream, "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies, **more}
+        response: Response | None = None
+        failed: Exception | None = None
+        if self._cache:
+            try:
+                response = self._answered(self._cache, request, options)
+            except UpstreamFailed as failure:
+                failed = failure.original
+            except IndexMissing as missing:
+                failed = self._fatal(f"cachedindex: {missing}")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+                self._cache.report.broken(error)
+        if failed:
+            raise failed  # Here, so that it gains no context that it did not have.
+        return self._inner.send(request, **options) if response is None else response
+
+    def _answered(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
+        asked = self._asked(request, options)
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            return self._ask(asked, request, options, headers, patient=patient)
+
+        answer = cache.answer(asked, send)
+        return None if answer is None else self._response(request, answer)
+
+    def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:
+        url = request.url or ""
+        headers = {name: str(value) for name, value in request.headers.items()}
+        dropped = () if self._heeds_max_age else ("cache-control",)
+        if self._cookies.tell_nothing(naming.origin(url), headers.get("Cookie", ""), headers.get("Authorization", "")):
+            dropped = (*dropped, "cookie")
+        headers = {name: value for name, value in headers.items() if name.lower() not in dropped}
+        asked = request_of(
+            request.method or "GET",
+            url,
+            headers,
+            trust=trust_of(self._inner, url, options["verify"]),
+            proxy=self._library.select_proxy(url, options["proxies"]) or "",
+            aside="asked with a body" if request.body else "",
+            certificate=_certificate(options["cert"]),
+        )
+        if asked.aside or asked.credential or telling(asked.headers) or "?" in url or asked.method not in _SILENT:
+            self._cookies.tell(naming.origin(url))
+        return asked
+
+    def _ask(
+        self,
+        asked: Request,
+        request: PreparedRequest,
+        options: Mapping[str, Any],
+        headers: Mapping[str, str],
+        *,
+        patient: bool,
+    ) -> Answer:
+        ours = request.copy()
+        ours.headers.update(headers)
+        chain = self._chain(self._pick if patient else self._twin)
+        if not patient:
+            options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
+        try:
+            response = chain.follow(ours, asked.trust, options)
+            return _answer(asked, response, private=chain.private)
+        except Exception as error:
+            hops = [response for response in chain.responses if response.is_redirect]
+            raise UpstreamFailed(cause(error), error, hops) from error
+
+    def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
+        return self._library.chain(pick, self._cookies, trust_env=self._trust_env)
+
+    def _twin(self, url: str) -> HTTPAdapter:
+        """Return the adapter for a URL once more, without retries and with connections of its own.
+
+        Not copy.copy: HTTPAdapter.__getstate__ would lose pip's TLS context (pip 26.3, network/session.py).
+        """
+        adapter = self._pick(url)
+        twin = self._twins.get(id(adapter))
+        if twin is None:
+            twin = object.__new__(type(adapter))
+            state = {
+                **adapter.__dict__,
+                "max_retries": self._library.adapters.Retry(0, read=False),
+                "proxy_manager": {},
+            }
+            # CacheControl's: its own cache must not answer for upstream.
+            twin.__dict__.update(state, cacheable_methods=())
+            twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"])
+            self._twins[id(adapter)] = twin
+        return twin
+
+    def _response(self, request: PreparedRequest, answer: Answer) -> Response:
+        response: Any = answer.native
+        if response is None:
+            response = self._library.response(self._inner, request, answer)
+        # pip sends what it asks again with credentials through it (pip 26.3, network/auth.py, handle_401).
+        response.connection = self
+        return response  # type: ignore[no-any-return]
+
+
+def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    answer = Answer(
+        response.status_code,
+        response.reason or "",
+        response.url,
+        headers,
+        Raw(response),
+        private=private,
+        age=_age(response, headers),
+        native=response,
+    )
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        _ = response.content  # It has none, and reading that gives the connection back for the next page.
+
+    def read() -> Whole:
+        # urllib3 1.26 does not compare with the header by itself. tell() counts what came over the wire; what
+        # CacheControl answers a 304 with has been read once before (pip 23.2).
+        before = response.raw.tell()
+        if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+            page = response.content
+            return Whole(page, response.raw.tell() - before)
+        # urllib3 takes gzip that breaks off for the whole of it.
+        whole = unzipped(response.raw.read(decode_content=False))
+        response.close()
+        return replace(whole, came=response.raw.tell() - before)
+
+    return with_page(asked, answer, read)
+
+
+def _certificate(cert: Any) -> str:
+    """Return what tells a client certificate from others: its paths, and what lies there now."""
+    if not cert:
+        return ""
+    paths: list[Path] = [Path(path) for path in ((cert,) if isinstance(cert, str) else cert) if path]
+    try:
+        return "\n".join(f"{path} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
+    except OSError:  # The client will say so when it asks; until then it is a certificate like no other.
+        return f"{paths} {time.time()}"
+
+
+def _age(response: Response, headers: Mapping[str, str]) -> float:
+    """Return for how many seconds the client's own cache had kept it."""
+    if not getattr(response, "from_cache", False):
+        return 0.0
+    try:
+        return max(0.0, time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp())
+    except (TypeError, ValueError):  # No date, or none that can be read.
+        return 0.0

@@ -1,0 +1,96 @@
+"""Redirects as a session sees them, where the adapter has followed them already.
+
+So one deadline covers them all, and `allow_redirects`, `max_redirects`, `history` and hooks are the session's own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cachedindex.clients.common import OUR_HEADERS
+from cachedindex.errors import UpstreamFailed
+from cachedindex.rules import naming
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+    Hop = Response | UpstreamFailed
+
+_KEPT = 1.0
+"""Seconds. A session goes on at once; what a script asks for later, by itself, is to be asked for anew."""
+_OURS = OUR_HEADERS | {"cache-control"}
+
+
+class Redirects(threading.local):
+    """The hops of one look-up that the session of this thread has not seen yet."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with none, in each thread; `clock` tells seconds."""
+        self._clock = clock
+        self._rest: Sequence[Hop] = ()
+        self._hooks: object = None
+        self._until = 0.0
+
+    def onward(self, request: PreparedRequest) -> Response | None:
+        """Return the next hop, or raise the UpstreamFailed that it ended with; None where this request is another."""
+        # A session sends a copy of its request after a redirect, with the same hooks (requests 2.34, models.py, copy).
+        goes_on = bool(self._rest) and request.hooks is self._hooks and self._clock() <= self._until
+        if not goes_on or not _is_for(self._rest[0], request):
+            self.close()
+            return None
+        return self._shown(self._rest, request)
+
+    def begun(self, hops: Sequence[Hop], request: PreparedRequest) -> Response | None:
+        """Return the first hop, if any, and keep the rest for the next request; raise UpstreamFailed where it is one.
+
+        At once the end, where the way leaves the origin: nobody knows whether the session has this adapter there, too.
+        """
+        asked = [_request(hop) or request for hop in hops]
+        if len({naming.origin(each.url or "") for each in asked}) > 1:
+            hops = hops[-1:]
+        self._hooks = request.hooks
+        self._until = self._clock() + _KEPT
+        if len(hops) > 1:
+            return self._shown(hops, request)
+        return _end(hops[0]) if hops else None
+
+    def close(self) -> None:
+        """Forget the rest."""
+        rest, self._rest = self._rest, ()
+        for hop in rest:
+            if not isinstance(hop, UpstreamFailed):
+                hop.close()
+
+    def _shown(self, hops: Sequence[Hop], request: PreparedRequest) -> Response:
+        first, *self._rest = hops
+        response = _end(first)
+        response.request, response.url, response.history = request, request.url or "", []
+        return response
+
+
+def _end(hop: Hop) -> Response:
+    if isinstance(hop, UpstreamFailed):
+        raise hop
+    return hop
+
+
+def _request(hop: Hop) -> PreparedRequest | None:
+    """Return what was asked at a hop; not every exception tells, and one that has a response asked for nothing more."""
+    if not isinstance(hop, UpstreamFailed):
+        return hop.request
+    stopped = getattr(hop.original, "response", None) is not None
+    return None if stopped else getattr(hop.original, "request", None)
+
+
+def _is_for(hop: Hop, request: PreparedRequest) -> bool:
+    """Return whether the session asks as the adapter did, so with the same credentials and cookies."""
+    asked = _request(hop)
+    return asked is not None and _telling(asked) == _telling(request)
+
+
+def _telling(request: PreparedRequest) -> object:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return request.method, request.url, {name: headers[name] for name in headers.keys() - _OURS}

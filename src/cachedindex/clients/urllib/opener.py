@@ -1,0 +1,242 @@
+"""The urllib twin of the adapter: a handler in the global opener, ahead of all others; `send` is the rest of the chain.
+
+So proxies, certificates and whatever other extensions add stay in force.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
+from cachedindex.clients.replay import http_response
+from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.model import Answer, Request, Send
+from cachedindex.rules.decide import telling
+from cachedindex.run.report import Report
+
+
+class _Thread(threading.local):
+    """What a thread is doing: while it asks for us, our handler stays out of the way."""
+
+    asking = False
+    plain = False
+    known = ""
+    saw_private = False
+    saw_credential = False
+
+
+_thread = _Thread()
+
+
+class Answering(Protocol):
+    """What the handler asks: the process's cache, or what a client puts before it."""
+
+    @property
+    def report(self) -> Report:
+        """Where it complains."""
+        ...
+
+    def answer(self, request: Request, send: Send) -> Answer | None:
+        """Return the answer to a request, as `engine.Cache` does."""
+        ...
+
+
+class CacheHandler(urllib.request.BaseHandler):
+    """Answers from the cache what it can, before any handler that would open a connection."""
+
+    handler_order = 0
+
+    def __init__(self, cache: Answering, fatal: Callable[[str], Exception]) -> None:
+        """Take what answers, and what makes the exception that ends the client's work."""
+        self._cache = cache
+        self._fatal = fatal
+
+    def default_open(self, req: urllib.request.Request) -> Any:
+        """Return a response, raise what the other handlers raised (the same object), or None to leave it to them."""
+        if _thread.asking or req.type not in ("http", "https"):
+            return None
+        failed: Exception | None = None
+        try:
+            answer = self._answer(req)
+            return None if answer is None else answer.native or _response(answer, req.get_method())
+        except UpstreamFailed as failure:
+            failed = failure.original
+        except IndexMissing as missing:
+            failed = self._fatal(f"cachedindex: {missing}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+            self._cache.report.broken(error)
+        if failed:
+            raise failed
+        return None
+
+    def _answer(self, req: urllib.request.Request) -> Answer | None:
+        asked = self._asked(req)
+        # The caller's default may be in force in its own thread only for as long as it waits.
+        timeout = socket.getdefaulttimeout() if _is_default(req.timeout) else req.timeout
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            seconds = timeout if patient else timeout or ATTEMPT_TIMEOUT
+            return self._ask(asked, _copy(req, headers), seconds)
+
+        answer = self._cache.answer(asked, send)
+        if answer and isinstance(answer.native, urllib.error.HTTPError):
+            raise UpstreamFailed(str(answer.native), answer.native)
+        return answer
+
+    def _asked(self, req: urllib.request.Request) -> Request:
+        url = req.full_url
+        headers = dict(req.header_items())
+        aside = "asked with a body" if req.data is not None else ""
+        if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client means to.
+            aside = "asked for in an encoding"
+        asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy_of(req), aside=aside)
+        return replace(asked, may_gain=True)
+
+    def _trust(self, url: str) -> str:
+        if not url.lower().startswith("https:"):
+            return "http"
+        handlers: list[Any] = vars(self.parent)["handlers"]
+        contexts = [context for handler in handlers if (context := getattr(handler, "_context", None))]
+        # Up to Python 3.11 a handler without a context has http.client make one, by a function that people replace.
+        replaced = getattr(ssl, "_create_default_https_context", None) is not ssl.create_default_context
+        unverified = any(context.verify_mode == ssl.CERT_NONE for context in contexts) or (replaced and not contexts)
+        return "unverified" if unverified else "tls"
+
+    def _ask(self, asked: Request, req: urllib.request.Request, timeout: float | None) -> Answer:
+        with _asking(plain=asked.trust == "http", known=req.get_header("Authorization", "")):
+            try:
+                native = self.parent.open(req, timeout=timeout)
+            except urllib.error.HTTPError as error:  # An answer all the same.
+                native = cast("Any", error)
+            except Exception as error:
+                raise UpstreamFailed(cause(error), error) from error
+            try:
+                answer = answer_from(asked, native)
+                return replace(answer, private=_thread.saw_private, gained=_thread.saw_credential)
+            except Exception as error:
+                raise UpstreamFailed(cause(error), error) from error
+
+
+class PrivacyWitness(urllib.request.BaseHandler):
+    """Sees each request, redirected ones too, after every handler that may add a credential.
+
+    It looks as the request leaves, and again when it was answered: a handler may add one only as it connects.
+    """
+
+    handler_order = 10_000
+
+    def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
+        """Remember whether there was one that the first request had not, or a hop over plain http after TLS."""
+        self._look(req)
+        _thread.saw_private |= req.type == "http" and not _thread.plain
+        return req
+
+    def http_response(self, req: urllib.request.Request, response: Any) -> Any:
+        """Look again."""
+        self._look(req)
+        return response
+
+    https_request, https_response = http_request, http_response
+
+    def _look(self, req: urllib.request.Request) -> None:
+        names = {name.lower() for name, _ in req.header_items()} - OUR_HEADERS
+        if "authorization" in names and req.get_header("Authorization", "") != _thread.known:
+            _thread.saw_credential = True
+        if telling(names - {"authorization"}):
+            _thread.saw_private = True
+
+
+class _Unbuilt(urllib.request.OpenerDirector):
+    """Becomes the global opener when it is first used, as urllib would have made one: with the proxies set by then."""
+
+    def open(self, *arguments: Any, **named: Any) -> Any:
+        """Make way for a real one, which takes over what handlers somebody added meanwhile."""
+        opener = urllib.request.build_opener(*vars(self)["handlers"])
+        if getattr(urllib.request, "_opener", None) is self:
+            urllib.request.install_opener(opener)
+        return opener.open(*arguments, **named)
+
+
+def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) -> None:
+    """Put the handlers into the global opener, and into every one that is installed later.
+
+    `fatal` makes the exception that ends the client's work, where `missing-index = fail` says so.
+    """
+    original = urllib.request.install_opener
+
+    def install_opener(opener: urllib.request.OpenerDirector | None) -> None:
+        original(opener)
+        _add(cache, fatal, opener)
+
+    urllib.request.install_opener = install_opener
+    install_opener(getattr(urllib.request, "_opener", None) or _Unbuilt())
+
+
+def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) -> None:
+    # None, or something that merely looks like an opener, is none of ours.
+    if not isinstance(opener, urllib.request.OpenerDirector):
+        return
+    if not any(isinstance(handler, CacheHandler) for handler in vars(opener)["handlers"]):
+        opener.add_handler(CacheHandler(cache, fatal))
+        opener.add_handler(PrivacyWitness())
+
+
+@contextmanager
+def _asking(*, plain: bool, known: str) -> Iterator[None]:
+    """Keep our handler out of what this thread asks. A redirect makes a new request, so a mark on one would be lost."""
+    _thread.asking, _thread.plain, _thread.known = True, plain, known
+    _thread.saw_private = _thread.saw_credential = False
+    try:
+        yield
+    finally:
+        _thread.asking = False
+
+
+def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.request.Request:
+    """Return a request for another thread to work with, as the handlers change theirs."""
+    copied = urllib.request.Request(  # noqa: S310 - only http and https come here
+        req.full_url, None, {**req.headers, **headers}, req.origin_req_host, req.unverifiable, req.get_method()
+    )
+    copied.unredirected_hdrs = dict(req.unredirected_hdrs)
+    return copied
+
+
+def proxy_of(req: urllib.request.Request) -> str:
+    """Return the proxy that urllib takes by itself; nothing where it takes none."""
+    return urllib.request.getproxies().get(req.type, "") if not urllib.request.proxy_bypass(req.host) else ""
+
+
+def answer_from(asked: Request, native: Any) -> Answer:
+    """Return what a response of urllib's says; its body is read where that is a page's."""
+    headers = {name.lower(): value for name, value in native.headers.items()}
+    reason = native.msg if isinstance(native.msg, str) else native.reason
+    answer = Answer(native.status, str(reason), native.url, headers, native, native=native)
+    if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
+        return answer
+
+    def read() -> Whole:
+        page = native.read()
+        native.close()
+        return Whole(page, len(page))
+
+    return with_page(asked, answer, read)
+
+
+def _response(answer: Answer, method: str) -> Any:
+    response: Any = http_response(answer, method)
+    # As AbstractHTTPHandler.do_open leaves it.
+    response.url = answer.url
+    response.msg = response.reason
+    return response
+
+
+def _is_default(timeout: object) -> bool:
+    return not isinstance(timeout, (int, float, type(None)))

@@ -1,0 +1,1 @@
+"""What can be done for uv, whose look-ups are not intercepted."""

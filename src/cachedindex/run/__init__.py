@@ -1,0 +1,1 @@
+"""What the processes of one build share: a folder, a report, and the ways in which the hook reaches them."""

@@ -1,0 +1,166 @@
+"""Where settings come from, and which folder they lead to; one precedence for every client.
+
+The environment, then what the client itself was given, then the node's files. Never the working directory: a pull
+request could plant a file there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cachedindex.errors import SettingsError
+from cachedindex.options import Problem, Settings, merge, read, read_index
+from cachedindex.store.folder import may_write
+
+PREFIX = "CACHEDINDEX_"
+FILE_VARIABLE = "CACHEDINDEX_CONFIG"
+RUN_VARIABLE = "CACHEDINDEX_RUN"
+"""Hands the folder of a run to its child processes."""
+SECTION = "cachedindex"
+_HOST_FILE = Path("/etc/cachedindex.cfg")
+_HOST_FOLDER = Path("/var/cache/cachedindex")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings of a process, and what was wrong with places whose authors are not at hand."""
+
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where each option was set, by its name as a field; what is not here has its default."""
+
+
+def load(
+    own: Mapping[str, str] | None = None,
+    place: str = "",
+    environ: Mapping[str, str] = os.environ,
+    sections: Mapping[str, Mapping[str, str]] | None = None,
+) -> Loaded:
+    """Return the settings of every place together; SettingsError for what is wrong in the client's `own` options.
+
+    `sections` are the client's own for single indexes, by the name that they have there.
+    """
+    own_values, wrong = _from_sections(own or {}, place, sections or {})
+    if wrong:
+        raise SettingsError("\n".join(str(problem) for problem in wrong))
+    values, warnings = _from_environment(environ)
+    places = {"environment": values, place: own_values}
+    named = _named(environ)
+    for file in [*named, *_usual_files(environ)]:
+        values, found = _from_file(file, named=file in named)
+        places[str(file)] = values
+        warnings.extend(found)
+    set_in = {name: where for where, values in reversed(places.items()) for name in values}
+    return Loaded(merge(*places.values()), tuple(warnings), set_in)
+
+
+def is_index_section(name: str) -> bool:
+    """Return whether a section is about one index: [cachedindex:NAME], or [cachedindex.NAME].
+
+    The second spelling is for buildout, where what follows a colon is a condition (zc.buildout 6.0.1, configparser.py).
+    """
+    return name.startswith((f"{SECTION}:", f"{SECTION}."))
+
+
+def variable(option: str) -> str:
+    """Return the environment variable of an option."""
+    return PREFIX + option.upper().replace("-", "_")
+
+
+def expanded(path: str) -> Path | None:
+    """Return a path with its `~` resolved; None where nobody knows whose home that is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # No HOME, and a user that the machine does not know, as in a container.
+        return None
+
+
+def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder to use: the one that was set, the host's if it may be written, or the user's; None for none."""
+    if chosen.cache_dir:
+        folder = expanded(chosen.cache_dir)
+        return folder and folder.absolute()
+    if _HOST_FOLDER.is_dir() and may_write(_HOST_FOLDER):
+        return _HOST_FOLDER
+    return _user_folder(environ)
+
+
+def lock_folder(chosen: Settings, root: Path) -> Path:
+    """Return the folder for locks and health: the one that was set, or the cache folder."""
+    folder = expanded(chosen.lock_dir) if chosen.lock_dir else None
+    return folder.absolute() if folder else root
+
+
+def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    options = {
+        name.removeprefix(PREFIX).lower().replace("_", "-"): text
+        for name, text in environ.items()
+        if name.startswith(PREFIX) and name not in (FILE_VARIABLE, RUN_VARIABLE) and text
+    }
+    values, problems = read(options, "environment", variable)
+    return values, [str(problem) for problem in problems]
+
+
+def _from_sections(
+    general: Mapping[str, str], place: str, sections: Mapping[str, Mapping[str, str]], file: str = ""
+) -> tuple[dict[str, Any], list[Problem]]:
+    values, problems = read(general, place)
+    for name, options in sections.items():
+        index, wrong = read_index(options, f"{file}[{name}]")
+        values["indexes"] = (*values.get("indexes", ()), *index.get("indexes", ()))
+        problems.extend(wrong)
+    return values, problems
+
+
+def _named(environ: Mapping[str, str]) -> list[Path]:
+    names = environ.get(FILE_VARIABLE, "").split(os.pathsep)
+    return [path for name in names if name and (path := expanded(name))]
+
+
+def _usual_files(environ: Mapping[str, str]) -> list[Path]:
+    home = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    user = expanded(f"{home}/cachedindex.cfg")
+    return [user, _HOST_FILE] if user else [_HOST_FILE]
+
+
+def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
+    try:
+        text = path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, [f"{path}: there is no such file, but {FILE_VARIABLE} names it"] if named else []
+    except (OSError, UnicodeError) as error:
+        return {}, [f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]
+    import configparser  # noqa: PLC0415 - nodes without a file need not pay for it
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text, str(path))
+    except configparser.Error as error:
+        return {}, [f"{path}: {' '.join(error.message.split())}"]
+    if not parser.sections():
+        return {}, []
+    sections = {name: dict(parser.items(name)) for name in parser.sections() if is_index_section(name)}
+    if not sections and not parser.has_section(SECTION):
+        return {}, [f"{path}: there is no section [{SECTION}]"]
+    general = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
+    values, problems = _from_sections(general, str(path), sections, f"{path}: ")
+    for name in {"cache_dir", "lock_dir"} & values.keys():  # Not relative to wherever a job happens to be.
+        values[name] = str(path.parent / (expanded(values[name]) or values[name]))
+    return values, [str(problem) for problem in problems]
+
+
+def _user_folder(environ: Mapping[str, str]) -> Path | None:
+    if sys.platform == "win32":
+        home = environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        home = "~/Library/Caches"
+    else:
+        home = environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = expanded(f"{home}/{SECTION}") if home else None
+    return folder.absolute() if folder and may_write(folder.absolute()) else None

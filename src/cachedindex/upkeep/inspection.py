@@ -1,0 +1,104 @@
+"""What `cachedindex doctor` tells of the cache folder itself: who may do what, and what it stands on."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cachedindex.options import CLOCK_SKEW
+from cachedindex.store import disk, folder, locks
+from cachedindex.upkeep import listing, mounts
+
+_LEAST_FREE = 500_000_000
+_LEAST_NAMES = 1000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    says: str
+    advice: str = ""
+    """What to do; nothing where all is well."""
+
+
+def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:
+    """Yield what mode, owner and access lists mean for this user."""
+    refusal = folder.refusal(root)
+    found = root.stat()
+    mode = f"mode {stat.S_IMODE(found.st_mode):o}, owner {_owner(root, found)}"
+    if refusal:
+        why, _, advice = refusal.partition("; ")
+        yield Finding(f"{mode}: {why}", advice)
+    else:
+        shared = found.st_mode & stat.S_IWGRP and found.st_mode & stat.S_ISGID
+        yield Finding(f"{mode}: {'shared with its group' if shared else 'only its owner may store there'}")
+    lists = [kind for kind in ("access", "default") if folder.has_acl(root, kind)]
+    if lists == ["access"]:
+        yield Finding(
+            "an access list that new files do not get",
+            f"give them a default list: `getfacl -a {root} | setfacl -d -M- {root}`",
+        )
+    else:
+        yield Finding("access lists for the folder and for new files" if lists else "no access list")
+    if read_only or folder.may_write(root):
+        yield Finding("read-only: nothing is stored" if read_only else "this user may store there")
+    else:
+        yield Finding("this user may not store there", "join the folder's group, or set read-only = true")
+
+
+def ground(root: Path, shared: Path, limit: float) -> Iterator[Finding]:
+    """Yield what the file system is and has left; `limit` is in bytes."""
+    system, local = mounts.file_system(root), mounts.file_system(shared)
+    if local.is_network:
+        yield Finding(
+            f"{shared} is on a network mount ({local.kind}), where locks may hang",
+            "set lock-dir to a folder on this host's own disk, with the same mode and group",
+        )
+    else:
+        yield Finding(f"file system {system.kind}" + (f", locks in {shared} ({local.kind})" if shared != root else ""))
+    free = f"{system.free / 1e9:.1f} GB free"
+    names = "" if system.names is None else f", room for {system.names} more files"
+    if system.free < _LEAST_FREE or (system.names is not None and system.names < _LEAST_NAMES):
+        yield Finding(free + names, "the next pages will not be stored: make room, or lower max-size")
+    elif limit - sum(found.seen.st_size for found in listing.files(root)) > system.free and limit < math.inf:
+        yield Finding(free + names, "the disk is full before max-size is reached: lower max-size")
+    else:
+        yield Finding(free + names)
+
+
+def clock(root: Path) -> Finding:
+    """Return how far the clock of the folder's file system is from this host's."""
+    ahead = disk.now(root) - time.time()
+    if abs(ahead) <= CLOCK_SKEW:
+        return Finding("the folder's clock is this host's")
+    return Finding(
+        f"the folder's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this host's",
+        "set both by one time server: what is fresh is told by this host's clock",
+    )
+
+
+def locking(shared: Path) -> Finding:
+    """Return whether a lock keeps a second process out. It may hang on a network mount."""
+    path = shared / locks.FOLDER / f"doctor.{os.getpid()}"
+    try:
+        with locks.trying(path, shared) as first, locks.trying(path, shared) as second:
+            works = first and not second
+        path.unlink(missing_ok=True)
+    except OSError:
+        works = False
+    if works:
+        return Finding("locks work")
+    return Finding("locks do not work, so jobs may do the same work twice", "set lock-dir to a folder where they do")
+
+
+def _owner(root: Path, found: os.stat_result) -> str:
+    try:
+        return f"{root.owner()}:{root.group()}"
+    except (KeyError, NotImplementedError):  # Nobody knows them, as in a container.
+        return f"{found.st_uid}:{found.st_gid}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 Kind = Literal["page", "file", "other"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "late", "negative", "passed", "refused", "failed"]
@@ -29,6 +29,30 @@ class Body(Protocol):
 
 
 @dataclass(frozen=True)
+class Route:
+    """How a request reaches its origin."""
+
+    trust: str = "tls"
+    """How the peer is verified. What came with less trust never answers a request that asks for more."""
+    proxy: str = ""
+    """Host and port of the proxy in effect, or nothing."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks, as far as it decides what may be kept and served."""
+
+    credential: str = field(default="", repr=False)
+    """What identifies the asker: it goes no further than to be made a scope, and is never stored or shown."""
+    may_gain: bool = False
+    """Whether handlers below the client's edge may add a credential that nobody sees before."""
+    scope: str = ""
+    """Who may see what is stored: nothing for everybody, otherwise this user with this credential's digest."""
+    shared: bool = False
+    """Whoever reads this cache may read this index, whatever credentials it wants."""
+
+
+@dataclass(frozen=True)
 class Request:
     """One look-up, as a client asked for it."""
 
@@ -40,25 +64,53 @@ class Request:
     """By lower-case name. The only place where an Authorization may live, hence never printed."""
     sha256: str | None = None
     """What the bytes must hash to: promised by a page that this process was served, or by the URL's fragment."""
-    trust: str = "tls"
-    """How the peer is verified. What came with less trust never answers for what is asked with more."""
-    proxy: str = ""
-    """Host and port of the proxy in effect, or nothing."""
+    route: Route = Route()
+    identity: Identity = Identity()
     aside: str = ""
-    """Why it is none of our business, where its headers do not show it: a body, another encoding."""
-    credential: str = field(default="", repr=False)
-    """What tells who asks: it goes no further than to be made a scope, and is never stored or shown."""
-    may_gain: bool = False
-    """Whether handlers below the client's edge may add a credential that nobody sees before."""
-    scope: str = ""
-    """Who may see what is stored: nothing for everybody, otherwise this user with this credential's digest."""
-    shared: bool = False
-    """Whoever reads this cache may read this index, whatever credentials it wants."""
+    """Why the cache leaves it to the client, if its headers do not show it: a body, another encoding."""
 
     @property
     def remembered_as(self) -> str:
-        """What became of it is no matter of its URL alone: another credential may have been answered otherwise."""
-        return f"{self.url}#{self.scope}" if self.scope else self.url
+        """The name of this look-up in a health log: another credential may have been answered otherwise."""
+        scope = self.identity.scope
+        return f"{self.url}#{scope}" if scope else self.url
+
+    def within(self, scope: str) -> Request:
+        """Return the request as one of a scope, without the credential that led to it."""
+        return replace(self, identity=replace(self.identity, credential="", scope=scope))
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Whether a body is all that upstream has to say."""
+
+    whole: bool = True
+    """False if the body is known to be shorter than was announced."""
+    ends: bool = True
+    """False if nothing on the wire tells its end from a break: no length, no last chunk, no encoding's own end."""
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """What upstream saw of the client beyond what the request says."""
+
+    other: bool = False
+    """Other credentials went out along the redirects, or a hop was trusted less than the first: not to be stored."""
+    gained: bool = False
+    """A handler below the client's edge added a credential: the answer is this user's alone."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """The client's own response that an answer was made of; what it says beside the body is not lost."""
+
+    response: Any
+    is_read: bool = False
+    """Whether somebody has begun to read its body: then the client cannot be given it any more."""
+
+    def being_read(self) -> Native:
+        """Return it as one whose body somebody reads."""
+        return replace(self, is_read=True)
 
 
 @dataclass(frozen=True)
@@ -68,29 +120,25 @@ class Answer:
     status: int
     reason: str
     url: str
-    """Where the redirects ended."""
+    """The address at the end of the redirects."""
     headers: Mapping[str, str]
     """By lower-case name."""
     body: Body
-    whole: bool = True
-    """False where the body is known to be shorter than was announced."""
-    private: bool = False
-    """Other credentials went out along the redirects, or a hop was trusted less than the first: not to be stored."""
-    ends: bool = True
-    """False where nothing on the wire tells its end from a break: no length, no last chunk, no encoding's own end."""
-    gained: bool = False
-    """A handler below the client's edge added a credential: it is this user's alone."""
+    completeness: Completeness = Completeness()
+    disclosure: Disclosure = Disclosure()
     age: float = 0.0
-    """Seconds that a cache of the client's own had kept it."""
-    native: object | None = None
-    """The client's own response, as long as nobody has read its body: then it is what the client gets back."""
-    source: object | None = None
-    """The client's own response that the body comes from: what it tells beside the body is not lost."""
+    """Seconds for which a cache of the client's own had kept it."""
+    native: Native | None = None
 
     @property
     def announced(self) -> int | None:
         """The bytes that the body has on the wire, as its header says."""
         return number(self.headers.get("content-length", ""))
+
+    @property
+    def untouched(self) -> Any:
+        """The client's own response, if nobody has read its body: then it is what the client gets; else None."""
+        return self.native.response if self.native and not self.native.is_read else None
 
 
 class Send(Protocol):

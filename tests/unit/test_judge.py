@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cachedindex.model import Answer, Health, Record, Request
+from cachedindex.model import Answer, Completeness, Disclosure, Health, Identity, Record, Request
 from cachedindex.rules.judge import Judgement, judge
-from cachedindex.rules.naming import GAINED
+from cachedindex.rules.privacy import GAINED
 
 NOW = 1_000_000.0
 URL = "https://index.example/simple/six/"
@@ -18,6 +18,8 @@ PAGE = Request("GET", URL, "page", {})
 FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, "a" * 64)
 JSON = {"content-type": "application/vnd.pypi.simple.v1+json"}
 NO_STORE = {**JSON, "cache-control": "no-store"}
+CUT = Completeness(whole=False)
+OTHER, ADDED = Disclosure(other=True), Disclosure(gained=True)
 
 
 def listing(*versions: int, name: str = "six") -> bytes:
@@ -29,7 +31,7 @@ GOOD, EMPTY = listing(1, 2, 3), listing()
 COPY = Record(URL, URL, JSON, 0, 0, 0.1, len(GOOD), sha256(GOOD).hexdigest(), GOOD)
 
 
-def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> Answer:
+def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> Answer:
     return Answer(status, "Reason", URL, headers, BytesIO(), **more)
 
 
@@ -42,8 +44,8 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> A
         (COPY, answer(304), b"", "renew", False),
         (None, answer(304), b"", "pass", True),
         # unsound
-        (COPY, answer(whole=False), GOOD, "reject", False),
-        (None, answer(whole=False), GOOD, "reject", False),
+        (COPY, answer(completeness=CUT), GOOD, "reject", False),
+        (None, answer(completeness=CUT), GOOD, "reject", False),
         (COPY, answer(), b"{", "reject", False),
         (None, answer(headers={"content-type": "text/html"}), b"<form>", "reject", False),
         (COPY, answer(), listing(1, name="other"), "reject", False),
@@ -65,7 +67,7 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: bool) -> A
         (COPY, answer(302), b"", "reject", True),
         (None, answer(500), b"", "pass", True),
         # not to be stored, where it would be sound otherwise
-        (COPY, answer(private=True), GOOD, "pass", False),
+        (COPY, answer(disclosure=OTHER), GOOD, "pass", False),
         (COPY, answer(503, NO_STORE), b"", "reject", True),
         (COPY, answer(404, NO_STORE), b"", "doubt", False),
         (COPY, answer(304, NO_STORE), b"", "renew", False),
@@ -83,7 +85,7 @@ def test_what_an_answer_means(record: Record | None, got: Answer, page: bytes, v
 
 
 @pytest.mark.parametrize(
-    ("got", "verdict"), [(answer(), "replace"), (answer(whole=False), "reject"), (answer(404), "pass")]
+    ("got", "verdict"), [(answer(), "replace"), (answer(completeness=CUT), "reject"), (answer(404), "pass")]
 )
 def test_a_file_is_judged_by_its_hash_later_on(got: Answer, verdict: str) -> None:
     assert judge(FILE, None, got, b"", Health(), NOW).verdict == verdict
@@ -176,7 +178,10 @@ OPENED = b"<html><title>Links for six</title><a href='six-1.whl'>"
     ],
 )
 def test_html_without_a_length(page: bytes, ends: bool, verdict: str) -> None:
-    assert judge(PAGE, None, answer(headers=HTML, ends=ends), page, Health(), NOW).verdict == verdict
+    assert (
+        judge(PAGE, None, answer(headers=HTML, completeness=Completeness(ends=ends)), page, Health(), NOW).verdict
+        == verdict
+    )
 
 
 EXTENDS = Request("GET", "https://files.example/base.cfg", "other", {})
@@ -190,7 +195,7 @@ DOWNLOAD = Record(ARCHIVE.url, ARCHIVE.url, BINARY, 0, 0, 0.1, 1, "a" * 64)
     [
         (EXTENDS, None, answer(headers={}), b"# base\n\n[buildout]\nparts =", "replace"),
         (EXTENDS, None, answer(headers={}), b"[versions : sys.version_info > (3,)]\n", "replace"),
-        (EXTENDS, None, answer(headers={}, ends=False), b"[buildout]", "pass"),
+        (EXTENDS, None, answer(headers={}, completeness=Completeness(ends=False)), b"[buildout]", "pass"),
         (EXTENDS, None, answer(headers={}), b"<html>[a]", "reject"),
         (EXTENDS, None, answer(headers={}), b"", "reject"),
         (EXTENDS, None, answer(headers={}), b"key = value\n[buildout]", "reject"),
@@ -212,19 +217,19 @@ def test_what_no_index_vouches_for(
     ("request_", "told", "verdict"),
     [
         (PAGE, {}, "replace"),
-        (PAGE, {"private": True}, "pass"),
-        (PAGE, {"gained": True}, "pass"),
-        (replace(PAGE, scope=GAINED), {"gained": True}, "replace"),
-        (replace(PAGE, shared=True), {"gained": True}, "replace"),
-        (replace(PAGE, scope="abc"), {}, "replace"),
-        (replace(PAGE, scope="abc"), {"gained": True}, "pass"),
+        (PAGE, {"disclosure": OTHER}, "pass"),
+        (PAGE, {"disclosure": ADDED}, "pass"),
+        (PAGE.within(GAINED), {"disclosure": ADDED}, "replace"),
+        (replace(PAGE, identity=Identity(shared=True)), {"disclosure": ADDED}, "replace"),
+        (PAGE.within("abc"), {}, "replace"),
+        (PAGE.within("abc"), {"disclosure": ADDED}, "pass"),
         (PAGE, {"headers": {"cache-control": "private"}}, "pass"),
-        (replace(PAGE, scope="abc"), {"headers": {"cache-control": "private"}}, "replace"),
-        (replace(PAGE, shared=True), {"headers": {"cache-control": "private"}}, "replace"),
-        (replace(PAGE, scope="abc"), {"headers": {"cache-control": "no-store"}}, "pass"),
-        (replace(PAGE, shared=True), {"headers": {"cache-control": "no-store"}}, "pass"),
+        (PAGE.within("abc"), {"headers": {"cache-control": "private"}}, "replace"),
+        (replace(PAGE, identity=Identity(shared=True)), {"headers": {"cache-control": "private"}}, "replace"),
+        (PAGE.within("abc"), {"headers": {"cache-control": "no-store"}}, "pass"),
+        (replace(PAGE, identity=Identity(shared=True)), {"headers": {"cache-control": "no-store"}}, "pass"),
         (PAGE, {"status": 404}, "doubt"),
-        (PAGE, {"status": 404, "gained": True}, "pass"),
+        (PAGE, {"status": 404, "disclosure": ADDED}, "pass"),
     ],
 )
 def test_what_was_given_to_more_than_a_request_tells_of_changes_no_copy(

@@ -12,8 +12,8 @@ from http import HTTPStatus
 from io import BytesIO
 from urllib.parse import urlsplit
 
-from cachedindex.model import Answer, Request
-from cachedindex.rules import naming, pages
+from cachedindex.model import Answer, Completeness, Identity, Request, Route
+from cachedindex.rules import pages, urls
 
 ATTEMPT_TIMEOUT = 60.0
 """Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
@@ -51,7 +51,7 @@ def request_of(
     from others. An Authorization that is another one each time stays a header, which nothing is stored for.
     """
     parts = urlsplit(url)
-    bare = naming.bare(url)
+    bare = urls.bare(url)
     lower = {name.lower(): value for name, value in headers.items()}
     digest = pages.promised(parts.fragment)
     kind = pages.kind(bare, lower, digest)
@@ -59,7 +59,7 @@ def request_of(
     authorization = lower.pop("authorization") if scheme in _LASTING else ""
     told = (parts.netloc.rpartition("@")[0], authorization, certificate)
     credential = "\n".join(told) if any(told) else ""
-    return Request(method, bare, kind, lower, digest, trust, _host(proxy), aside, credential)
+    return Request(method, bare, kind, lower, digest, Route(trust, _host(proxy)), Identity(credential), aside)
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,11 @@ def with_page(asked: Request, answer: Answer, read: Callable[[], Whole]) -> Answ
         answer,
         headers=headers,
         body=BytesIO(whole.body),
-        whole=announced in (None, whole.came) and not whole.cut,
-        ends=announced is not None or chunked or whole.ended,
-        native=None,
-        source=answer.native,
+        completeness=Completeness(
+            whole=announced in (None, whole.came) and not whole.cut,
+            ends=announced is not None or chunked or whole.ended,
+        ),
+        native=answer.native and answer.native.being_read(),
     )
 
 

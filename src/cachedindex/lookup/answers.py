@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
+from typing import BinaryIO
 
 from cachedindex.errors import IndexMissing
-from cachedindex.lookup import portion
 from cachedindex.lookup.copies import Holdings
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.tee import Tee
@@ -17,7 +17,7 @@ from cachedindex.lookup.unreachable import Gaps
 from cachedindex.lookup.upstream import Exchange
 from cachedindex.model import Answer, Ended, Outcome, Record, Request
 from cachedindex.options import Settings
-from cachedindex.rules import naming
+from cachedindex.rules import ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 
@@ -36,7 +36,7 @@ class Delivery:
 
     def was_unasked(self, project: str) -> bool:
         """Return whether a project's page was given without asking upstream; true once for each."""
-        name = naming.normalized(project)
+        name = urls.normalized(project)
         known = name in self._unasked
         self._unasked.discard(name)
         return known
@@ -54,10 +54,10 @@ class Delivery:
         if request.kind == "page":
             self._gave_page(request, record)
         if request.kind == "page" and ended == "hit":
-            self._unasked.add(naming.project(request.url))
+            self._unasked.add(urls.project(request.url))
             self._report.served(self._holdings.name(request, record))
         self.end(request, ended, why, now - record.checked)
-        return portion.answer(request, record, body, f"cachedindex; {status}")
+        return _of_copy(request, record, body, f"cachedindex; {status}")
 
     def serve_exchanged(self, request: Request, record: Record, exchange: Exchange) -> Answer | None:
         """Return what the client gets of an answer that came in time, where there is a copy; None: it has to ask."""
@@ -73,7 +73,8 @@ class Delivery:
         if exchange.record and judgement.verdict in ("replace", "renew"):
             ended: Ended = "miss" if judgement.verdict == "replace" else "revalidated"
             served = self.serve(request, exchange.record, ended, "expired")
-            return served and replace(served, source=exchange.answer.source or exchange.answer.native)
+            native = exchange.answer.native
+            return served and replace(served, native=native and native.being_read())
         exchange.answer.body.close()
         return self.serve(request, record, "stale", judgement.why)
 
@@ -101,20 +102,20 @@ class Delivery:
     def refuse(self, request: Request, refusal: Refuse) -> Answer:
         """Answer with an error made here; its reason is repeated at the end of the run, as clients hide it."""
         if refusal.status == HTTPStatus.NOT_FOUND:
-            self._unasked.add(naming.project(request.url))
+            self._unasked.add(urls.project(request.url))
             self.end(request, "negative", refusal.why)
         else:
             self.end(request, "refused", refusal.why)
             if not self._settings.for_url(request.url).offline:
                 self._is_down(request, refusal.why)
         headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
-        reason = f"cachedindex: {naming.origin(request.url)}: {refusal.why}"
+        reason = f"cachedindex: {urls.origin(request.url)}: {refusal.why}"
         return Answer(refusal.status, reason, request.url, headers, BytesIO())
 
     def challenge(self, request: Request, why: str) -> Answer:
         """Ask the client for credentials, with which it gets what this user has a private copy of."""
         self.end(request, "passed", f"{why}; what is stored is private")
-        realm = naming.origin(request.url)
+        realm = urls.origin(request.url)
         headers = {"www-authenticate": f'Basic realm="{realm}"', "content-length": "0"}
         return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
 
@@ -125,8 +126,8 @@ class Delivery:
 
     def end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
         """Report a look-up's one outcome."""
-        url = naming.public(request.url)
-        self._report.add(Outcome(ended, request.kind, url, naming.origin(url), why, age))
+        url = urls.public(request.url)
+        self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age))
 
     def _streamed(self, request: Request, tee: Tee) -> None:
         self._holdings.complain(tee.problem)
@@ -142,9 +143,51 @@ class Delivery:
         if request.kind != "page":
             return
         if self._settings.for_url(request.url).missing_index == "fail":
-            raise IndexMissing(f"{naming.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
+            raise IndexMissing(f"{urls.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
         self._say(self._gaps.down(request, why))
 
     def _say(self, gap: str | None) -> None:
         if gap:
             self._report.complain(gap)
+
+
+def _of_copy(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:
+    """Return what the request gets of a record whose bytes `body` holds, every one of them verified (RFC 9110, 14)."""
+    headers = {**record.headers, "content-length": str(record.size), "cache-status": cache_status}
+    if request.kind == "file":
+        headers["accept-ranges"] = "bytes"  # pip's fast-deps looks for it (pip 26.3, network/lazy_wheel.py).
+    if request.method == "HEAD":
+        body.close()
+        return Answer(200, "OK", record.final, headers, BytesIO())
+    part = ranges.wanted(request.headers, record.headers, record.size)
+    if part == "whole":
+        return Answer(200, "OK", record.final, headers, body)
+    if part == "none":
+        body.close()
+        headers |= {"content-length": "0", "content-range": f"bytes */{record.size}"}
+        return Answer(416, "Range Not Satisfiable", record.final, headers, BytesIO())
+    body.seek(part.start)
+    headers |= {
+        "content-length": str(len(part)),
+        "content-range": f"bytes {part.start}-{part.stop - 1}/{record.size}",
+    }
+    return Answer(206, "Partial Content", record.final, headers, Part(body, len(part)))
+
+
+class Part:
+    """A Body that ends before another one does."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        """Take an open source at the part's start, and how many bytes the part has."""
+        self._source = source
+        self._left = size
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the part's next bytes."""
+        data = self._source.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()

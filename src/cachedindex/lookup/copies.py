@@ -7,9 +7,9 @@ from io import BytesIO
 from typing import BinaryIO
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Record, Request
+from cachedindex.model import Identity, Record, Request
 from cachedindex.options import Settings
-from cachedindex.rules import naming
+from cachedindex.rules import privacy
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
@@ -52,7 +52,7 @@ class Holdings:
     def is_somebodys(self, request: Request) -> bool:
         """Return whether this user has a copy of it that takes a credential to get."""
         try:
-            return not request.scope and bool(self._store.scopes(request) - {naming.GAINED})
+            return not request.identity.scope and bool(self._store.scopes(request) - {privacy.GAINED})
         except StoreUnavailable as error:
             self.complain(str(error))
             return False
@@ -64,16 +64,20 @@ class Holdings:
 
     def _scoped(self, request: Request) -> Request:
         """Return the request with a scope in place of its credential, unless nothing private can be kept."""
-        if request.shared or self._settings.for_url(request.url).share:
+        if request.identity.shared or self._settings.for_url(request.url).share:
             headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-            return replace(request, headers=headers, credential="", shared=True)
+            return replace(request, headers=headers, identity=Identity(shared=True))
         try:
-            if request.credential:
+            if request.identity.credential:
                 if self._store.read_only and not self._store.private.is_own():
                     return request
-                return replace(request, credential="", scope=self._store.private.scope(request.credential))
-            if request.may_gain and not request.scope and naming.GAINED in self._store.scopes(request):
-                return request if self._store.get(request) else replace(request, scope=naming.GAINED)
+                return request.within(self._store.private.scope(request.identity.credential))
+            if (
+                request.identity.may_gain
+                and not request.identity.scope
+                and privacy.GAINED in self._store.scopes(request)
+            ):
+                return request if self._store.get(request) else request.within(privacy.GAINED)
         except StoreUnavailable as error:
             self.complain(str(error))
         return request

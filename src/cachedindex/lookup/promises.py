@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from cachedindex.model import Record, Request
-from cachedindex.rules import naming, pages
+from cachedindex.rules import pages, privacy
 
 
 class Promises:
@@ -36,8 +36,9 @@ class Promises:
         for page, digests in reversed(list(self._promised.values())):
             if digest := digests.get(file):
                 # What a shared page tells of is shared, wherever it lies.
-                scope = naming.inherited(page, request)
-                return replace(request, kind="file", sha256=digest, scope=scope, shared=page.shared)
+                scope = privacy.inherited(page, request)
+                identity = replace(request.identity, scope=scope, shared=page.identity.shared)
+                return replace(request, kind="file", sha256=digest, identity=identity)
         return request
 
     def _read(self, page: Request, digest: str) -> None:

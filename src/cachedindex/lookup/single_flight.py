@@ -8,7 +8,7 @@ from cachedindex.errors import NotAsked, StoreUnavailable, UpstreamFailed
 from cachedindex.lookup.deadline import attempt
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Body, Request
-from cachedindex.rules import naming
+from cachedindex.rules import accept, layout
 from cachedindex.store.locks import Lock, Locks
 from cachedindex.store.store import Store
 
@@ -34,7 +34,7 @@ class Flights:
         Otherwise when the other's flight has landed, well or badly, or has been quiet for `timeout` seconds; a file's
         is not as long as the file grows. Where the other was killed, one of those who wait takes its place.
         """
-        name = naming.key(request, naming.forms(request)[0])
+        name = layout.key(request, accept.forms(request)[0])
         lock = None
         if self._usable and not self._locks.is_own(name):
             try:

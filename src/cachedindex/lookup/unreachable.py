@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cachedindex.model import Request
-from cachedindex.rules import naming
+from cachedindex.rules import urls
 
 
 class Gaps:
@@ -16,13 +16,13 @@ class Gaps:
 
     def found(self, request: Request) -> str | None:
         """Note that an index has a project; return what to say, where another one is down."""
-        project = naming.project(request.url)
+        project = urls.project(request.url)
         self._found.setdefault(project, _index(request))
         return self._tell(project)
 
     def down(self, request: Request, why: str) -> str | None:
         """Note that an index could not be asked for a project; return what to say, where another one has it."""
-        project = naming.project(request.url)
+        project = urls.project(request.url)
         self._down.setdefault(project, {})[_index(request)] = why
         return self._tell(project)
 
@@ -41,4 +41,4 @@ class Gaps:
 
 def _index(request: Request) -> str:
     """Return where the index of a project page begins."""
-    return naming.public(request.url).rstrip("/").rpartition("/")[0] + "/"
+    return urls.public(request.url).rstrip("/").rpartition("/")[0] + "/"

@@ -13,7 +13,7 @@ from io import BytesIO
 from cachedindex.errors import StoreUnavailable
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Answer, Cold, Event, EventKind, Health, Record, Request
-from cachedindex.rules import breaker, naming, pages, run_memory
+from cachedindex.rules import accept, breaker, layout, pages, privacy, run_memory, urls
 from cachedindex.rules.judge import GONE, Judgement, exceeds, judge
 from cachedindex.store.health_log import EventLog
 from cachedindex.store.store import NewBlob, Store
@@ -49,7 +49,7 @@ class Upstream:
 
     def health(self, request: Request) -> Health:
         """Return what this host remembers of the request's origin."""
-        name, now = naming.health_name(request), self._clock()
+        name, now = layout.health_name(request), self._clock()
         events = self._host.events(name)
         known = self._recalled.get(name)
         # Every question to upstream wants to know this some times, and time alone changes it slowly.
@@ -59,7 +59,7 @@ class Upstream:
 
     def cold(self, request: Request) -> Cold:
         """Return what this run remembers of look-ups without a copy at the request's origin."""
-        return run_memory.recall(self._run.events(naming.health_name(request)))
+        return run_memory.recall(self._run.events(layout.health_name(request)))
 
     def admit(self, request: Request) -> breaker.Admission:
         """Return whether a look-up that has a copy may ask now; a probe is claimed for this process."""
@@ -83,10 +83,10 @@ class Upstream:
         """
         asked = self._clock()
         answer = send()
-        if answer.gained and record is None and not request.scope and not request.shared:
-            request = replace(request, scope=naming.GAINED)
+        if answer.disclosure.gained and record is None and not request.identity.scope and not request.identity.shared:
+            request = request.within(privacy.GAINED)
         body = b""
-        if pages.is_read_whole(request) and answer.native is None:
+        if pages.is_read_whole(request) and answer.untouched is None:
             body = answer.body.read()
             answer = replace(answer, body=BytesIO(body))
         judgement = judge(request, record, answer, body, self.health(request), self._clock())
@@ -148,28 +148,29 @@ class Upstream:
         except StoreUnavailable as error:
             return Exchange(answer, judgement, problem=str(error))
         tee = Tee(answer.body, blob, answer.announced, keep)
-        return Exchange(replace(answer, body=tee, native=None, source=answer.native), judgement)
+        native = answer.native and answer.native.being_read()
+        return Exchange(replace(answer, body=tee, native=native), judgement)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None
     ) -> Record:
         now = self._clock()
-        final = naming.public(answer.url)
+        final = urls.public(answer.url)
         headers = _storable(answer)
         # What the client's own cache had kept is as old as that says.
         age, took = answer.age, now - asked
-        form = naming.kept_form(request, answer.headers.get("content-type", ""))
+        form = accept.kept_form(request, answer.headers.get("content-type", ""))
         return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page, form)
 
     def _note(self, request: Request, what: EventKind, cause: str = "", took: float = 0.0) -> None:
         event = Event(what, self._clock(), request.remembered_as, cause, took)
         if breaker.worth_noting(self.health(request), event):
-            self._host.note(naming.health_name(request), event)
+            self._host.note(layout.health_name(request), event)
 
     def _remember(self, request: Request, what: EventKind, cause: str = "") -> None:
         event = Event(what, self._clock(), request.remembered_as, cause)
         if request.kind != "file" and run_memory.worth_noting(self.cold(request), event):
-            self._run.note(naming.health_name(request), event)
+            self._run.note(layout.health_name(request), event)
 
     @staticmethod
     def _stored(change: Callable[[], object]) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cachedindex.model import Cold, Health, Record, Request, number
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
-from cachedindex.rules import naming, run_memory
+from cachedindex.rules import accept, privacy, run_memory, urls
 
 _LONGEST_LIFETIME = 600.0
 """Upstream's max-age counts up to here, as a page that is wrong for longer is noticed by people."""
@@ -130,7 +130,7 @@ def _not_ours(request: Request) -> str | None:
     reasons = {
         f"{request.method} is not cached": request.method not in ("GET", "HEAD"),
         request.aside: bool(request.aside),
-        "asked with credentials": bool(request.credential),
+        "asked with credentials": bool(request.identity.credential),
         f"{told} may be a credential, or ask for something else": told is not None,
         # Part of a file is part of what never changes; that of anything else may not fit to what the client has.
         "parts come from files only": "range" in request.headers and request.kind != "file",
@@ -161,7 +161,7 @@ def _without_copy(request: Request, settings: Settings, now: float, run: Callabl
 
 
 def _is_preferred(request: Request, record: Record) -> bool:
-    return record.form == naming.forms(request)[0]
+    return record.form == accept.forms(request)[0]
 
 
 def _fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
@@ -172,13 +172,13 @@ def _fresh(request: Request, record: Record, settings: Settings, now: float) -> 
 
 def insists(request: Request, settings: Settings) -> bool:
     """Return whether a person wants upstream to be asked, by an option or by the client's own."""
-    if request.scope == naming.GAINED:  # Only upstream can tell whether that credential still holds.
+    if request.identity.scope == privacy.GAINED:  # Only upstream can tell whether that credential still holds.
         return True
     wish = request.headers.get("cache-control", "")
     if "max-age=0" in wish or "no-cache" in wish:
         return True
-    wanted = {naming.normalized(name) for name in settings.refresh}
-    return ":all:" in wanted or naming.project(request.url) in wanted
+    wanted = {urls.normalized(name) for name in settings.refresh}
+    return ":all:" in wanted or urls.project(request.url) in wanted
 
 
 def _may_stand_in(record: Record, settings: Settings, now: float) -> bool:

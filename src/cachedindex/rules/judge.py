@@ -9,7 +9,7 @@ from typing import Literal
 
 from cachedindex.model import Answer, Health, Record, Request
 from cachedindex.options import CONFIRM_AFTER
-from cachedindex.rules import downloads, naming, pages
+from cachedindex.rules import downloads, pages, privacy
 
 _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3
@@ -56,7 +56,8 @@ def judge(
 
 def exceeds(request: Request, answer: Answer) -> bool:
     """Return whether an answer was given to more than the request tells of, so that it must not change a copy."""
-    return answer.private or (answer.gained and request.scope != naming.GAINED and not request.shared)
+    told, identity = answer.disclosure, request.identity
+    return told.other or (told.gained and identity.scope != privacy.GAINED and not identity.shared)
 
 
 def _unstored(request: Request, answer: Answer) -> bool:
@@ -65,13 +66,13 @@ def _unstored(request: Request, answer: Answer) -> bool:
         return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # There is one record for all clients.
         return True
-    return "private" in control and not (request.scope or request.shared)
+    return "private" in control and not (request.identity.scope or request.identity.shared)
 
 
 def _judge_body(
     request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float
 ) -> Judgement:
-    if not answer.whole:
+    if not answer.completeness.whole:
         return Judgement("reject", "the answer was cut short")
     media = answer.headers.get("content-type", "")
     if request.kind == "page":
@@ -79,7 +80,9 @@ def _judge_body(
     unlike = downloads.unlike(request.url, record, media, body) if request.kind == "other" else None
     if unlike:
         return Judgement("reject", f"it answered with {unlike}")
-    return Judgement("replace") if answer.ends else Judgement("pass", "its end cannot be told from a break")
+    return (
+        Judgement("replace") if answer.completeness.ends else Judgement("pass", "its end cannot be told from a break")
+    )
 
 
 def _judge_page(
@@ -90,7 +93,7 @@ def _judge_page(
     except pages.NoIndexPage as error:
         return Judgement("reject", f"it answered with {error}")
     # Where neither a length, nor a last chunk, nor gzip tells a whole answer from a cut one, the page has to.
-    if not answer.ends and not pages.is_closed(media, body):
+    if not answer.completeness.ends and not pages.is_closed(media, body):
         return Judgement("reject", "the answer was cut short")
     if record is None or new.status == "quarantined":  # PEP 792: installers must not be offered its files.
         return Judgement("replace")

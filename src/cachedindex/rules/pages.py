@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from cachedindex.model import Kind, Record, Request, number
-from cachedindex.rules import downloads, naming
+from cachedindex.rules import downloads, urls
 
 _DISTRIBUTION = re.compile(
     r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.IGNORECASE
@@ -129,8 +129,8 @@ def promises(record: Record) -> dict[str, str]:
 
 def may_list(page_url: str, file_url: str) -> bool:
     """Return whether a page could be the one that lists a file: its project begins the file's name, or it has none."""
-    filename = naming.normalized(unquote(urlsplit(file_url).path.rpartition("/")[2]))
-    return filename.startswith(f"{naming.project(page_url)}-") or page_url.endswith((".html", ".htm"))
+    filename = urls.normalized(unquote(urlsplit(file_url).path.rpartition("/")[2]))
+    return filename.startswith(f"{urls.project(page_url)}-") or page_url.endswith((".html", ".htm"))
 
 
 def lost(old: Page, new: Page) -> str | None:
@@ -160,7 +160,7 @@ def _read_json(url: str, body: bytes, base: str) -> Page:
     except (ValueError, RecursionError):
         raise NoIndexPage("broken JSON") from None
     if isinstance(page, dict) and isinstance(page.get("files"), list):
-        if naming.normalized(str(page.get("name", ""))) != naming.project(url):
+        if urls.normalized(str(page.get("name", ""))) != urls.project(url):
             raise NoIndexPage("another project's page")
         meta, status = page.get("meta"), page.get("project-status")
         last = meta.get("_last-serial") if isinstance(meta, dict) else None
@@ -214,10 +214,10 @@ def _status(text: str) -> str:
 
 def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:
     """Return whether a project page says that it is another project's, and none of its files says otherwise."""
-    named, project = _LINKS_FOR.search(text), naming.project(url)
-    if not named or not urlsplit(url).path.endswith("/") or naming.normalized(named[1]) == project:
+    named, project = _LINKS_FOR.search(text), urls.project(url)
+    if not named or not urlsplit(url).path.endswith("/") or urls.normalized(named[1]) == project:
         return False
-    return not any(naming.normalized(link.filename).startswith(f"{project}-") for link in found)
+    return not any(urls.normalized(link.filename).startswith(f"{project}-") for link in found)
 
 
 def _joined(url: str, target: str) -> str | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
-from cachedindex.rules import naming, pages
+from cachedindex.rules import pages, urls
 
 _RELEASE = r"v?(\d+(?:\.\d+)*)"
 _PIN = re.compile(_RELEASE + r"(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[-_.]?\d*)*", re.IGNORECASE)
@@ -32,7 +32,7 @@ def only(page: str, project: str, version: str) -> str | None:
     client chooses from it, for this very version, what it would choose from the whole page.
     """
     wanted = _release(version)
-    name = "[-_.]+".join(map(re.escape, naming.normalized(project).split("-")))
+    name = "[-_.]+".join(map(re.escape, urls.normalized(project).split("-")))
     named = re.compile(rf"{name}-{_RELEASE}(?![\d!])", re.IGNORECASE)
     kept = 0
 

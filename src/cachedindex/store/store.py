@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record, Request
-from cachedindex.rules import naming
+from cachedindex.rules import accept, layout, privacy
 from cachedindex.store import disk, folder, record
 from cachedindex.store.private import Private
 from cachedindex.store.quarantine import Quarantine
@@ -51,7 +51,7 @@ class Store:
 
     def of(self, request: Request) -> Store:
         """Return where a request's record and blob lie: here, or in the store that is this user's alone."""
-        if not request.scope:
+        if not request.identity.scope:
             return self
         self.private.claim()
         if self._own is None:
@@ -62,19 +62,19 @@ class Store:
         """Return the scopes under which this user has a record for what a request asks for without any."""
         if not self.private.is_own():
             return set()
-        own = self.of(replace(request, scope=naming.GAINED))
+        own = self.of(request.within(privacy.GAINED))
         found: set[str] = set()
-        for form in naming.forms(request):
+        for form in accept.forms(request):
             path = own._path(request, form)  # noqa: SLF001 - another one of this class
             found |= {other.name.removeprefix(f"{path.name}.") for other in path.parent.glob(f"{path.name}.*")}
-        return {scope for scope in found if own.get(replace(request, scope=scope))}
+        return {scope for scope in found if own.get(request.within(scope))}
 
     def get(self, request: Request) -> Record | None:
         """Return the verified record of a request: in the form that it prefers, else in another one that it names.
 
         One that is damaged is none, and the next answer heals it.
         """
-        for path in (self._path(request, form) for form in naming.forms(request)):
+        for path in (self._path(request, form) for form in accept.forms(request)):
             found = self._held.get(path) or self._read(path, request.url)
             if found:
                 if not self.read_only:
@@ -102,7 +102,7 @@ class Store:
         if self.read_only:
             return
         with disk.failing_as_unavailable("write to", self.root):
-            for form in naming.forms(request):
+            for form in accept.forms(request):
                 self._path(request, form).unlink(missing_ok=True)
 
     def name(self, request: Request, stored: Record) -> str:
@@ -149,7 +149,7 @@ class Store:
 
     def look_anew(self, request: Request) -> None:
         """See what another host may have stored meanwhile."""
-        disk.look_anew(self._path(request, naming.forms(request)[0]).parent)
+        disk.look_anew(self._path(request, accept.forms(request)[0]).parent)
         if request.sha256:
             disk.look_anew(self._blob(request.sha256).parent)
 
@@ -163,7 +163,7 @@ class Store:
         return found
 
     def _path(self, request: Request, form: str) -> Path:
-        return self._records.joinpath(*naming.record_path(request, form))
+        return self._records.joinpath(*layout.record_path(request, form))
 
     def _blob(self, digest: str) -> Path:
         return self._blobs / digest[:2] / digest

@@ -11,7 +11,7 @@ from io import BytesIO
 from cachedindex.errors import UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Request, Send
-from cachedindex.rules import naming, pins
+from cachedindex.rules import pins, urls
 from cachedindex.run.report import Report
 
 _NO_PROJECTS = b"<!DOCTYPE html><html><head><title>Simple index</title></head><body></body></html>"
@@ -50,7 +50,7 @@ class BuildoutPages:
     def search(self, index: str, project: str, version: str | None) -> Iterator[Search]:
         """Know what is looked for meanwhile: a project of an index, and the one version that will do."""
         self.index = index
-        self._search = Search(naming.normalized(project), version if self.trim else None)
+        self._search = Search(urls.normalized(project), version if self.trim else None)
         try:
             yield self._search
         finally:
@@ -63,7 +63,7 @@ class BuildoutPages:
         search = self._search
         if request.url.rstrip("/") == search.down:
             return _no_projects(request)
-        is_projects = request.kind == "page" and naming.project(request.url) == search.project
+        is_projects = request.kind == "page" and urls.project(request.url) == search.project
         try:
             answer = self.cache.answer(request, send)
         except UpstreamFailed:
@@ -83,7 +83,7 @@ def _index(request: Request) -> str:
 def _cut(search: Search, answer: Answer) -> Answer:
     """Return the answer with the links of the wanted version only; what is stored stays whole."""
     is_html = "html" in answer.headers.get("content-type", "").lower()
-    if not search.version or answer.status != HTTPStatus.OK or answer.native is not None or not is_html:
+    if not search.version or answer.status != HTTPStatus.OK or answer.untouched is not None or not is_html:
         return answer
     body = answer.body.read()
     page = pins.only(body.decode("utf-8", "surrogateescape"), search.project, search.version)

@@ -20,8 +20,8 @@ from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.model import Answer, Request
-from cachedindex.rules import naming
+from cachedindex.model import Answer, Disclosure, Native, Request
+from cachedindex.rules import urls
 from cachedindex.rules.decide import telling
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class IndexAdapter(BaseAdapter):
         url = request.url or ""
         headers = {name: str(value) for name, value in request.headers.items()}
         dropped = () if self._heeds_max_age else ("cache-control",)
-        if self._cookies.tell_nothing(naming.origin(url), headers.get("Cookie", ""), headers.get("Authorization", "")):
+        if self._cookies.tell_nothing(urls.origin(url), headers.get("Cookie", ""), headers.get("Authorization", "")):
             dropped = (*dropped, "cookie")
         headers = {name: value for name, value in headers.items() if name.lower() not in dropped}
         asked = request_of(
@@ -141,8 +141,14 @@ class IndexAdapter(BaseAdapter):
             aside="asked with a body" if request.body else "",
             certificate=_certificate(options["cert"]),
         )
-        if asked.aside or asked.credential or telling(asked.headers) or "?" in url or asked.method not in _SILENT:
-            self._cookies.tell(naming.origin(url))
+        if (
+            asked.aside
+            or asked.identity.credential
+            or telling(asked.headers)
+            or "?" in url
+            or asked.method not in _SILENT
+        ):
+            self._cookies.tell(urls.origin(url))
         return asked
 
     def _ask(
@@ -160,7 +166,7 @@ class IndexAdapter(BaseAdapter):
         if not patient:
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         try:
-            response = chain.follow(ours, asked.trust, options)
+            response = chain.follow(ours, asked.route.trust, options)
             return _answer(asked, response, private=chain.private)
         except Exception as error:
             hops = [response for response in chain.responses if response.is_redirect]
@@ -190,7 +196,7 @@ class IndexAdapter(BaseAdapter):
         return twin
 
     def _response(self, request: PreparedRequest, answer: Answer) -> Response:
-        response: Any = answer.native
+        response: Any = answer.untouched
         if response is None:
             response = self._library.response(self._inner, request, answer)
         # pip sends what it asks again with credentials through it (pip 26.3, network/auth.py, handle_401).
@@ -206,9 +212,9 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
         response.url,
         headers,
         Raw(response),
-        private=private,
+        disclosure=Disclosure(other=private),
         age=_age(response, headers),
-        native=response,
+        native=Native(response),
     )
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         _ = response.content  # It has none, and reading that gives the connection back for the next page.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cachedindex.clients.common import OUR_HEADERS
 from cachedindex.errors import UpstreamFailed
-from cachedindex.rules import naming
+from cachedindex.rules import urls
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -49,7 +49,7 @@ class Redirects(threading.local):
         At once the end, where the way leaves the origin: nobody knows whether the session has this adapter there, too.
         """
         asked = [_request(hop) or request for hop in hops]
-        if len({naming.origin(each.url or "") for each in asked}) > 1:
+        if len({urls.origin(each.url or "") for each in asked}) > 1:
             hops = hops[-1:]
         self._hooks = request.hooks
         self._until = self._clock() + _KEPT

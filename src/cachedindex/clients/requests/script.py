@@ -15,7 +15,7 @@ from cachedindex.clients.requests.redirects import Redirects
 from cachedindex.errors import CachedIndexError, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import Process, assemble
-from cachedindex.rules import naming
+from cachedindex.rules import urls
 from cachedindex.run.report import Report, summary
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class CachedIndexAdapter(IndexAdapter):
             return [*failure.hops, failure]
         if response is None:
             return []
-        if not response.history and naming.public(response.url) != naming.public(request.url or ""):
+        if not response.history and urls.public(response.url) != urls.public(request.url or ""):
             # A copy, of which only the end is kept.
             redirect = self._library.redirect(self._inner, request, response.url)
             response.request = self._chain(self._pick).onward(redirect, request)

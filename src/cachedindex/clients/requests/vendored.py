@@ -17,7 +17,7 @@ from cachedindex.clients.replay import http_response
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.errors import CachedIndexError
 from cachedindex.model import Answer
-from cachedindex.rules import naming
+from cachedindex.rules import urls
 from cachedindex.rules.decide import telling
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Library:
     def response(self, adapter: HTTPAdapter, request: PreparedRequest, answer: Answer) -> Any:
         """Return an answer as a response of this copy; the keywords are common to urllib3 1.26 and 2."""
         headers = {name: value for name, value in answer.headers.items() if name != "transfer-encoding"}
-        source: Any = answer.source
+        source: Any = answer.native and answer.native.response
         last = getattr(source, "request", request)
         raw = self._http_response(
             body=http_response(answer, request.method or "GET"),
@@ -77,7 +77,7 @@ class Library:
 
     def redirect(self, adapter: HTTPAdapter, request: PreparedRequest, url: str) -> Any:
         """Return a response that redirects the request to this URL."""
-        headers = {"location": naming.bare(url), "content-length": "0"}
+        headers = {"location": urls.bare(url), "content-length": "0"}
         return self.response(adapter, request, Answer(302, "Found", request.url or "", headers, BytesIO()))
 
 
@@ -124,7 +124,7 @@ class Hops:
         del allow_redirects
         url = request.url or ""
         adapter = self._pick(url)
-        start = naming.origin(url)
+        start = urls.origin(url)
         names = {name.lower() for name in request.headers} - OUR_HEADERS
         authorization = str(request.headers.get("authorization", ""))
         if self._cookies.tell_nothing(start, str(request.headers.get("cookie", "")), authorization):

@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 from cachedindex.clients.common import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
 from cachedindex.clients.replay import http_response
 from cachedindex.errors import IndexMissing, UpstreamFailed
-from cachedindex.model import Answer, Request, Send
+from cachedindex.model import Answer, Disclosure, Native, Request, Send
 from cachedindex.rules.decide import telling
 from cachedindex.run.report import Report
 
@@ -66,7 +66,7 @@ class CacheHandler(urllib.request.BaseHandler):
         failed: Exception | None = None
         try:
             answer = self._answer(req)
-            return None if answer is None else answer.native or _response(answer, req.get_method())
+            return None if answer is None else answer.untouched or _response(answer, req.get_method())
         except UpstreamFailed as failure:
             failed = failure.original
         except IndexMissing as missing:
@@ -87,8 +87,8 @@ class CacheHandler(urllib.request.BaseHandler):
             return self._ask(asked, _copy(req, headers), seconds)
 
         answer = self._cache.answer(asked, send)
-        if answer and isinstance(answer.native, urllib.error.HTTPError):
-            raise UpstreamFailed(str(answer.native), answer.native)
+        if answer and isinstance(answer.untouched, urllib.error.HTTPError):
+            raise UpstreamFailed(str(answer.untouched), answer.untouched)
         return answer
 
     def _asked(self, req: urllib.request.Request) -> Request:
@@ -98,7 +98,7 @@ class CacheHandler(urllib.request.BaseHandler):
         if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client means to.
             aside = "asked for in an encoding"
         asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy_of(req), aside=aside)
-        return replace(asked, may_gain=True)
+        return replace(asked, identity=replace(asked.identity, may_gain=True))
 
     def _trust(self, url: str) -> str:
         if not url.lower().startswith("https:"):
@@ -111,7 +111,7 @@ class CacheHandler(urllib.request.BaseHandler):
         return "unverified" if unverified else "tls"
 
     def _ask(self, asked: Request, req: urllib.request.Request, timeout: float | None) -> Answer:
-        with _asking(plain=asked.trust == "http", known=req.get_header("Authorization", "")):
+        with _asking(plain=asked.route.trust == "http", known=req.get_header("Authorization", "")):
             try:
                 native = self.parent.open(req, timeout=timeout)
             except urllib.error.HTTPError as error:  # An answer all the same.
@@ -120,7 +120,7 @@ class CacheHandler(urllib.request.BaseHandler):
                 raise UpstreamFailed(cause(error), error) from error
             try:
                 answer = answer_from(asked, native)
-                return replace(answer, private=_thread.saw_private, gained=_thread.saw_credential)
+                return replace(answer, disclosure=Disclosure(_thread.saw_private, _thread.saw_credential))
             except Exception as error:
                 raise UpstreamFailed(cause(error), error) from error
 
@@ -218,7 +218,7 @@ def answer_from(asked: Request, native: Any) -> Answer:
     """Return what a response of urllib's says; its body is read where that is a page's."""
     headers = {name.lower(): value for name, value in native.headers.items()}
     reason = native.msg if isinstance(native.msg, str) else native.reason
-    answer = Answer(native.status, str(reason), native.url, headers, native, native=native)
+    answer = Answer(native.status, str(reason), native.url, headers, native, native=Native(native))
     if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
         return answer
 

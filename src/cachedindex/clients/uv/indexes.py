@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cachedindex.rules import naming
+from cachedindex.rules import urls
 
 _DEFAULTS = ("--default-index", "--index-url", "-i")
 _MORE = ("--index", "--extra-index-url")
@@ -35,13 +35,13 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
             given.extend(_configured(path))
     except (_Unknown, OSError, UnicodeError):
         return None
-    urls = [url.partition("=")[2] if re.match(r"[\w.-]+=", url) else url for _, url in given]
+    named = [url.partition("=")[2] if re.match(r"[\w.-]+=", url) else url for _, url in given]
     if not any(is_default for is_default, _ in given):
         default = _own_default(command[0])
         if default is None:
             return None
-        urls.append(default)
-    remote = [naming.public(url).rstrip("/") + "/" for url in urls if url.startswith(("http://", "https://"))]
+        named.append(default)
+    remote = [urls.public(url).rstrip("/") + "/" for url in named if url.startswith(("http://", "https://"))]
     return list(dict.fromkeys(remote))
 
 

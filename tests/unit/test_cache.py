@@ -15,7 +15,7 @@ import pytest
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.upstream import Upstream
-from cachedindex.model import Answer, Outcome, Request
+from cachedindex.model import Answer, Identity, Outcome, Request
 from cachedindex.options import Settings
 from cachedindex.run.report import Report
 from cachedindex.store import health_log
@@ -137,7 +137,7 @@ def test_a_header_that_is_no_number_says_nothing(world: World, number: str) -> N
 
 
 def test_a_private_copy_that_cannot_be_read_is_none(world: World) -> None:
-    mine = replace(PAGE, credential="secret")
+    mine = replace(PAGE, identity=Identity("secret"))
     world.get(mine)
     (record,) = (world.store.root / "private-v1").rglob("page.*")
     record.unlink()

@@ -6,61 +6,22 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from cachedindex.model import Kind, Request
-from cachedindex.rules import naming
+from cachedindex.model import Kind, Request, Route
+from cachedindex.rules import accept, layout
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 
 
-def request(url: str, kind: Kind = "page", accept: str = "", trust: str = "tls", proxy: str = "") -> Request:
-    return Request("GET", url, kind, {"accept": accept}, None, trust, proxy)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://user:secret@index.example/simple/?token=1#x", "https://index.example/simple/"),
-        ("https://index.example:8443/a", "https://index.example:8443/a"),
-        ("https://a@b@index.example/", "https://index.example/"),
-    ],
-)
-def test_what_may_be_shown(url: str, shown: str) -> None:
-    assert naming.public(url) == shown
-
-
-@pytest.mark.parametrize(
-    ("url", "origin"),
-    [
-        ("https://Index.Example/simple/", "https://index.example"),
-        ("https://index.example:443/", "https://index.example"),
-        ("http://index.example:8080/", "http://index.example:8080"),
-        ("http://[::1]:80/", "http://::1"),
-    ],
-)
-def test_origins(url: str, origin: str) -> None:
-    assert naming.origin(url) == origin
-
-
-@pytest.mark.parametrize(
-    ("accept", "forms"),
-    [(PIP, ["json", "html"]), ("", ["html"]), ("text/html", ["html"]), ("*/*", ["html"]),
-     ("text/html, a/b+json;q=0.5", ["html", "json"]), ("a/b+json;q=x", ["json"]), ("a/b+json, text/html;q=0", ["json"]),
-     ("a/b+json, text/html", ["html", "json"])],
-)  # fmt: skip
-def test_the_representations_that_a_request_names(accept: str, forms: list[str]) -> None:
-    assert naming.forms(request("https://index.example/simple/six/", accept=accept)) == forms
-
-
-def test_what_is_no_page_has_one_form() -> None:
-    assert naming.forms(request("https://index.example/six-1.0.whl", "file", accept=PIP)) == [""]
+def request(url: str, kind: Kind = "page", accepts: str = "", trust: str = "tls", proxy: str = "") -> Request:
+    return Request("GET", url, kind, {"accept": accepts}, None, Route(trust, proxy))
 
 
 def path_of(request: Request) -> Sequence[str]:
-    return naming.record_path(request, naming.forms(request)[0])
+    return layout.record_path(request, accept.forms(request)[0])
 
 
 def test_a_persons_way_to_a_record() -> None:
-    page = path_of(request("https://index.example:8443/simple/zope.interface/", accept=PIP))
+    page = path_of(request("https://index.example:8443/simple/zope.interface/", accepts=PIP))
     assert list(page[:-1]) == ["index.example_8443", "simple", "zope.interface"]
     assert page[-1].startswith("page.json.")
     file = path_of(request("https://files.example/ab/cd/six-1.0.whl", "file"))
@@ -111,7 +72,7 @@ def test_the_key_tells_url_representation_and_trust_apart() -> None:
     url = "https://index.example/simple/six/"
     requests = [
         request(url),
-        request(url, accept=PIP),
+        request(url, accepts=PIP),
         request(url, trust="unverified"),
         request(url, trust="ca /etc/ssl/other.pem"),
         request("https://index.example/simple/six"),
@@ -123,11 +84,11 @@ def test_the_key_tells_url_representation_and_trust_apart() -> None:
 
 def test_health_is_kept_for_an_origin_as_it_is_reached() -> None:
     url = "https://index.example/simple/six/"
-    same = {naming.health_name(request(url)), naming.health_name(request("https://index.example/other/"))}
+    same = {layout.health_name(request(url)), layout.health_name(request("https://index.example/other/"))}
     assert len(same) == 1
     others = {
-        naming.health_name(request(url, proxy="proxy.example:3128")),
-        naming.health_name(request(url, trust="http")),
-        naming.health_name(request("https://index.example:8443/simple/six/")),
+        layout.health_name(request(url, proxy="proxy.example:3128")),
+        layout.health_name(request(url, trust="http")),
+        layout.health_name(request("https://index.example:8443/simple/six/")),
     }
     assert len(same | others) == 4

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from cachedindex.clients.common import Whole, cause, request_of, trusted_less, unzipped, with_page
-from cachedindex.model import Answer
+from cachedindex.model import Answer, Native
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
-UNREAD = Answer(200, "OK", PAGE.url, {"content-length": "4", "content-encoding": "x"}, BytesIO(), native=object())
+UNREAD = Answer(
+    200, "OK", PAGE.url, {"content-length": "4", "content-encoding": "x"}, BytesIO(), native=Native(object())
+)
 
 
 def test_credentials_and_fragments_stay_out_of_a_request() -> None:
@@ -22,22 +24,23 @@ def test_credentials_and_fragments_stay_out_of_a_request() -> None:
     url = f"https://user:secret@index.example/six.whl#sha256={digest}"
     request = request_of("GET", url, {"Accept": "x"}, trust="tls", proxy="http://user:secret@proxy.example:3128")
     assert request.url == "https://index.example/six.whl"
-    assert (request.kind, request.sha256, request.proxy) == ("file", digest, "proxy.example:3128")
-    assert request.credential
+    assert (request.kind, request.sha256, request.route.proxy) == ("file", digest, "proxy.example:3128")
+    assert request.identity.credential
     assert "secret" not in repr(request)
     assert "secret" not in repr(request)
 
 
 def test_a_page_is_read_whole() -> None:
     answer = with_page(PAGE, UNREAD, lambda: Whole(b"decoded", 4))
-    assert (answer.body.read(), answer.headers, answer.whole, answer.native) == (
+    assert (answer.body.read(), answer.headers, answer.completeness.whole, answer.untouched) == (
         b"decoded", {"content-length": "7"}, True, None,
     )  # fmt: skip
-    assert answer.source is UNREAD.native
+    assert answer.native
+    assert answer.native.response is UNREAD.untouched
 
 
 def test_a_page_that_was_announced_longer_is_not_whole() -> None:
-    assert not with_page(PAGE, UNREAD, lambda: Whole(b"abc", 3)).whole
+    assert not with_page(PAGE, UNREAD, lambda: Whole(b"abc", 3)).completeness.whole
 
 
 @pytest.mark.parametrize(
@@ -52,22 +55,22 @@ def test_a_page_that_was_announced_longer_is_not_whole() -> None:
 )
 def test_what_tells_the_end_of_a_page(headers: dict[str, str], whole: Whole, sound: bool, ends: bool) -> None:
     answer = with_page(PAGE, replace(UNREAD, headers=headers), lambda: whole)
-    assert (answer.whole, answer.ends) == (sound, ends)
+    assert (answer.completeness.whole, answer.completeness.ends) == (sound, ends)
 
 
 def test_what_cannot_be_decoded_is_left_to_the_client() -> None:
     answer = with_page(PAGE, UNREAD, lambda: Whole(b"\x00", 4, cut=True, encoded=True))
-    assert (answer.headers["content-encoding"], answer.body.read(), answer.whole) == ("x", b"\x00", False)
+    assert (answer.headers["content-encoding"], answer.body.read(), answer.completeness.whole) == ("x", b"\x00", False)
 
 
-ZIPPED = gzip.compress(b"one")
+ZIPPED = gzip.compress(b"one", mtime=0)
 
 
 @pytest.mark.parametrize(
     ("data", "whole"),
     [
         (ZIPPED, Whole(b"one", len(ZIPPED), ended=True)),
-        (ZIPPED + gzip.compress(b"two"), Whole(b"onetwo", len(ZIPPED) * 2, ended=True)),
+        (ZIPPED + gzip.compress(b"two", mtime=0), Whole(b"onetwo", len(ZIPPED) * 2, ended=True)),
         (ZIPPED + b"\0\0", Whole(b"one", len(ZIPPED) + 2, ended=True)),
         (ZIPPED[:-1], Whole(b"one", len(ZIPPED) - 1, cut=True)),
         (ZIPPED[:10], Whole(b"", 10, cut=True)),

@@ -15,8 +15,8 @@ import requests
 
 import cachedindex
 from cachedindex.lookup.single_flight import Flights
-from cachedindex.model import Request
-from cachedindex.rules import naming
+from cachedindex.model import Request, Route
+from cachedindex.rules import layout
 from cachedindex.store.locks import Lock, Locks
 from cachedindex.store.store import Store
 from tests import index as faults
@@ -189,7 +189,7 @@ def test_a_file_is_in_flight_until_its_body_ends(
     response = session.get(f"{index.origin}/{WHEEL}", stream=True)
     locks = Locks(tmp_path / "cache/locks-v1", tmp_path / "cache")
     digest = page["files"][0]["hashes"]["sha256"]
-    name = naming.key(Request("GET", f"{index.origin}/{WHEEL}", "file", {}, digest, "http"), "")
+    name = layout.key(Request("GET", f"{index.origin}/{WHEEL}", "file", {}, digest, Route("http")), "")
     assert locks.is_own(name)
     if end == "read":
         assert response.content
@@ -257,7 +257,7 @@ FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, "a" * 64)
 
 def held(tmp_path: Path) -> Lock:
     """Hold the file's lock as another process would."""
-    lock = Locks(tmp_path / "locks", tmp_path).attempt(naming.key(FILE, ""))
+    lock = Locks(tmp_path / "locks", tmp_path).attempt(layout.key(FILE, ""))
     assert lock
     return lock
 

@@ -1,0 +1,54 @@
+"""Where everything lies in the cache folder: the readable path and the key of a record, the name of a health log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import unquote, urlsplit
+
+from cachedindex.model import Request
+from cachedindex.rules import urls
+
+_LONGEST_SEGMENT = 80
+_DEEPEST = 8
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+"""Names that are no files on Windows, whatever follows the first dot."""
+
+
+def record_path(request: Request, form: str) -> Sequence[str]:
+    """Return the folders and the name of a record below the records folder: the request's, in one of its forms.
+
+    The folders are for people, the key is for uniqueness; the reader compares the whole URL all the same.
+    """
+    parts = urlsplit(request.url)
+    host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
+    segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
+    if form:
+        return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
+    # No folder for a file's hashed directories: one level of files per host is what `ls` can be used on.
+    return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
+
+
+def key(request: Request, form: str) -> str:
+    """Return what tells the request's record in this form from every other one."""
+    everybodys = _digest(request.url, form, request.route.trust)
+    scope = request.identity.scope
+    return f"{everybodys}.{scope}" if scope else everybodys
+
+
+def health_name(request: Request) -> str:
+    """Return the file name of what is remembered of the request's origin, as reached by its proxy and trust."""
+    start, route = urls.origin(request.url), request.route
+    return f"{_segment(start.rpartition('/')[2].replace(':', '_'))}.{_digest(start, route.proxy, route.trust)}"
+
+
+def _segment(text: str) -> str:
+    safe = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:_LONGEST_SEGMENT].rstrip(".")
+    if not safe or safe.startswith(".") or _DEVICE.match(safe):
+        return f"_{safe.lstrip('.')}"
+    return safe
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:16]

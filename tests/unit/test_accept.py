@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from cachedindex.model import Kind, Request, Route
+from cachedindex.rules import accept
+
+PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
+
+
+def request(url: str, kind: Kind = "page", accepts: str = "", trust: str = "tls", proxy: str = "") -> Request:
+    return Request("GET", url, kind, {"accept": accepts}, None, Route(trust, proxy))
+
+
+@pytest.mark.parametrize(
+    ("accepts", "forms"),
+    [(PIP, ["json", "html"]), ("", ["html"]), ("text/html", ["html"]), ("*/*", ["html"]),
+     ("text/html, a/b+json;q=0.5", ["html", "json"]), ("a/b+json;q=x", ["json"]), ("a/b+json, text/html;q=0", ["json"]),
+     ("a/b+json, text/html", ["html", "json"])],
+)  # fmt: skip
+def test_the_representations_that_a_request_names(accepts: str, forms: list[str]) -> None:
+    assert accept.forms(request("https://index.example/simple/six/", accepts=accepts)) == forms
+
+
+def test_what_is_no_page_has_one_form() -> None:
+    assert accept.forms(request("https://index.example/six-1.0.whl", "file", accepts=PIP)) == [""]

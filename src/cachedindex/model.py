@@ -212,7 +212,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Cold:
+class RunMemory:
     """What a run remembers of an origin's look-ups that had no copy; the fold of their events."""
 
     failed: tuple[float, str] | None = None

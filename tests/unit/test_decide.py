@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cachedindex.model import Cold, Health, Record, Request
+from cachedindex.model import Health, Record, Request, RunMemory
 from cachedindex.options import Settings
 from cachedindex.rules.decide import Ask, Pass, Refuse, Serve, decide, lifetime, patience
 
@@ -142,9 +142,9 @@ def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> 
     assert patience(PAGE, None, Health(), Settings()) == 3
 
 
-GONE = Cold(missing={PAGE.url: NOW - 10})
-DOWN = Cold(failed=(NOW - 2, "it hangs"))
-DOWN_BEFORE = Cold(failed=(NOW - 10, "it hangs"))
+GONE = RunMemory(missing={PAGE.url: NOW - 10})
+DOWN = RunMemory(failed=(NOW - 2, "it hangs"))
+DOWN_BEFORE = RunMemory(failed=(NOW - 10, "it hangs"))
 ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
 
 
@@ -157,7 +157,7 @@ ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
         (PAGE, GONE, Settings(negative=0), Ask({})),
         (PAGE, GONE, Settings(refresh=("six",)), Ask({})),
         (replace(PAGE, headers={"cache-control": "no-cache"}), GONE, Settings(), Ask({})),
-        (PAGE, Cold(missing={PAGE.url: NOW + 5}), Settings(), Ask({})),  # the clock ran back
+        (PAGE, RunMemory(missing={PAGE.url: NOW + 5}), Settings(), Ask({})),  # the clock ran back
         (ZOPE, GONE, Settings(), Ask({})),
         (PAGE, GONE, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
         # the run's last look-up there that had no copy failed
@@ -167,14 +167,14 @@ ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
         (PAGE, DOWN_BEFORE, Settings(), Ask({}, failed="it hangs, 10 s ago, and nothing is stored")),
         (PAGE, DOWN_BEFORE, Settings(negative=5), Ask({})),
         (PAGE, DOWN, Settings(negative=0), Ask({})),
-        (PAGE, Cold(failed=(NOW + 5, "it hangs")), Settings(), Ask({})),
+        (PAGE, RunMemory(failed=(NOW + 5, "it hangs")), Settings(), Ask({})),
         # what is no page is never refused unasked
         (OTHER, DOWN, Settings(), Ask({}, failed="it hangs, 2 s ago, and nothing is stored")),
-        (OTHER, Cold(missing={OTHER.url: NOW - 10}), Settings(), Ask({})),
+        (OTHER, RunMemory(missing={OTHER.url: NOW - 10}), Settings(), Ask({})),
         (FILE, DOWN, Settings(), Ask({})),
     ],
 )
-def test_what_a_run_remembers(request_: Request, cold: Cold, settings: Settings, decision: object) -> None:
+def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Settings, decision: object) -> None:
     assert decide(request_, None, settings, NOW, lambda: cold) == decision
 
 

@@ -10,10 +10,10 @@ from io import BytesIO
 from typing import BinaryIO
 
 from cachedindex.errors import IndexMissing
-from cachedindex.lookup.copies import Holdings
+from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.tee import Tee
-from cachedindex.lookup.unreachable import Gaps
+from cachedindex.lookup.unreachable import Unreachable
 from cachedindex.lookup.upstream import Exchange
 from cachedindex.model import Answer, Ended, Outcome, Record, Request
 from cachedindex.options import Settings
@@ -22,17 +22,17 @@ from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 
 
-class Delivery:
+class Answers:
     """The last step of every look-up of a process, which remembers what its client was given."""
 
-    def __init__(self, holdings: Holdings, settings: Settings, report: Report, clock: Callable[[], float]) -> None:
-        self._holdings = holdings
+    def __init__(self, copies: Copies, settings: Settings, report: Report, clock: Callable[[], float]) -> None:
+        self._copies = copies
         self._settings = settings
         self._report = report
         self._clock = clock
-        self._gaps = Gaps()
+        self._unreachable = Unreachable()
         self._unasked: set[str] = set()
-        self.promises = Promises(holdings.found)
+        self.promises = Promises(copies.found)
 
     def was_unasked(self, project: str) -> bool:
         """Return whether a project's page was given without asking upstream; true once for each."""
@@ -43,7 +43,7 @@ class Delivery:
 
     def serve(self, request: Request, record: Record, ended: Ended, why: str) -> Answer | None:
         """Return the copy as an answer; None where its blob is gone or damaged."""
-        body = self._holdings.body(request, record)
+        body = self._copies.body(request, record)
         if body is None:
             return None
         now = self._clock()
@@ -55,7 +55,7 @@ class Delivery:
             self._gave_page(request, record)
         if request.kind == "page" and ended == "hit":
             self._unasked.add(urls.project(request.url))
-            self._report.served(self._holdings.name(request, record))
+            self._report.served(self._copies.name(request, record))
         self.end(request, ended, why, now - record.checked)
         return _of_copy(request, record, body, f"cachedindex; {status}")
 
@@ -67,7 +67,7 @@ class Delivery:
             judgement.verdict == "replace" and not exchange.record and unread
         ):
             return self.hand_over(request, exchange)
-        self._holdings.complain(exchange.problem)
+        self._copies.complain(exchange.problem)
         if judgement.verdict == "replace" and not exchange.record:
             return None  # Read for a store that did not take it: the client has to ask for it once more.
         if exchange.record and judgement.verdict in ("replace", "renew"):
@@ -80,7 +80,7 @@ class Delivery:
 
     def hand_over(self, request: Request, exchange: Exchange) -> Answer:
         """Return upstream's own answer, as it would have come without us."""
-        self._holdings.complain(exchange.problem)
+        self._copies.complain(exchange.problem)
         body = exchange.answer.body
         if isinstance(body, Tee):
             body.then(lambda tee: self._streamed(request, tee))
@@ -130,13 +130,13 @@ class Delivery:
         self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age))
 
     def _streamed(self, request: Request, tee: Tee) -> None:
-        self._holdings.complain(tee.problem)
+        self._copies.complain(tee.problem)
         self.end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
 
     def _gave_page(self, request: Request, record: Record | None) -> None:
         """Note that the client was given a sound page."""
         self.promises.served(request, record.sha256 if record else "")
-        self._say(self._gaps.found(request))
+        self._say(self._unreachable.found(request))
 
     def _is_down(self, request: Request, why: str) -> None:
         """Note that an index which may have a page could not be asked, and has no copy; or raise IndexMissing."""
@@ -144,7 +144,7 @@ class Delivery:
             return
         if self._settings.for_url(request.url).missing_index == "fail":
             raise IndexMissing(f"{urls.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
-        self._say(self._gaps.down(request, why))
+        self._say(self._unreachable.down(request, why))
 
     def _say(self, gap: str | None) -> None:
         if gap:

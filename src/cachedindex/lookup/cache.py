@@ -10,8 +10,8 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from cachedindex.errors import NotAsked, UpstreamFailed
-from cachedindex.lookup.answers import Delivery
-from cachedindex.lookup.copies import Holdings
+from cachedindex.lookup.answers import Answers
+from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.deadline import attempt
 from cachedindex.lookup.single_flight import Flights
 from cachedindex.lookup.tee import Tee
@@ -48,8 +48,8 @@ class Cache:
         self._settings = settings
         self._clock = clock
         self._flights = flights
-        self._holdings = Holdings(store, settings, report)
-        self._delivery = Delivery(self._holdings, settings, report, clock)
+        self._copies = Copies(store, settings, report)
+        self._answers = Answers(self._copies, settings, report, clock)
         self._refreshed: tuple[str, ...] = ()
         self.report = report
 
@@ -58,12 +58,12 @@ class Cache:
 
         Raises UpstreamFailed where `send` does and no copy can stand in; IndexMissing where that ends the build.
         """
-        request, record = self._holdings.found(self._delivery.promises.kept(request))
+        request, record = self._copies.found(self._answers.promises.kept(request))
         decision = self._decide(request, record)
-        if record is None and isinstance(decision, (Ask, Refuse)) and self._holdings.is_somebodys(request):
+        if record is None and isinstance(decision, (Ask, Refuse)) and self._copies.is_somebodys(request):
             return self._ask_or_challenge(request, send)
         if isinstance(decision, Serve) and record:
-            served = self._delivery.serve(request, record, "stale" if decision.stale else "hit", decision.why)
+            served = self._answers.serve(request, record, "stale" if decision.stale else "hit", decision.why)
             if served:
                 return served
             # Its blob is gone or damaged: a miss.
@@ -74,9 +74,9 @@ class Cache:
             ask = self._ask_briefly if decision.failed else self._ask_in_flight
             return ask(request, record, decision, send)
         if isinstance(decision, Refuse):
-            return self._delivery.refuse(request, decision)
+            return self._answers.refuse(request, decision)
         if isinstance(decision, Pass):
-            self._delivery.end(request, "passed", decision.why)
+            self._answers.end(request, "passed", decision.why)
         return None
 
     @contextmanager
@@ -90,7 +90,7 @@ class Cache:
 
     def was_not_asked(self, project: str) -> bool:
         """Return whether upstream may know more of a project than this process was given; true once for each."""
-        return self._delivery.was_unasked(project)
+        return self._answers.was_unasked(project)
 
     def _decide(self, request: Request, record: Record | None) -> Decision:
         settings = self._settings.for_url(request.url)
@@ -103,8 +103,8 @@ class Cache:
         try:
             exchange = self._admitted(request, record, ask, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._delivery.serve(request, record, "stale", str(reason))
-        return self._delivery.serve_exchanged(request, record, exchange)
+            return self._answers.serve(request, record, "stale", str(reason))
+        return self._answers.serve_exchanged(request, record, exchange)
 
     def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
         """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
@@ -112,15 +112,15 @@ class Cache:
         pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
         """
         if self._settings.for_url(request.url).offline:
-            return self._delivery.challenge(request, "offline = true")
+            return self._answers.challenge(request, "offline = true")
         try:
             exchange = self._admitted(request, None, Ask({}), send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._delivery.challenge(request, str(reason))
+            return self._answers.challenge(request, str(reason))
         if exchange.judgement.fault or exchange.judgement.verdict == "reject":
             exchange.answer.body.close()
-            return self._delivery.challenge(request, exchange.judgement.why)
-        return self._delivery.hand_over(request, exchange)
+            return self._answers.challenge(request, exchange.judgement.why)
+        return self._answers.hand_over(request, exchange)
 
     def _admitted(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Exchange:
         """Return what one try brings, where the breaker lets it through; NotAsked where it does not."""
@@ -164,7 +164,7 @@ class Cache:
 
         def late(exchange: Exchange) -> None:
             if _drained(exchange).record:
-                self._delivery.end(request, "late", f"answers in {self._clock() - began:.1f} s")
+                self._answers.end(request, "late", f"answers in {self._clock() - began:.1f} s")
 
         return attempt(work, allowed, late)
 
@@ -184,10 +184,10 @@ class Cache:
 
     def _arrived(self, request: Request, began: float) -> Answer | None:
         """Serve what another process was answered meanwhile: it was asked for us as well (RFC 9111, section 4)."""
-        record = self._holdings.record(request)
+        record = self._copies.record(request)
         served = isinstance(self._decide(request, record), Serve)
         if record and (served or (request.kind == "page" and record.checked >= began)):
-            return self._delivery.serve(request, record, "hit", "another process asked for it")
+            return self._answers.serve(request, record, "hit", "another process asked for it")
         return None
 
     def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
@@ -198,23 +198,23 @@ class Cache:
             exchange = self._upstream.ask(request, record, lambda: _ask(ask, headers, send, patient=True))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause, with_copy=False)
-            self._delivery.fail(request, failure.cause)
+            self._answers.fail(request, failure.cause)
             raise
         if exchange.judgement.verdict == "renew" and exchange.record:
-            self._holdings.complain(exchange.problem)
-            served = self._delivery.serve(request, exchange.record, "revalidated", "expired")
+            self._copies.complain(exchange.problem)
+            served = self._answers.serve(request, exchange.record, "revalidated", "expired")
             return served or self._ask_alone(request, None, Ask({}), send)
-        return self._delivery.hand_over(request, exchange)
+        return self._answers.hand_over(request, exchange)
 
     def _ask_briefly(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
         """Ask once and under the deadline, though there is no copy: this run has lost its patience there already."""
         try:
-            return self._delivery.hand_over(request, self._attempt(request, record, ask, send))
+            return self._answers.hand_over(request, self._attempt(request, record, ask, send))
         except NotAsked:
-            return self._delivery.refuse(request, Refuse(504, ask.failed))
+            return self._answers.refuse(request, Refuse(504, ask.failed))
         except UpstreamFailed as failure:
             self._upstream.failed(request, failure.cause, with_copy=False)
-            return self._delivery.refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
+            return self._answers.refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
 
 
 def _ask(ask: Ask, headers: Mapping[str, str], send: Send, *, patient: bool) -> Answer:

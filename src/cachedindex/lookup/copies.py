@@ -14,7 +14,7 @@ from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
 
-class Holdings:
+class Copies:
     """The store, as one look-up sees it: what cannot be read is not there, and said once."""
 
     def __init__(self, store: Store, settings: Settings, report: Report) -> None:

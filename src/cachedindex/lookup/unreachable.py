@@ -6,7 +6,7 @@ from cachedindex.model import Request
 from cachedindex.rules import urls
 
 
-class Gaps:
+class Unreachable:
     """What each index said of each project, in one process: that is where a client compares them."""
 
     def __init__(self) -> None:

@@ -12,10 +12,10 @@ from io import BytesIO
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.lookup.tee import Tee
-from cachedindex.model import Answer, Cold, Event, EventKind, Health, Record, Request
+from cachedindex.model import Answer, Event, EventKind, Health, Record, Request, RunMemory
 from cachedindex.rules import accept, breaker, layout, pages, privacy, run_memory, urls
 from cachedindex.rules.judge import GONE, Judgement, exceeds, judge
-from cachedindex.store.health_log import EventLog
+from cachedindex.store.health_log import HealthLog
 from cachedindex.store.store import NewBlob, Store
 
 _STORED_HEADERS = (
@@ -39,7 +39,7 @@ class Exchange:
 class Upstream:
     """The origins beyond the store, as the processes of this host, and of this run, see them together."""
 
-    def __init__(self, store: Store, host: EventLog, run: EventLog, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, host: HealthLog, run: HealthLog, clock: Callable[[], float] = time.time) -> None:
         """Take where answers and events are kept; `clock` tells seconds since the epoch."""
         self._store = store
         self._host = host
@@ -57,7 +57,7 @@ class Upstream:
             known = self._recalled[name] = (events, now, breaker.recall(events, now))
         return known[2]
 
-    def cold(self, request: Request) -> Cold:
+    def cold(self, request: Request) -> RunMemory:
         """Return what this run remembers of look-ups without a copy at the request's origin."""
         return run_memory.recall(self._run.events(layout.health_name(request)))
 

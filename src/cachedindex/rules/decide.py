@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cachedindex.model import Cold, Health, Record, Request, number
+from cachedindex.model import Health, Record, Request, RunMemory, number
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
 from cachedindex.rules import accept, privacy, run_memory, urls
 
@@ -63,7 +63,7 @@ Decision = Serve | Ask | Pass | Refuse
 
 
 def decide(
-    request: Request, record: Record | None, settings: Settings, now: float, run: Callable[[], Cold] = Cold
+    request: Request, record: Record | None, settings: Settings, now: float, run: Callable[[], RunMemory] = RunMemory
 ) -> Decision:
     """Return what to do about a request, given what the store has for it, in whatever form.
 
@@ -80,7 +80,7 @@ def decide(
 
 
 def _of_a_whole(
-    request: Request, record: Record | None, settings: Settings, now: float, run: Callable[[], Cold]
+    request: Request, record: Record | None, settings: Settings, now: float, run: Callable[[], RunMemory]
 ) -> Decision:
     if record is None or (request.sha256 and record.sha256 != request.sha256):
         return _without_copy(request, settings, now, run)
@@ -142,7 +142,7 @@ def _not_ours(request: Request) -> str | None:
     return next((reason for reason, applies in reasons.items() if applies), None)
 
 
-def _without_copy(request: Request, settings: Settings, now: float, run: Callable[[], Cold]) -> Decision:
+def _without_copy(request: Request, settings: Settings, now: float, run: Callable[[], RunMemory]) -> Decision:
     if settings.offline:
         return Refuse(504, "offline = true, and nothing is stored")
     if request.kind == "file" or not settings.negative:

@@ -8,38 +8,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cachedindex.model import Cold, Event
+from cachedindex.model import Event, RunMemory
 
 
-def recall(events: Iterable[Event]) -> Cold:
+def recall(events: Iterable[Event]) -> RunMemory:
     """Return the state that the events of one origin amount to."""
-    cold = Cold()
+    cold = RunMemory()
     for event in events:
         cold = learn(cold, event)
     return cold
 
 
-def learn(cold: Cold, event: Event) -> Cold:
+def learn(cold: RunMemory, event: Event) -> RunMemory:
     """Return the state after one more event; any answer shows that the origin is there."""
     if event.what == "failed":
         return replace(cold, failed=(event.at, event.cause))
     missing = {url: at for url, at in cold.missing.items() if url != event.url}
     if event.what == "removed":
         missing[event.url] = event.at
-    return Cold(missing=missing)
+    return RunMemory(missing=missing)
 
 
-def failed_since(cold: Cold, seconds: float, now: float) -> tuple[float, str] | None:
+def failed_since(cold: RunMemory, seconds: float, now: float) -> tuple[float, str] | None:
     """Return when a look-up failed within the last seconds, and of what; a clock that ran back makes it none."""
     return cold.failed if cold.failed and 0 <= now - cold.failed[0] < seconds else None
 
 
-def is_missing(cold: Cold, url: str, seconds: float, now: float) -> bool:
+def is_missing(cold: RunMemory, url: str, seconds: float, now: float) -> bool:
     """Return whether the origin said within the last seconds that it has no such page."""
     at = cold.missing.get(url)
     return at is not None and 0 <= now - at < seconds
 
 
-def worth_noting(cold: Cold, event: Event) -> bool:
+def worth_noting(cold: RunMemory, event: Event) -> bool:
     """Return whether an event changes anything: in a healthy build nothing is written."""
     return learn(cold, event) != cold

@@ -25,7 +25,7 @@ _MOST = 500
 """Events that a process remembers by itself, about as many as a file holds: a script may ask for days."""
 
 
-class EventLog:
+class HealthLog:
     """The events of every origin: in the first folder that takes them, else in this process alone."""
 
     def __init__(self, *homes: tuple[Path, str], told_by: Sequence[tuple[Path, str]] = ()) -> None:
@@ -73,16 +73,16 @@ class EventLog:
             self._own[name].append(event)
 
 
-def of_host(root: Path, run: Path | None, *, read_only: bool = False) -> EventLog:
+def of_host(root: Path, run: Path | None, *, read_only: bool = False) -> HealthLog:
     """Return the log that all processes of this host share: in the host's folder, else in the run's own."""
     shared = (root, f"{FOLDER}/{socket.gethostname() or 'localhost'}")
     own = [(run, "health")] if run else []
-    return EventLog(*own, told_by=[shared]) if read_only else EventLog(shared, *own)
+    return HealthLog(*own, told_by=[shared]) if read_only else HealthLog(shared, *own)
 
 
-def of_run(run: Path | None) -> EventLog:
+def of_run(run: Path | None) -> HealthLog:
     """Return the log that the processes of a run share; a process without a run has its own."""
-    return EventLog((run, "cold")) if run else EventLog()
+    return HealthLog((run, "cold")) if run else HealthLog()
 
 
 def _append(root: Path, path: Path, line: bytes) -> bool:

@@ -223,6 +223,57 @@ def test_events_are_read_on_and_read_anew(tmp_path: Path) -> None:
     assert [event.at for event in log.events("index")] == [101.0, 101.0]
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the files that are opened from now on."""
+    names: list[str] = []
+    real_open, real_read = os.open, Path.read_bytes
+
+    def noticed_open(path: Path, *arguments: int) -> int:
+        names.append(Path(path).name)
+        return real_open(path, *arguments)
+
+    def noticed_read(path: Path) -> bytes:
+        names.append(path.name)
+        return real_read(path)
+
+    monkeypatch.setattr(os, "open", noticed_open)
+    monkeypatch.setattr(Path, "read_bytes", noticed_read)
+    return names
+
+
+def test_a_log_is_opened_only_if_it_has_changed(tmp_path: Path, opened: list[str]) -> None:
+    log, other = (health_log.of_host(tmp_path, tmp_path / "run") for _ in range(2))
+    assert log.events("index") == []
+    assert opened == [], "there is no file"
+    log.append("index", FAILED)  # Which makes the folder.
+    opened.clear()
+    log.append("index", FAILED)
+    assert log.events("index") == [FAILED, FAILED]
+    assert opened == ["index"], "the events are read with the descriptor that appends"
+    other.append("index", replace(FAILED, at=101.0))
+    opened.clear()
+    assert [len(log.events("index")) for _ in range(3)] == [3, 3, 3]
+    assert opened == ["index"]
+
+
+def test_a_claim_shows_who_was_first_with_one_open(tmp_path: Path, opened: list[str]) -> None:
+    log, other = (health_log.of_host(tmp_path, tmp_path / "run") for _ in range(2))
+    other.append("index", FAILED)
+    opened.clear()
+    mine = Event("probing", 101.0, "a", "token")
+    assert log.claim("index", mine) == [FAILED, mine]
+    assert opened == ["index"]
+    log.append("index", FAILED)
+    assert other.claim("index", mine) == [FAILED, FAILED, mine, mine]
+
+
+def test_a_claim_that_no_folder_takes_is_the_processs_own(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    assert health_log.of_host(tmp_path / "cache", None).claim("index", FAILED) == [FAILED]
+    assert health_log.of_run(None).claim("index", FAILED) == [FAILED]
+
+
 def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     (tmp_path / "run").mkdir()

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
 
-from cachedindex.model import Event, EventKind
-from cachedindex.store.schema import NUMBER, Types, fits
-
-_TYPES: Types = {"what": str, "at": NUMBER, "url": str, "cause": str, "took": NUMBER}
-_KINDS = get_args(EventKind)
+from cachedindex.model import Event
 
 
 def encode(event: Event) -> bytes:
@@ -24,6 +19,14 @@ def decode(line: bytes) -> Event | None:
         fields = json.loads(line)
     except (ValueError, RecursionError):  # It was cut, or somebody else wrote it.
         return None
-    if not isinstance(fields, dict) or not fits(fields, _TYPES) or fields["what"] not in _KINDS:
-        return None
-    return Event(what=fields["what"], at=fields["at"], url=fields["url"], cause=fields["cause"], took=fields["took"])
+    match fields:
+        case {
+            "what": "failed" | "answered" | "probing" | "doubted" | "removed" as what,
+            "at": int() | float() as at,
+            "url": str(url),
+            "cause": str(cause),
+            "took": int() | float() as took,
+            **more,
+        } if not more:
+            return Event(what=what, at=at, url=url, cause=cause, took=took)
+    return None

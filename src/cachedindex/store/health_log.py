@@ -117,7 +117,8 @@ class _EventFile:
             if self._path.stat().st_size > _LONGEST:
                 self._path.unlink(missing_ok=True)
         except FileNotFoundError:
-            folder.make(self._root)
+            if not self._root.exists():
+                folder.make(self._root)
         except OSError as error:
             raise disk.unavailable("write to", self._root, error) from error
 

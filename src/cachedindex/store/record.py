@@ -7,13 +7,8 @@ from hashlib import sha256
 from typing import Any
 
 from cachedindex.model import Record
-from cachedindex.store.schema import NUMBER, Types, fits
 
 _MAGIC = b"cachedindex-record-1"
-_TYPES: Types = {
-    "url": str, "final": str, "headers": dict, "asked": NUMBER, "checked": NUMBER, "took": NUMBER, "size": int,
-    "sha256": str, "body": bool, "form": str, "expired": bool,
-}  # fmt: skip
 
 
 def encode(record: Record) -> bytes:
@@ -41,21 +36,8 @@ def decode(raw: bytes, url: str | None = None) -> Record | None:
     The record of another release, with other fields, is None as well: it is sound, but this release cannot use it.
     """
     fields, body = _verified(raw)
-    if fields is None or not fits(fields, _TYPES) or url not in (None, fields["url"]):
-        return None
-    return Record(
-        url=fields["url"],
-        final=fields["final"],
-        headers=fields["headers"],
-        asked=fields["asked"],
-        checked=fields["checked"],
-        took=fields["took"],
-        size=fields["size"],
-        sha256=fields["sha256"],
-        page=body if fields["body"] else None,
-        form=fields["form"],
-        expired=fields["expired"],
-    )
+    record = fields and _record(fields, body)
+    return record if record and url in (None, record.url) else None
 
 
 def is_sound(raw: bytes) -> bool:
@@ -85,3 +67,35 @@ def _verified(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
         return (None if body else fields), body
     is_whole = len(body) == fields.get("size") and sha256(body).hexdigest() == fields.get("sha256")
     return (fields if is_whole else None), body
+
+
+def _record(fields: dict[str, Any], body: bytes) -> Record | None:
+    match fields:
+        case {
+            "url": str(url),
+            "final": str(final),
+            "headers": dict(headers),
+            "asked": int() | float() as asked,
+            "checked": int() | float() as checked,
+            "took": int() | float() as took,
+            "size": int(size),
+            "sha256": str(digest),
+            "body": bool(has_body),
+            "form": str(form),
+            "expired": bool(expired),
+            **more,
+        } if not more:
+            return Record(
+                url=url,
+                final=final,
+                headers=headers,
+                asked=asked,
+                checked=checked,
+                took=took,
+                size=size,
+                sha256=digest,
+                page=body if has_body else None,
+                form=form,
+                expired=expired,
+            )
+    return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record, Request
-from cachedindex.rules import accept
+from cachedindex.rules import accept, layout
 from cachedindex.store import disk
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.private import Private
@@ -49,7 +49,7 @@ class Store:
             return set()
         names: set[str] = set()
         for form in accept.forms(request):
-            path = self._own.record_path(request, form)
+            path = _record_path(self._own, request, form)
             names |= {other.name.removeprefix(f"{path.name}.") for other in path.parent.glob(f"{path.name}.*")}
         return {scope for scope in names if self.get(request.within(scope))}
 
@@ -60,7 +60,7 @@ class Store:
         """
         tree = self._tree(request)
         for form in accept.forms(request):
-            path = tree.record_path(request, form)
+            path = _record_path(tree, request, form)
             record = self._held.get(path) or tree.read(path, request.url)
             if record:
                 if not self.read_only:
@@ -71,7 +71,7 @@ class Store:
     def put(self, request: Request, record: Record) -> bool:
         """Publish a record, unless the stored one was asked for later; return whether it was published."""
         tree = self._tree(request)
-        path = tree.record_path(request, record.form)
+        path = _record_path(tree, request, record.form)
         if self.read_only:
             if record.page is not None:
                 self._held[path] = record
@@ -89,11 +89,11 @@ class Store:
             return
         tree = self._tree(request)
         for form in accept.forms(request):
-            tree.delete(tree.record_path(request, form))
+            tree.delete(_record_path(tree, request, form))
 
     def record_name(self, request: Request, record: Record) -> str:
         """Return the record's path relative to the root, by which `expire` finds it."""
-        return self._tree(request).record_path(request, record.form).relative_to(self.root).as_posix()
+        return _record_path(self._tree(request), request, record.form).relative_to(self.root).as_posix()
 
     def expire(self, name: str) -> None:
         """Have a record revalidated before its time; a record that is gone needs no change."""
@@ -124,7 +124,7 @@ class Store:
     def look_anew(self, request: Request) -> None:
         """See files that another host has stored meanwhile, in spite of an NFS client's memory."""
         tree = self._tree(request)
-        disk.look_anew(tree.record_path(request, accept.forms(request)[0]).parent)
+        disk.look_anew(_record_path(tree, request, accept.forms(request)[0]).parent)
         if request.sha256:
             disk.look_anew(tree.blob_path(request.sha256).parent)
 
@@ -133,3 +133,8 @@ class Store:
             return self._shared
         self.private.secure()
         return self._own
+
+
+def _record_path(tree: Tree, request: Request, form: str) -> Path:
+    """Return where the record of a request lies, in one of the request's forms."""
+    return tree.records.joinpath(*layout.record_path(request, form))

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from cachedindex.model import Record, Request
-from cachedindex.rules import layout
+from cachedindex.model import Record
 from cachedindex.store import blob, disk, folder, record
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.quarantine import Quarantine
@@ -25,14 +24,10 @@ class Tree:
         """`damaged` is called with the new path of each file that did not verify and was moved away."""
         self.root = root
         self._read_only = read_only
-        self._records = root / RECORDS
+        self.records = root / RECORDS
         self._blobs = root / BLOBS
         self._quarantine = Quarantine(root, damaged)
         self._is_made = False
-
-    def record_path(self, request: Request, form: str) -> Path:
-        """Return where the record of a request lies, in one of the request's forms."""
-        return self._records.joinpath(*layout.record_path(request, form))
 
     def blob_path(self, digest: str) -> Path:
         """Return where the blob of a digest lies."""

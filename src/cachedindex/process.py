@@ -51,7 +51,8 @@ def unusable(settings: Settings) -> str | None:
     root = sources.cache_folder(settings)
     if root is None:
         return "there is no folder to keep anything in; set cache-dir"
-    return folder.refusal(root) or folder.refusal(sources.lock_folder(settings, root))
+    refusal = folder.refusal(root) or folder.refusal(sources.lock_folder(settings, root))
+    return str(refusal) if refusal else None
 
 
 def _store(settings: Settings, report: Report) -> Store | None:

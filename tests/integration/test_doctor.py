@@ -104,7 +104,7 @@ def test_damage_strays_and_modes_are_found_and_mended(doctor: Callable[..., Ran]
     assert ran.code == 1
     said = "\n".join(wrong(ran))
     assert "1 strays" in said
-    assert "shut out who may use the folder" in said
+    assert "shut out users of the folder" in said
     assert f"{blob} is damaged" in said
 
     ran = doctor("--repair")

@@ -118,7 +118,7 @@ def test_a_read_only_cache_serves_and_writes_nothing(
     record = store.get(page("six"))
     assert record is not None
     assert not store.put(page("flask"), record)
-    log.note("index", Event("failed", 100.0, "a", "one"))
+    log.append("index", Event("failed", 100.0, "a", "one"))
     assert [event.at for event in log.events("index")] == [100.0]
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*")} == before
     process, said = assembled(tmp_path / "cache", read_only=True)
@@ -224,7 +224,7 @@ from tests.stored import *
 _TOUCH = """
 import time
 store, real = Store(ROOT), time.time
-path = store._path(page("flask"), "html")
+path = record_path(store, page("flask"), "html")
 before = path.stat().st_mtime
 time.time = lambda: real() + 7200
 store.get(page("flask"))
@@ -246,15 +246,16 @@ def test_several_users_share_one_folder(as_user: Callable[..., Ran], umask: int)
         (first, "put_page(Store(ROOT), 'flask'); put_file(Store(ROOT), 'six', b'wheel'); print('stored')"),
         # A record that another owns is touched and evicted, and its damage set aside.
         (second, _TOUCH),
-        (first, "Store(ROOT)._path(page('flask'), 'html').write_bytes(b''); print(Store(ROOT).get(page('flask')))"),
+        (first, "record_path(Store(ROOT), page('flask'), 'html').write_bytes(b'')"),
+        (first, "print(Store(ROOT).get(page('flask')))"),
         (second, "print(__main__.main(['gc', '--max-size', '1']), __main__.main(['doctor']))"),
     ]  # fmt: skip
     ran = [as_user(user, code, umask=umask) for user, code in steps]
     assert not any(one.err for one in ran), ran
     said = [one.out.strip() for one in ran]
-    assert said[:6] == ["stored", "True", "b'newer'", "stored", "True", "None"]
-    assert said[6].startswith("removed 3 files")
-    assert said[6].endswith("0 0"), said[6]
+    assert said[:7] == ["stored", "True", "b'newer'", "stored", "True", "", "None"]
+    assert said[7].startswith("removed 3 files")
+    assert said[7].endswith("0 0"), said[7]
     as_user(first, steps[0][1], umask=umask)
     assert as_user(stranger, _READ, member=False, umask=umask) == Ran(0, "True True\n", "")
 

@@ -582,7 +582,7 @@ def test_a_record_that_a_failed_run_was_served_is_asked_for_again(world: World) 
     world.get()
     record = world.store.get(PAGE)
     assert record is not None
-    world.store.expire(world.store.name(PAGE, record))
+    world.store.expire(world.store.record_name(PAGE, record))
     world.asked.clear()
     assert world.get() == (GOOD, "miss")
     assert len(world.asked) == 1

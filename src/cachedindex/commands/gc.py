@@ -9,7 +9,7 @@ from cachedindex.commands import flags
 from cachedindex.errors import StoreUnavailable
 from cachedindex.run.report import Report, volume
 from cachedindex.store import folder
-from cachedindex.upkeep import gc, listing
+from cachedindex.upkeep import gc, hourly, listing
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     shared = sources.lock_folder(settings, root)
     refusal = folder.refusal(root) or folder.refusal(shared)
     if refusal or settings.read_only:
-        raise StoreUnavailable(refusal or f"{root} is left as it is, since read-only = true")
+        raise StoreUnavailable(str(refusal) if refusal else f"{root} is left as it is, since read-only = true")
     if not folder.is_ours(root):
         raise StoreUnavailable(f"{root} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there")
     if not folder.may_write(root):
@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     if collected is None:
         print(f"another process is collecting in {root}")
         return 0
+    if not arguments.dry_run:
+        hourly.stamp(root)
     removed = "would remove" if arguments.dry_run else "removed"
     print(f"{removed} {collected.removed} files, {volume(collected.freed)}")
     print(f"{collected.kept} files, {volume(collected.size)}, stay in {root}")

@@ -30,7 +30,7 @@ class Copies:
     def record(self, request: Request) -> Record | None:
         """Return what is stored for a request that has its scope."""
         try:
-            return self._store.of(request).get(request)
+            return self._store.get(request)
         except StoreUnavailable as error:
             self.complain(str(error))
             return None
@@ -40,14 +40,14 @@ class Copies:
         if record.page is not None:
             return BytesIO(record.page)
         try:
-            return self._store.of(request).open_blob(record.sha256, record.size)
+            return self._store.open_blob(request, record)
         except StoreUnavailable as error:
             self.complain(str(error))
             return None
 
     def name(self, request: Request, record: Record) -> str:
         """Return what a record is called in the folder."""
-        return self._store.name(request, record)
+        return self._store.record_name(request, record)
 
     def is_somebodys(self, request: Request) -> bool:
         """Return whether this user has a copy of it that takes a credential to get."""

@@ -36,7 +36,7 @@ class Flights:
         """
         name = layout.key(request, accept.forms(request)[0])
         lock = None
-        if self._usable and not self._locks.is_own(name):
+        if self._usable and not self._locks.is_held_here(name):
             try:
                 lock = self._board(request, name, timeout)
             except (StoreUnavailable, UpstreamFailed):  # No locking here: not worth another try, nor a word.
@@ -46,22 +46,22 @@ class Flights:
         return Flight(lock, self._locks, name)
 
     def _board(self, request: Request, name: str, timeout: float) -> Lock | None:
-        before = self._locks.marked(name)
+        before = self._locks.read_mark(name)
         lock = self._attempt(name)
         if lock is None:
             lock = self._wait(request, name, before, timeout)
-            self._store.of(request).look_anew(request)
+            self._store.look_anew(request)
         return lock
 
     def _wait(self, request: Request, name: str, before: bytes | None, timeout: float) -> Lock | None:
         grown, moved = None, time.monotonic()
-        while time.monotonic() - moved < timeout and not self._locks.is_own(name):
+        while time.monotonic() - moved < timeout and not self._locks.is_held_here(name):
             time.sleep(_POLL)
-            if self._locks.marked(name) != before:
+            if self._locks.read_mark(name) != before:
                 return None  # It has landed, and all of them go on, rather than one after the other.
-            if lock := self._locks.attempt(name):
+            if lock := self._locks.try_lock(name):
                 return lock
-            size = self._store.of(request).growing(request.sha256) if request.sha256 else None
+            size = self._store.growing(request)
             if size != grown:
                 grown, moved = size, time.monotonic()
         return None
@@ -69,8 +69,8 @@ class Flights:
     def _attempt(self, name: str) -> Lock | None:
         """Try the lock; the first time in a thread, as it may hang."""
         if self._proven:
-            return self._locks.attempt(name)
-        lock = attempt(lambda: self._locks.attempt(name), lambda: _LONGEST_LOCK, _release)
+            return self._locks.try_lock(name)
+        lock = attempt(lambda: self._locks.try_lock(name), lambda: _LONGEST_LOCK, _release)
         self._proven = True
         return lock
 
@@ -92,7 +92,7 @@ class Flight:
         """Let those who wait go on; once."""
         lock, self._lock = self._lock, None
         if lock:
-            self._locks.mark(self._name)
+            self._locks.change_mark(self._name)
             lock.release()
 
     def land_with(self, body: Body) -> None:

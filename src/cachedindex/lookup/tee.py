@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Body, Record
-from cachedindex.store.store import NewBlob
+from cachedindex.store.blob import NewBlob
 
 _CHUNK = 1 << 16
 

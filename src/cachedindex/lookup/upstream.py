@@ -15,8 +15,9 @@ from cachedindex.lookup.tee import Tee
 from cachedindex.model import Answer, Event, EventKind, Health, Record, Request, RunMemory
 from cachedindex.rules import accept, breaker, layout, pages, privacy, run_memory, urls
 from cachedindex.rules.judge import GONE, Judgement, exceeds, judge
+from cachedindex.store.blob import NewBlob
 from cachedindex.store.health_log import HealthLog
-from cachedindex.store.store import NewBlob, Store
+from cachedindex.store.store import Store
 
 _STORED_HEADERS = (
     "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
@@ -120,10 +121,10 @@ class Upstream:
             headers = _renewed(record, answer)
             new = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, expired=False)
         elif judgement.verdict == "remove":
-            return Exchange(answer, judgement, problem=self._stored(lambda: self._store.of(request).remove(request)))
+            return Exchange(answer, judgement, problem=self._stored(lambda: self._store.remove(request)))
         else:
             return Exchange(answer, judgement)
-        return Exchange(answer, judgement, new, self._stored(lambda: self._store.of(request).put(request, new)))
+        return Exchange(answer, judgement, new, self._stored(lambda: self._store.put(request, new)))
 
     def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Exchange:
         """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
@@ -140,11 +141,11 @@ class Upstream:
                 return None
             blob.commit()
             record = self._record(answer, request, asked, blob.size, blob.sha256)
-            self._store.of(request).put(request, record)
+            self._store.put(request, record)
             return record
 
         try:
-            blob = self._store.of(request).new_blob(request.sha256)
+            blob = self._store.new_blob(request)
         except StoreUnavailable as error:
             return Exchange(answer, judgement, problem=str(error))
         tee = Tee(answer.body, blob, answer.announced, keep)
@@ -165,12 +166,12 @@ class Upstream:
     def _note(self, request: Request, what: EventKind, cause: str = "", took: float = 0.0) -> None:
         event = Event(what, self._clock(), request.remembered_as, cause, took)
         if breaker.worth_noting(self.health(request), event):
-            self._host.note(layout.health_name(request), event)
+            self._host.append(layout.health_name(request), event)
 
     def _remember(self, request: Request, what: EventKind, cause: str = "") -> None:
         event = Event(what, self._clock(), request.remembered_as, cause)
         if request.kind != "file" and run_memory.worth_noting(self.cold(request), event):
-            self._run.note(layout.health_name(request), event)
+            self._run.append(layout.health_name(request), event)
 
     @staticmethod
     def _stored(change: Callable[[], object]) -> str | None:

@@ -57,7 +57,7 @@ def test_a_sync_with_a_dead_index_and_a_warm_cache(
     assert (tmp_path / "project/uv.lock").read_bytes() == lock
     (line,) = second.ours
     assert line.startswith(f"cachedindex: {index.url}: ")
-    assert line.endswith("uv is to live on its own cache (UV_OFFLINE=1)")
+    assert line.endswith("uv uses its own cache (UV_OFFLINE=1)")
     third = run_uv("pip", "install", "--target", "B", "alpha", **SHORT)
     assert third.code == 0, third.err
     assert index.pages_seen() == ["/simple/pip/"], "one question to a dead index, for all"
@@ -151,7 +151,7 @@ def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:
     index.seen.clear()
     ran = run_uv("sync", CACHEDINDEX_OFFLINE="true")
     assert ran.code == 0
-    assert "offline = true; uv is to live on its own cache" in ran.ours[0]
+    assert "offline = true; uv uses its own cache" in ran.ours[0]
     assert index.seen == []
 
 

@@ -17,9 +17,11 @@ from tests.index import Index
 
 PRELUDE = """
 import http.client, json, os, socket, sys, urllib.error, urllib.request
-from cachedindex.process import join
+from cachedindex import sources
+from cachedindex.process import Process
 from cachedindex.clients.urllib import opener
-process = join("test")
+process = Process()
+process.configure(sources.load())
 opener.install(process.cache)
 url, origin = os.environ["INDEX"], os.environ["ORIGIN"]
 def get(path, **options):

@@ -16,6 +16,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.sources import RUN_VARIABLE
 from cachedindex.store import disk
@@ -36,9 +37,12 @@ class RunFolder:
 
     @classmethod
     def begin(cls) -> RunFolder:
-        """Make the folder of a new run; OSError if even the temporary folder cannot be written."""
-        _remove_abandoned()
-        return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        """Make the folder of a new run; StoreUnavailable if even the temporary folder cannot be written."""
+        try:
+            _remove_abandoned()
+            return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make a folder for temporary files: {error.strerror or error}") from error
 
     @classmethod
     def handed_down(cls, environ: Mapping[str, str] = os.environ) -> RunFolder | None:

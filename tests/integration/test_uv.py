@@ -131,8 +131,8 @@ def test_what_the_cache_lacks_is_asked_for_after_all(run_uv: Callable[..., Ran],
     index.fault(faults.status(503), "/simple/pip/")
     ran = run_uv("pip", "install", "--target", "B", "alpha")
     assert ran.code == 0, ran.err
-    assert [line.partition("uv is")[2] for line in ran.ours] == [
-        " to live on its own cache (UV_OFFLINE=1)", " run again, online"
+    assert [line.rpartition("; ")[2] for line in ran.ours] == [
+        "uv uses its own cache (UV_OFFLINE=1)", "it is run again, online"
     ]  # fmt: skip
 
 

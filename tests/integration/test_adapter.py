@@ -323,7 +323,7 @@ def test_an_adapter_that_is_none_of_requests_is_left_alone(
 
     adapter: Any = Own()
     assert open_session(adapter).get("http://index.example/").content == b"own"
-    assert "the build goes on without it" in caplog.text
+    assert "the build continues without the cache" in caplog.text
 
 
 def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, index: Index) -> None:
@@ -346,7 +346,7 @@ def test_a_machine_that_forbids_everything_is_no_error_of_the_scripts(
 
     monkeypatch.setattr("cachedindex.sources.cache_folder", forbidden)
     assert open_session(timeout=7).get(f"{index.url}alpha/").ok
-    assert "Permission denied; the build goes on without it" in caplog.text
+    assert "Permission denied; the build continues without the cache" in caplog.text
 
 
 def test_options_may_be_lists_and_none(open_session: Open, index: Index) -> None:
@@ -376,7 +376,7 @@ def test_a_bug_of_ours_is_said_once_and_breaks_nothing(
         assert session.get(f"{index.url}alpha/").ok
         assert session.get(f"{index.url}beta/").ok
     assert [record.message for record in caplog.records] == [
-        "cachedindex: internal error, ZeroDivisionError: a bug; the build goes on without it"
+        "cachedindex: internal error, ZeroDivisionError: a bug; the build continues without the cache"
     ]
 
 

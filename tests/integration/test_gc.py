@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.run.folder import Run as BuildRun
+from cachedindex.run.folder import RunFolder
 from cachedindex.store import disk
 from cachedindex.store.store import Store
 from cachedindex.upkeep import gc, listing
@@ -471,5 +471,5 @@ def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch:
     link.symlink_to(alive)
     (dead / "1.jsonl").write_text("{}")
     age(dead, 8 * DAY)
-    run = BuildRun.begin()
+    run = RunFolder.begin()
     assert sorted(tmp_path.iterdir()) == sorted([alive, link, run.folder])

@@ -18,9 +18,10 @@ from tests.index import Index
 PRELUDE = """
 import http.client, json, os, socket, sys, urllib.error, urllib.request
 from cachedindex import sources
-from cachedindex.process import assemble
+from cachedindex.process import Process
 from cachedindex.clients.urllib import opener
-process = assemble(sources.load())
+process = Process()
+process.configure(sources.load())
 opener.install(process.cache)
 url, origin = os.environ["INDEX"], os.environ["ORIGIN"]
 def get(path, **options):

@@ -17,7 +17,7 @@ import pytest
 from cachedindex import sources
 from cachedindex.model import Event
 from cachedindex.options import Settings
-from cachedindex.process import Process, assemble
+from cachedindex.process import Process, join
 from cachedindex.store import folder, health_log
 from cachedindex.store.store import Store
 from tests.conftest import SOURCE, Ran
@@ -30,7 +30,7 @@ CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 def assembled() -> Callable[..., tuple[Process, list[str]]]:
     def assembled(root: Path, **options: object) -> tuple[Process, list[str]]:
         said: list[str] = []
-        return assemble(sources.Loaded(Settings(cache_dir=str(root), **options)), said.append), said  # type: ignore[arg-type]
+        return join(object(), sources.Loaded(Settings(cache_dir=str(root), **options)), say=said.append), said  # type: ignore[arg-type]
 
     return assembled
 
@@ -44,7 +44,7 @@ def test_a_folder_that_does_not_say_who_may_write_is_refused(
     process, (said,) = assembled(tmp_path / "cache")
     assert process.cache is None
     assert f"{tmp_path / 'cache'} is not used: " in said
-    assert said.endswith("The build goes on without it")
+    assert said.endswith("the build continues without the cache")
     process, (said,) = assembled(tmp_path / "other", lock_dir=str(tmp_path / "cache"))
     assert process.cache is None
 
@@ -139,10 +139,9 @@ def test_a_read_only_store_holds_a_page_for_its_own_process(tmp_path: Path) -> N
 def test_locks_and_health_may_be_elsewhere(run: Callable[..., object], tmp_path: Path) -> None:
     put_page(Store(tmp_path / "cache"), "six")
     code = """
-from cachedindex import sources
-from cachedindex.process import assemble
+from cachedindex.process import join
 from cachedindex.model import Request
-assemble(sources.load()).cache._upstream.failed(Request("GET", "https://index.example/simple/six/", "page"), "gone")
+join("test").cache._upstream.failed(Request("GET", "https://index.example/simple/six/", "page"), "gone")
 """
     command = ("run", "--lock-dir", "locks", "--", sys.executable, "-c", code)
     run(*CACHEDINDEX, *command)
@@ -162,14 +161,14 @@ for name in ("fcntl", "pwd", "grp"):
     sys.modules[name] = None
 from pathlib import Path
 from cachedindex import __main__
-from cachedindex.run.folder import Run
+from cachedindex.run.folder import RunFolder
 from cachedindex.store.store import Store
 from tests.stored import page, put_file, put_page
 root = Path(os.environ["CACHEDINDEX_CACHE_DIR"])
 put_page(Store(root), "six")
 put_file(Store(root), "six", b"wheel")
 print(Store(root).get(page("six")) is not None)
-Run.begin().end()
+RunFolder.begin().remove_folder()
 print(__main__.main(["doctor"]), __main__.main(["gc", "--max-size", "1"]))
 """
     ran = run(sys.executable, "-c", code, PYTHONPATH=str(SOURCE.parent))
@@ -213,8 +212,8 @@ def as_user() -> Iterator[Callable[..., Ran]]:
 
 
 _IMPORTS = """
-from cachedindex import __main__, sources
-from cachedindex.process import assemble
+from cachedindex import __main__
+from cachedindex.process import join
 from cachedindex.errors import StoreUnavailable
 from cachedindex.store.store import Store
 from tests.stored import *
@@ -231,7 +230,7 @@ store.get(page("flask"))
 print(path.stat().st_mtime > before)
 """
 _READ = """
-store = assemble(sources.load()).store
+store = join("test").store
 print(store.read_only, store.get(page("six")) is not None)
 """
 
@@ -271,7 +270,7 @@ def test_a_default_list_lets_a_group_in_whatever_the_umask(as_user: Callable[...
             pytest.skip(f"SKIPPED FOR WANT OF ACCESS LISTS: {root}: {error.strerror}")
     assert stat.S_IMODE(root.stat().st_mode) == 0o775
     for user in (7001, 7002):
-        code = "assert assemble(sources.load()).cache; put_page(Store(ROOT), 'six', str(os.getuid()).encode())"
+        code = "assert join('test').cache; put_page(Store(ROOT), 'six', str(os.getuid()).encode())"
         ran = as_user(user, code, umask=0o077)
         assert (ran.code, ran.err) == (0, "")
 

@@ -14,7 +14,7 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
-from cachedindex.run.folder import Run
+from cachedindex.run.folder import RunFolder
 from cachedindex.store import blob as blob_module, disk, health_log
 from cachedindex.store.store import Store
 from tests.stored import file, open_blob
@@ -320,25 +320,26 @@ OUTCOME = Outcome("stale", "page", "https://index.example/x/", "https://index.ex
 
 
 def test_a_run_collects_what_its_processes_say_and_leaves_nothing() -> None:
-    run = Run.begin()
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is not None
-    Run(run.folder).note(OUTCOME)
+    run = RunFolder.begin()
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is not None
+    RunFolder(run.folder).add_outcome(OUTCOME)
     assert run.outcomes() == [OUTCOME]
-    Run(run.folder).note_page("index.example/simple/x/page.html.1")
+    RunFolder(run.folder).add_page("index.example/simple/x/page.html.1")
     assert run.pages() == {"index.example/simple/x/page.html.1"}
-    assert [Run(run.folder).first("x"), run.first("x"), run.first("y")] == [True, False, True]
-    run.end()
+    assert RunFolder(run.folder).is_first_to_say("x")
+    assert [run.is_first_to_say("x"), run.is_first_to_say("y")] == [False, True]
+    run.remove_folder()
     assert not run.folder.exists()
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is None
-    assert Run.handed_down({}) is None
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is None
+    assert RunFolder.handed_down({}) is None
 
 
 def test_another_users_folder_is_not_taken_for_the_run(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path)})
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path / "link")}) is None
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path)})
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path / "link")}) is None
     if os.geteuid() != 0:
         pytest.skip("SKIPPED FOR WANT OF ROOT, who alone can give a folder away")
     os.chown(tmp_path, 65534, -1)
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path)}) is None
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path)}) is None
     os.chown(tmp_path, 0, -1)

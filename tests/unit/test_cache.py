@@ -591,10 +591,10 @@ def test_a_record_that_a_failed_run_was_served_is_asked_for_again(world: World) 
 
 def test_what_was_served_unasked_may_be_asked_for_once(world: World) -> None:
     world.get()
-    assert not world.cache.was_not_asked("six"), "upstream has just been asked"
+    assert not world.cache.has_unasked("six"), "upstream has just been asked"
     world.get()
-    assert world.cache.was_not_asked("Six")
-    assert not world.cache.was_not_asked("six")
+    assert world.cache.has_unasked("Six")
+    assert not world.cache.has_unasked("six")
     world.asked.clear()
     with world.cache.refreshing("SIX"):
         world.get()
@@ -670,8 +670,8 @@ def test_an_answer_that_came_late_is_told(world: World) -> None:
     let_go, told = threading.Event(), threading.Event()
     add = world.report.add
 
-    def noticed(outcome: Outcome) -> None:
-        add(outcome)
+    def noticed(outcome: Outcome, page: str = "") -> None:
+        add(outcome, page)
         if outcome.ended == "late":
             told.set()
 

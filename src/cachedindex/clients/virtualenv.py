@@ -26,7 +26,7 @@ class Carrier:
         try:
             return _hook() is not None and tuple(interpreter.version_info[:2]) >= installation.OLDEST_PYTHON
         except Exception as error:  # noqa: BLE001 - an interpreter that is described in another way
-            Report().broken(error)
+            Report().internal_error(error)
             return False
 
     @classmethod
@@ -38,7 +38,7 @@ class Carrier:
         try:
             installation.install(installation.Place(Path(creator.purelib)), str(creator.exe), _hook().CONFIG)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-            Report().broken(error)
+            Report().internal_error(error)
         return []
 
 

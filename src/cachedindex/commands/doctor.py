@@ -14,7 +14,7 @@ from cachedindex.commands import flags
 from cachedindex.errors import UpstreamFailed
 from cachedindex.lookup.deadline import attempt
 from cachedindex.options import OPTIONS, size, truth
-from cachedindex.run.report import ago, volume
+from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder
 from cachedindex.upkeep import inspection, verify
 from cachedindex.upkeep.inspection import Finding

@@ -7,7 +7,8 @@ import argparse
 from cachedindex import sources
 from cachedindex.commands import flags
 from cachedindex.errors import StoreUnavailable
-from cachedindex.run.report import Report, volume
+from cachedindex.run.report import Report
+from cachedindex.run.summary import volume
 from cachedindex.store import folder
 from cachedindex.upkeep import gc, hourly, listing
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Collect, and return 0; StoreUnavailable for a folder that is not ours, or not to be changed."""
     loaded, environ = flags.load(arguments)
     for warning in loaded.warnings:
-        Report().complain(f"{warning} (ignored)")
+        Report().warn(f"{warning} (ignored)")
     settings = loaded.settings
     root = sources.cache_folder(settings, environ)
     if root is None or listing.is_empty(root):

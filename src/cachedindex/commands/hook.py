@@ -78,7 +78,7 @@ def _why_idle(python: Python) -> str | None:
     if not python.loaded:
         broken = any(place.ours() for place in (python.environment, python.base))
         return "it is installed, but does not start" if broken else "it is not installed"
-    return process.unusable(_settings(python).settings)
+    return process.why_unusable(_settings(python).settings)
 
 
 def _settings(python: Python) -> sources.Loaded:

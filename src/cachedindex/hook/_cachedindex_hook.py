@@ -62,7 +62,7 @@ class _Loader(object):
             self._after(module)
         except Exception as error:
             who = "buildout" if module.__name__.startswith("zc.") else "pip"
-            _say("%s works on without the cache: %s: %s" % (who, type(error).__name__, error))
+            _say("%s continues without the cache: %s: %s" % (who, type(error).__name__, error))
 
 
 def _attach(session_module):
@@ -99,7 +99,7 @@ def _name_settings():
 def _load_package(client):
     """Load the package by its place; on sys.path its neighbours would count as installed. False where it cannot be."""
     if sys.version_info < _OLDEST_PYTHON:
-        _say("%s on Python %s works on without the cache, which needs 3.10" % (client, sys.version.split()[0]))
+        _say("%s on Python %s continues without the cache, which needs 3.10" % (client, sys.version.split()[0]))
         return False
     _name_settings()
     if "cachedindex" in sys.modules:

@@ -23,7 +23,7 @@ def _load_hook():
         sys.modules["_cachedindex_hook"].activate()
     except Exception as error:  # pip must run all the same.
         try:
-            line = "cachedindex: pip works on without the cache: %s\n" % error
+            line = "cachedindex: pip continues without the cache: %s\n" % error
             os.write(sys.stderr.fileno(), line.encode())
         except Exception:  # It is closed, or full.
             pass

@@ -51,12 +51,13 @@ class Answers:
         # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
         status = "hit" if request.kind == "file" else f"hit; ttl={left}"
         status = status if ended in ("hit", "stale") else "fwd=stale"
+        name = ""
         if request.kind == "page":
             self._gave_page(request, record)
         if request.kind == "page" and ended == "hit":
             self._unasked.add(urls.project(request.url))
-            self._report.served(self._copies.name(request, record))
-        self.end(request, ended, why, now - record.checked)
+            name = self._copies.name(request, record)
+        self.end(request, ended, why, now - record.checked, name)
         return _of_copy(request, record, body, f"cachedindex; {status}")
 
     def serve_exchanged(self, request: Request, record: Record, exchange: Exchange) -> Answer | None:
@@ -124,10 +125,10 @@ class Answers:
         self.end(request, "failed", why)
         self._is_down(request, why)
 
-    def end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
+    def end(self, request: Request, ended: Ended, why: str, age: float | None = None, page: str = "") -> None:
         """Report a look-up's one outcome."""
         url = urls.public(request.url)
-        self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age))
+        self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age), page)
 
     def _streamed(self, request: Request, tee: Tee) -> None:
         self._copies.complain(tee.problem)
@@ -148,7 +149,7 @@ class Answers:
 
     def _say(self, gap: str | None) -> None:
         if gap:
-            self._report.complain(gap)
+            self._report.warn(gap)
 
 
 def _of_copy(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:

@@ -88,7 +88,7 @@ class Cache:
         finally:
             self._refreshed = ()
 
-    def was_not_asked(self, project: str) -> bool:
+    def has_unasked(self, project: str) -> bool:
         """Return whether upstream may know more of a project than this process was given; true once for each."""
         return self._answers.was_unasked(project)
 

@@ -60,7 +60,7 @@ class Copies:
     def complain(self, problem: str | None) -> None:
         """Say once what the folder did not do."""
         if problem:
-            self._report.complain(f"{problem}; the build goes on, and nothing is stored", about="the store")
+            self._report.warn(f"{problem}; the build goes on, and nothing is stored", about="the store")
 
     def _scoped(self, request: Request) -> Request:
         """Return the request with a scope in place of its credential, unless nothing private can be kept."""

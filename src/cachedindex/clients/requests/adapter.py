@@ -111,7 +111,7 @@ class IndexAdapter(BaseAdapter):
             except IndexMissing as missing:
                 failed = self._fatal(f"cachedindex: {missing}")
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-                self._cache.report.broken(error)
+                self._cache.report.internal_error(error)
         if failed:
             raise failed  # Here, so that it gains no context that it did not have.
         return self._inner.send(request, **options) if response is None else response

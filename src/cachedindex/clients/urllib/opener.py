@@ -72,7 +72,7 @@ class CacheHandler(urllib.request.BaseHandler):
         except IndexMissing as missing:
             failed = self._fatal(f"cachedindex: {missing}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-            self._cache.report.broken(error)
+            self._cache.report.internal_error(error)
         if failed:
             raise failed
         return None

@@ -41,7 +41,7 @@ def set_up() -> None:
         print("Setting up .venv, which takes half a minute", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
     done = ENVIRONMENT / "set-up"
-    wanted = (HERE / "setup.py").read_text("utf-8")
+    wanted = "".join((HERE / name).read_text("utf-8") for name in ("pyproject.toml", "setup.py"))
     if not done.exists() or done.read_text("utf-8") != wanted:
         run(python, "-m", "pip", "install", "-q", "--upgrade", "pip")
         run(python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[dev]")

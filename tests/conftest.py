@@ -21,6 +21,8 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 SOURCE = CHECKOUT / "src"
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+"""Has this checkout's Python measure which lines it runs, in child processes too."""
 BUILDOUT = """
 [buildout]
 extensions = {extensions}
@@ -83,8 +85,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """Give variables with a cache, a home and pip caches of this test's own."""
     home = tmp_path / "home"
     home.mkdir()
+    measured = {name: value for name, value in os.environ.items() if name == MEASURED}
     return {
         **clean_environment(home),
+        **measured,
         "CACHEDINDEX_CACHE_DIR": str(tmp_path / "cache"),
         "PIP_CACHE_DIR": str(tmp_path / "pip-cache"),
     }

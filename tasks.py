@@ -1,7 +1,8 @@
 """Set everything up in `.venv` and do one of the project's two jobs: `python3 tasks.py demo`, `python3 tasks.py test`.
 
 demo: a real pip build and a real buildout, each twice, the second time with an index that cannot be reached.
-test: the linters, the type checker and all tests; further arguments go to pytest.
+test: the linters, the type checker and all tests, whose coverage is measured; further arguments go to pytest, and then
+nothing is measured unless --cov is one of them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def set_up() -> None:
         print("Setting up .venv, which takes half a minute", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
     done = ENVIRONMENT / "set-up"
-    wanted = (HERE / "setup.py").read_text("utf-8")
+    wanted = "".join((HERE / name).read_text("utf-8") for name in ("pyproject.toml", "setup.py"))
     if not done.exists() or done.read_text("utf-8") != wanted:
         run(python, "-m", "pip", "install", "-q", "--upgrade", "pip")
         run(python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[dev]")
@@ -50,7 +51,14 @@ def set_up() -> None:
 
 def test(arguments: list[str]) -> int:
     """Run the checks, all of them, and return the worst exit code."""
-    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", *arguments]]
+    # One more than there are processors, as many tests wait for a moment.
+    workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
+    checks = [
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy"],
+        ["pytest", *workers, *(arguments or ["--cov"])],
+    ]
     return max(abs(subprocess.run([TOOLS / name, *rest], cwd=HERE, check=False).returncode) for name, *rest in checks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 SOURCE = CHECKOUT / "src"
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+"""Has this checkout's Python measure which lines it runs, in child processes too."""
 BUILDOUT = """
 [buildout]
 extensions = {extensions}
@@ -82,8 +85,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """Give variables with a cache, a home and pip caches of this test's own."""
     home = tmp_path / "home"
     home.mkdir()
+    measured = {name: value for name, value in os.environ.items() if name == MEASURED}
     return {
         **clean_environment(home),
+        **measured,
         "CACHEDINDEX_CACHE_DIR": str(tmp_path / "cache"),
         "PIP_CACHE_DIR": str(tmp_path / "pip-cache"),
     }
@@ -143,33 +148,47 @@ def wheelhouse(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def python_with(wheelhouse: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Give a function that makes an environment with some real distributions in it, and returns its python."""
-    made: dict[tuple[str, ...], Path] = {}
-
-    def make(*requirements: str, interpreter: str | Path = sys.executable) -> Path:
-        key = (*requirements, str(interpreter))
-        if key not in made:
-            home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("environment")
-            wheels = wheelhouse(*requirements, interpreter=interpreter)
-            made[key] = environments.make(folder, home, wheels, *requirements, interpreter=interpreter)
-        return made[key]
-
-    return make
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that all workers of this session have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def our_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the wheel of this checkout."""
-    return environments.our_wheel(tmp_path_factory.mktemp("wheel"))
+def python_with(
+    wheelhouse: Callable[..., Path], shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Give a function that returns the Python of an environment with some real distributions, and ours on demand.
+
+    All tests of a session share it, so none may change it.
+    """
+    home = tmp_path_factory.mktemp("home")
+
+    def our_wheel() -> Path:
+        folder = shared / "wheel"
+        folder.mkdir(exist_ok=True)
+        return next(environments.once(folder, lambda: environments.our_wheel(folder)).glob("*.whl"))
+
+    def python_with(*requirements: str, ours: bool = False, interpreter: str | Path = sys.executable) -> Path:
+        wheels = wheelhouse(*requirements, interpreter=interpreter)
+        folder = shared / environments.named(*requirements, *(["ours"] if ours else []), interpreter=interpreter)
+
+        def make() -> None:
+            python = environments.make(folder, home, wheels, *requirements, interpreter=interpreter)
+            if ours:
+                environments.install(python, home, "--no-deps", our_wheel())
+
+        return environments.once(folder, make) / "bin" / "python"
+
+    return python_with
 
 
 @pytest.fixture(scope="session")
-def python(python_with: Callable[..., Path], our_wheel: Path) -> Path:
+def python(python_with: Callable[..., Path]) -> Path:
     """Give a Python with the newest zc.buildout, this package, and the libraries that the project pins otherwise."""
-    python = python_with("zc.buildout", "requests", "filelock")
-    environments.install(python, our_wheel.parent, "--no-deps", our_wheel)
-    return python
+    return python_with("zc.buildout", "requests", "filelock", ours=True)
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock
 
 from tests import pythons
 
@@ -31,22 +34,37 @@ def clean_environment(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
+def once(folder: Path, make: Callable[[], object]) -> Path:
+    """Return a folder that the first process which wants it makes; other processes wait for that, and share it."""
+    complete = Path(f"{folder}.complete")
+    with FileLock(f"{folder}.lock"):
+        if not complete.exists():
+            make()
+            complete.touch()
+    return folder
+
+
+def named(*requirements: str, interpreter: str | Path = sys.executable) -> str:
+    """Return the name of a folder for these requirements and this Python."""
+    return re.sub("[=<>]", "", "-".join((*requirements, f"cpython-{pythons.version(interpreter)}")))
+
+
 def fetch(wheelhouses: Path, home: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:
     """Return a folder below `wheelhouses` with the distributions, fetched from this machine's index the first time."""
-    name = "-".join((*requirements, f"cpython-{pythons.version(interpreter)}"))
-    folder = wheelhouses / re.sub("[=<>]", "", name)
-    if not folder.exists():
-        command = [interpreter, "-m", "pip", "download", "-q", "-d", f"{folder}.part", *requirements]
+    folder = wheelhouses / named(*requirements, interpreter=interpreter)
+    command = [interpreter, "-m", "pip", "download", "-q", "-d", folder, *requirements]
+
+    def download() -> None:
         process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)
         if process.returncode:
             raise NoNetwork(f"no {' '.join(requirements)}: {process.stderr[-300:]}")
-        Path(f"{folder}.part").rename(folder)
-    return folder
+
+    return once(folder, download)
 
 
 def make(folder: Path, home: Path, wheels: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:
     """Make an environment with the requirements from a folder of wheels, and return its python."""
-    command = [interpreter, "-m", "venv", folder]
+    command = [interpreter, "-m", "venv", "--clear", folder]
     subprocess.run(command, env=clean_environment(home), check=True, capture_output=True)
     python = folder / "bin" / "python"
     install(python, home, "-U", "--find-links", wheels, *requirements)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import MEASURED
+
 Mount = Callable[..., None]
 
 
@@ -21,6 +23,12 @@ def needed(*tools: str) -> None:
     for tool, package in (words.split(" of ") for words in tools):
         if shutil.which(tool) is None:
             pytest.skip(f"SKIPPED FOR WANT OF A TOOL: no {tool}; install {package}")
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no child process measure its coverage: that takes memory and time, and a kill would leave half a file."""
+    monkeypatch.delenv(MEASURED, raising=False)
 
 
 @pytest.fixture

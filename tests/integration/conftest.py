@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import environments, packages
+from tests import packages
 
 RELEASES = {
     "newest": ("zc.buildout", "requests", "filelock"),
@@ -27,18 +27,13 @@ RECIPES = {
 
 
 @pytest.fixture(scope="session")
-def with_buildout(python_with: Callable[..., Path], our_wheel: Path) -> Callable[..., Path]:
+def with_buildout(python_with: Callable[..., Path]) -> Callable[..., Path]:
     """Give a function that returns a Python with a release of zc.buildout and this package beside it."""
-    done: set[Path] = set()
 
-    def make(release: str = "newest", interpreter: str | Path = sys.executable) -> Path:
-        python = python_with(*RELEASES[release], interpreter=interpreter)
-        if python not in done:
-            environments.install(python, our_wheel.parent, "--no-deps", our_wheel)
-            done.add(python)
-        return python
+    def with_buildout(release: str = "newest", interpreter: str | Path = sys.executable) -> Path:
+        return python_with(*RELEASES[release], ours=True, interpreter=interpreter)
 
-    return make
+    return with_buildout
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ import pytest
 
 from cachedindex.clients.virtualenv import Carrier
 from tests import index as faults
-from tests.conftest import SOURCE, Ran, Run
+from tests.conftest import Ran, Run
 from tests.index import Index
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
@@ -24,16 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def tools(python_with: Callable[..., Path]) -> Path:
     """Give the folder of the tools' commands, with cachedindex installed beside them."""
-    python = python_with(*TOOLS)
-    (site,) = (python.parent.parent / "lib").glob("*/site-packages")
-    entry_points = importlib.metadata.distribution("cachedindex").read_text("entry_points.txt") or ""
-    assert "virtualenv.activate" in entry_points, "install this checkout again: its entry points have changed"
-    info = site / "cachedindex-0.dist-info"
-    info.mkdir()
-    (info / "entry_points.txt").write_text(entry_points)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cachedindex\nVersion: 0\n")
-    (site / "cachedindex.pth").write_text(f"{SOURCE}\n")
-    return python.parent
+    return python_with(*TOOLS, ours=True).parent
 
 
 @pytest.fixture

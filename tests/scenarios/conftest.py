@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import environments, packages
+from tests import packages
 from tests.clients import NEWEST_PIP, OLDEST_PIP, Buildout, Client, Job, Pip, Script
 from tests.names import NoNames
 from tests.sites import Door, Site, opened
@@ -48,15 +48,13 @@ def site_at(star: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ca
 
 
 @pytest.fixture(scope="session")
-def client_named(python_with: Callable[..., Path], our_wheel: Path, star: Path) -> Callable[[str], Client]:
+def client_named(python_with: Callable[..., Path], python: Path, star: Path) -> Callable[[str], Client]:
     """Give a function that returns a client by the name that a test's parameter has."""
 
     def client_named(name: str) -> Client:
         if name == "script":
             return Script(NAMES)
         if name == "buildout":
-            python = python_with("zc.buildout", "requests", "filelock")
-            environments.install(python, our_wheel.parent, "--no-deps", our_wheel)
             return Buildout(python, installed=star)
         return Pip(python_with({"oldest pip": OLDEST_PIP, "newest pip": NEWEST_PIP}[name]))
 

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 CLIENTS = ("oldest pip", "newest pip", "buildout")
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+# A client's cache is filled once by each worker that needs it, so one worker has all tests of a client.
+@pytest.mark.parametrize("client", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CLIENTS])
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_build_comes_out_the_same(job_of: JobOf, name: str, client: str) -> None:
     survives(job_of(client, FAULTS[name].door), FAULTS[name])
@@ -40,6 +41,7 @@ IN_HTML = ("body shorter than Content-Length", "chunked without an end", "gzip c
            "broken JSON of the right length", "another project's page", "older serial", "200 with no body")  # fmt: skip
 
 
+@pytest.mark.xdist_group("html")
 @pytest.mark.parametrize("name", IN_HTML)
 def test_pages_in_html_hide_no_fault(html_job: Job, name: str) -> None:
     survives(html_job, FAULTS[name])

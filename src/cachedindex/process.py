@@ -20,7 +20,7 @@ from types import MappingProxyType
 from cachedindex import sources
 from cachedindex.errors import StoreUnavailable
 from cachedindex.lookup.cache import Cache
-from cachedindex.lookup.single_flight import Flights
+from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.options import Settings
 from cachedindex.run import environment
@@ -124,8 +124,8 @@ class Process:
         store = Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside)
         host = health_log.of_host(shared, own, read_only=read_only)
         upstream = Upstream(store, host, health_log.of_run(own))
-        flights = None if read_only else Flights(locks.Locks(shared / locks.FOLDER, shared), store)
-        self.cache = Cache(store, upstream, settings, self.report, flights=flights)
+        single_flight = None if read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
+        self.cache = Cache(store, upstream, settings, self.report, single_flight=single_flight)
         self.store, self.upstream = store, upstream
 
     def _print_summary(self, run: RunFolder) -> None:

@@ -141,7 +141,7 @@ def test_locks_and_health_may_be_elsewhere(run: Callable[..., object], tmp_path:
     code = """
 from cachedindex.process import join
 from cachedindex.model import Request
-join("test").cache._upstream.failed(Request("GET", "https://index.example/simple/six/", "page"), "gone")
+join("test").cache._upstream.origin(Request("GET", "https://index.example/simple/six/", "page")).failed("gone")
 """
     command = ("run", "--lock-dir", "locks", "--", sys.executable, "-c", code)
     run(*CACHEDINDEX, *command)

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 import cachedindex
-from cachedindex.lookup.single_flight import Flights
+from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.model import Request, Route
 from cachedindex.rules import layout
 from cachedindex.store.locks import Lock, Locks
@@ -271,7 +271,7 @@ def test_a_file_is_waited_for_while_it_grows(
     monkeypatch.setattr("cachedindex.lookup.single_flight.time", clock)
     monkeypatch.setattr(Locks, "is_held_here", lambda *_: False)
     monkeypatch.setattr(store, "growing", lambda _: min(int(clock.now / 0.05), growths))
-    Flights(Locks(tmp_path / "locks", tmp_path), store).board(FILE, 1.0).land()
+    SingleFlight(Locks(tmp_path / "locks", tmp_path), store).enter(FILE, 1.0).settle()
     assert clock.now == pytest.approx(waited, abs=0.2)
     lock.release()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from cachedindex import __version__, sources
 from cachedindex.commands import flags
-from cachedindex.errors import UpstreamFailed
-from cachedindex.lookup.deadline import attempt
+from cachedindex.errors import DeadlinePassed
+from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.options import OPTIONS, size, truth
 from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder
@@ -78,8 +78,10 @@ def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Ite
 
 def _locking(shared: Path) -> Finding:
     try:
-        return attempt(lambda: inspection.locking(shared), lambda: _LOCK_PATIENCE, lambda _: None)
-    except UpstreamFailed:
+        return call_with_deadline(
+            lambda: inspection.locking(shared), _LOCK_PATIENCE, lambda: _LOCK_PATIENCE, lambda _: None
+        )
+    except DeadlinePassed:
         return Finding(f"a lock in {shared} hangs", "set lock-dir to a folder on this host's own disk")
 
 

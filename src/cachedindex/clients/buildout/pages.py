@@ -13,6 +13,7 @@ from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Request, Send
 from cachedindex.process import Process
 from cachedindex.rules import pins, urls
+from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
 
 _NO_PROJECTS = b"<!DOCTYPE html><html><head><title>Simple index</title></head><body></body></html>"
@@ -60,10 +61,10 @@ class BuildoutPages:
         finally:
             self._search = Search()
 
-    def answer(self, request: Request, send: Send) -> Answer | None:
+    def answer(self, request: Request, send: Send) -> Answer | Pass:
         """Return the cache's answer, cut if a version is pinned; from an index that is down, an empty project list."""
         if self.cache is None:
-            return None
+            return Pass("there is no cache")
         search = self._search
         if request.url.rstrip("/") == search.down:
             return _no_projects(request)
@@ -73,7 +74,7 @@ class BuildoutPages:
         except UpstreamFailed:
             search.down = _index(request) if is_projects else search.down
             raise
-        if not isinstance(answer, Answer) or not is_projects:
+        if isinstance(answer, Pass) or not is_projects:
             return answer
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             search.down = _index(request)

@@ -16,13 +16,12 @@ from pathlib import Path
 from cachedindex.clients.common import cause, request_of
 from cachedindex.clients.urllib.opener import answer_from, proxy_of
 from cachedindex.clients.uv import indexes
-from cachedindex.errors import NotAsked, UpstreamFailed
-from cachedindex.lookup.deadline import attempt
+from cachedindex.errors import DeadlinePassed, NotAsked, UpstreamFailed
+from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Request
 from cachedindex.options import Settings
 from cachedindex.process import Process
-from cachedindex.rules import breaker
 
 _RESOLVING = {"add", "build", "export", "lock", "pip", "remove", "run", "sync", "tool", "tree"}
 """The commands that look things up in an index; the others, such as `publish`, need the network."""
@@ -84,20 +83,29 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     trust = "tls" if index.startswith("https:") else "http"
     asked = urllib.request.Request(f"{index}{_ASKED_FOR}/", headers={"Accept": _ACCEPT})  # noqa: S310 - of http(s) only
     request = request_of("GET", asked.full_url, asked.headers, trust=trust, proxy=proxy_of(asked))
-    if upstream.admit(request) == "hold":
-        return breaker.why(upstream.health(request), request.remembered_as)
+    origin = upstream.origin(request)
     try:
-        exchange = attempt(
-            lambda: upstream.ask(request, None, lambda: _send(request, asked, settings.timeout)),
+        origin.admit()
+    except NotAsked as reason:
+        return str(reason)
+
+    def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+        del headers, patient
+        return _send(request, asked, settings.timeout)
+
+    try:
+        exchange = call_with_deadline(
+            lambda: upstream.ask(origin, None, {}, send, patient=False),
+            settings.timeout,
             lambda: settings.timeout,
             lambda _: None,
         )
-    except UpstreamFailed as error:
-        upstream.failed(request, error.cause)
-        return error.cause
+    except (UpstreamFailed, DeadlinePassed) as error:
+        origin.failed(str(error))
+        return str(error)
     except NotAsked:
         return None
-    return exchange.judgement.why if exchange.judgement.fault else None
+    return exchange.meaning.why if exchange.meaning.note == "failed" else None
 
 
 def _send(request: Request, asked: urllib.request.Request, timeout: float) -> Answer:

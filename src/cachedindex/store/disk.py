@@ -120,7 +120,7 @@ class NewFile:
 
 
 def publish(path: Path, data: bytes, root: Path) -> None:
-    """Write a whole file at once; StoreUnavailable leaves what was there before."""
+    """Write a whole file at once; if it raises StoreUnavailable, an older file of that name is still there."""
     new = NewFile(path, root)
     new.write(data)
     new.commit()

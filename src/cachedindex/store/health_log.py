@@ -35,7 +35,7 @@ class HealthLog:
         self._folders += [(root, below, True) for root, below in homes]
         self._files: dict[str, list[_EventFile]] = {}
         self._own: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=_MOST))
-        self._merged: dict[str, tuple[list[list[Event]], list[Event]]] = {}
+        self._merged: dict[str, tuple[list[Sequence[Event]], list[Event]]] = {}
 
     def events(self, name: str) -> Sequence[Event]:
         """Return an origin's events in order of time, by the origin's name; a file that cannot be read has none.
@@ -43,7 +43,7 @@ class HealthLog:
         Both the host's folder and the run's are read, since a folder may have become full, or writable, meanwhile. No
         file is opened unless it has changed since it was read, and the result is the same object if nothing was added.
         """
-        parts = [list(self._own[name])]
+        parts: list[Sequence[Event]] = [tuple(self._own[name])]
         for file in self._files_of(name):
             file.refresh()
             parts.append(file.state.events)
@@ -80,7 +80,7 @@ class _State(NamedTuple):
     """Size, modification time and inode, of which one changes if the file does."""
     lines: bytes = b""
     """Its whole lines, without one that is being written."""
-    events: list[Event] = []  # noqa: RUF012 - never changed
+    events: tuple[Event, ...] = ()
 
 
 class _EventFile:
@@ -145,5 +145,4 @@ def _after(state: _State, signature: tuple[int, int, int], raw: bytes) -> _State
     if not lines.startswith(state.lines):  # It was begun anew.
         state = _State()
     decoded = [event_line.decode(line) for line in lines[len(state.lines) :].splitlines()]
-    added = [event for event in decoded if event]
-    return _State(signature, lines, [*state.events, *added] if added else state.events)
+    return _State(signature, lines, (*state.events, *[event for event in decoded if event]))

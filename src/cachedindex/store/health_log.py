@@ -20,7 +20,7 @@ from cachedindex.store import disk, event as event_line, folder
 
 FOLDER = "health-v1"
 _LONGEST = 1 << 16
-"""Bytes at which a file is begun anew: to lose it costs a few questions to upstream, no more."""
+"""Bytes from which on the next event starts a new file: losing the old one costs a few requests, no more."""
 
 _MOST = 500
 """Events that a process remembers by itself, about as many as a file holds: a script may run for days."""
@@ -112,7 +112,7 @@ class _EventFile:
         return True
 
     def _prepare(self) -> None:
-        """Have a folder to write to, and begin a long file anew."""
+        """Have a folder to write to, and start a new file in place of a long one."""
         try:
             if self._path.stat().st_size > _LONGEST:
                 self._path.unlink(missing_ok=True)
@@ -142,7 +142,7 @@ def _signature(status: os.stat_result) -> tuple[int, int, int]:
 def _after(state: _State, signature: tuple[int, int, int], raw: bytes) -> _State:
     """Return the state once the file was read again: only the lines that were added are decoded."""
     lines = raw[: raw.rfind(b"\n") + 1]
-    if not lines.startswith(state.lines):  # It was begun anew.
+    if not lines.startswith(state.lines):  # Another process has started a new file.
         state = _State()
     decoded = [event_line.decode(line) for line in lines[len(state.lines) :].splitlines()]
     return _State(signature, lines, (*state.events, *[event for event in decoded if event]))

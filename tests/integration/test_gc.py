@@ -401,6 +401,7 @@ def test_the_command_says_what_it_did(run: Run, tmp_path: Path) -> None:
         assert removed.startswith(f"{did} 2 files, 100.")
         assert kept.startswith("1 files, ")
         assert kept.endswith(f" stay in {store.root}")
+        assert (store.root / "gc.stamp").exists() == (not options)
     assert store.get(page("six")) is not None
 
 

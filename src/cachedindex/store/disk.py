@@ -120,7 +120,7 @@ class NewFile:
 
 
 def publish(path: Path, data: bytes, root: Path) -> None:
-    """Write a whole file at once; StoreUnavailable leaves what was there before."""
+    """Write a whole file at once; if it raises StoreUnavailable, an older file of that name is still there."""
     new = NewFile(path, root)
     new.write(data)
     new.commit()
@@ -128,7 +128,12 @@ def publish(path: Path, data: bytes, root: Path) -> None:
 
 def append(path: Path, line: bytes, root: Path) -> None:
     """Append one short line, in one write, which a local file system does not mix with another process's."""
-    append_and_read(path, line, root)
+    with failing_as_unavailable("write to", root):
+        descriptor = open_shared(path, os.O_APPEND | os.O_WRONLY, root)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
 
 
 def append_and_read(path: Path, line: bytes, root: Path) -> tuple[os.stat_result, bytes]:

@@ -20,7 +20,7 @@ from cachedindex.store import disk, event as event_line, folder
 
 FOLDER = "health-v1"
 _LONGEST = 1 << 16
-"""Bytes at which a file is begun anew: to lose it costs a few questions to upstream, no more."""
+"""Bytes from which on the next event starts a new file: losing the old one costs a few requests, no more."""
 
 _MOST = 500
 """Events that a process remembers by itself, about as many as a file holds: a script may run for days."""
@@ -35,7 +35,7 @@ class HealthLog:
         self._folders += [(root, below, True) for root, below in homes]
         self._files: dict[str, list[_EventFile]] = {}
         self._own: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=_MOST))
-        self._merged: dict[str, tuple[list[list[Event]], list[Event]]] = {}
+        self._merged: dict[str, tuple[list[Sequence[Event]], list[Event]]] = {}
 
     def events(self, name: str) -> Sequence[Event]:
         """Return an origin's events in order of time, by the origin's name; a file that cannot be read has none.
@@ -43,7 +43,7 @@ class HealthLog:
         Both the host's folder and the run's are read, since a folder may have become full, or writable, meanwhile. No
         file is opened unless it has changed since it was read, and the result is the same object if nothing was added.
         """
-        parts = [list(self._own[name])]
+        parts: list[Sequence[Event]] = [tuple(self._own[name])]
         for file in self._files_of(name):
             file.refresh()
             parts.append(file.state.events)
@@ -80,7 +80,7 @@ class _State(NamedTuple):
     """Size, modification time and inode, of which one changes if the file does."""
     lines: bytes = b""
     """Its whole lines, without one that is being written."""
-    events: list[Event] = []  # noqa: RUF012 - never changed
+    events: tuple[Event, ...] = ()
 
 
 class _EventFile:
@@ -112,7 +112,7 @@ class _EventFile:
         return True
 
     def _prepare(self) -> None:
-        """Have a folder to write to, and begin a long file anew."""
+        """Have a folder to write to, and start a new file in place of a long one."""
         try:
             if self._path.stat().st_size > _LONGEST:
                 self._path.unlink(missing_ok=True)
@@ -142,8 +142,7 @@ def _signature(status: os.stat_result) -> tuple[int, int, int]:
 def _after(state: _State, signature: tuple[int, int, int], raw: bytes) -> _State:
     """Return the state once the file was read again: only the lines that were added are decoded."""
     lines = raw[: raw.rfind(b"\n") + 1]
-    if not lines.startswith(state.lines):  # It was begun anew.
+    if not lines.startswith(state.lines):  # Another process has started a new file.
         state = _State()
     decoded = [event_line.decode(line) for line in lines[len(state.lines) :].splitlines()]
-    added = [event for event in decoded if event]
-    return _State(signature, lines, [*state.events, *added] if added else state.events)
+    return _State(signature, lines, (*state.events, *[event for event in decoded if event]))

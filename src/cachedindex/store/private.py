@@ -78,7 +78,7 @@ class Private:
 
     def _secret(self) -> bytes:
         secret = disk.read(self.folder / _SECRET, self.folder)
-        if secret is None or len(secret) != _SECRET_SIZE:  # Damaged: what was stored by means of the old one is lost.
+        if secret is None or len(secret) != _SECRET_SIZE:  # Damaged: all that was stored with the old one is lost.
             if self._read_only:
                 raise StoreUnavailable(f"{self.folder / _SECRET} is damaged")
             secret = secrets.token_bytes(_SECRET_SIZE)

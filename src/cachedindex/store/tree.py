@@ -44,10 +44,10 @@ class Tree:
         raw = disk.read(path, self.root)
         if raw is None:
             return None
-        found = record.decode(raw, url)
-        if found is None and not self._read_only and not record.is_sound(raw):
+        stored = record.decode(raw, url)
+        if stored is None and not self._read_only and not record.is_sound(raw):
             self._quarantine.isolate(path, lambda: not is_sound_record(path, self.root))
-        return found
+        return stored
 
     def publish(self, path: Path, new: Record) -> None:
         """Write a record, in place of the one that was there."""

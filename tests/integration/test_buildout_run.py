@@ -226,5 +226,5 @@ def test_nothing_is_said_twice(
     wrong = {"CACHEDINDEX_NEGATIVE": "soon", "CACHEDINDEX_MAX_SIZE": "much"}
     second = buildout("B", own=own, python=with_buildout(), **EXPIRED, **wrong)
     assert second.code == 0, second.err
-    told = ("CACHEDINDEX_NEGATIVE", "CACHEDINDEX_MAX_SIZE", "index: a client", "2 downloads and 6 pages stale")
+    told = ("CACHEDINDEX_NEGATIVE", "CACHEDINDEX_MAX_SIZE", "index: has no effect", "2 downloads and 6 pages stale")
     assert [[word for word in told if word in line] for line in second.ours] == [[*told[:2]], [told[2]], [told[3]]]

@@ -83,7 +83,7 @@ def test_what_is_not_ours_is_left_alone(doctor: Callable[..., Ran], tmp_path: Pa
     (tmp_path / "cache/mine").write_text("mine")
     ran = doctor("--repair")
     assert ran.code == 1
-    assert "it holds what is not ours" in wrong(ran)[0]
+    assert "it holds files of another program" in wrong(ran)[0]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
 
 

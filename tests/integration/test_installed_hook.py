@@ -299,9 +299,9 @@ def test_a_damaged_start_file_is_told_and_mended(
 
 def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine')")
-    with pytest.raises(SettingsError, match="there is one already, and it is not ours"):
-        installation.install(Place(tmp_path, base=True), sys.executable)
-    assert not installation.remove(Place(tmp_path, base=True))
+    with pytest.raises(SettingsError, match="there is one already, and cachedindex did not write it"):
+        installation.install_hook(Place(tmp_path, base=True), sys.executable)
+    assert not installation.remove_hook(Place(tmp_path, base=True))
     assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
 
 
@@ -317,9 +317,9 @@ def test_code_that_anybody_can_change_is_not_installed(
     place = tmp_path / "site-packages"
     place.mkdir()
     with pytest.raises(SettingsError, match=f"{tmp_path / opened}: every user may write there"):
-        installation.install(Place(place), sys.executable)
+        installation.install_hook(Place(place), sys.executable)
     place.chmod(0o777)  # As all is that a job makes whose umask is 0.
-    installation.install(Place(place), sys.executable)
+    installation.install_hook(Place(place), sys.executable)
 
 
 def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
@@ -329,11 +329,11 @@ def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
         folder = tmp_path / "closed"
         folder.mkdir(mode=0o500)
     with pytest.raises(SettingsError, match="cannot write to"):
-        installation.install(Place(folder), sys.executable)
+        installation.install_hook(Place(folder), sys.executable)
 
 
 def test_the_entry_point_of_the_start_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installation.install(Place(tmp_path), sys.executable)
+    installation.install_hook(Place(tmp_path), sys.executable)
     monkeypatch.syspath_prepend(tmp_path)
     (name,) = [
         line for line in (tmp_path / "_cachedindex_start.start").read_text().splitlines() if not line.startswith("#")

@@ -25,7 +25,7 @@ _FROM_TERMINAL = ("SIGINT", "SIGQUIT")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command to the command line's parser."""
+    """Add the command to the parser of the command line."""
     parser = commands.add_parser(
         "run",
         help="run a command whose pips survive an index that does not answer",

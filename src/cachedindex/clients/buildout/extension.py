@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cachedindex import sources
-from cachedindex.clients.buildout import finder, pips
+from cachedindex.clients.buildout import eggproxy, finder, pips
 from cachedindex.clients.buildout.pages import BuildoutPages
 from cachedindex.clients.urllib import opener
 from cachedindex.errors import SettingsError
-from cachedindex.options import from_2012
 from cachedindex.process import Process, join
 from cachedindex.run import environment
 from cachedindex.run.report import Report
@@ -93,7 +92,7 @@ def _options(buildout: Any) -> tuple[dict[str, str], list[str]]:
     """Return the options of the section, and remarks; paths are as buildout reads paths, offline is as buildout is."""
     # Not `in buildout`: that is false for a section whose substitution fails.
     section = dict(buildout[sources.SECTION]) if sources.SECTION in buildout.keys() else {}  # noqa: SIM118
-    options, remarks = from_2012(section, _PLACE)
+    options, remarks = eggproxy.translated(section, _PLACE)
     base = Path(buildout["buildout"]["directory"])
     for name in ("cache-dir", "lock-dir"):
         if options.get(name):

@@ -61,7 +61,7 @@ def may_run_again(command: Sequence[str], code: int) -> bool:
 def _has_cache(command: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Return whether uv has stored a page of any index; if not, offline is no help."""
     named = [value for option, value in pairwise(command) if option == "--cache-dir"]
-    folder = named[-1] if named else indexes.said(command[0], "cache", "dir", environ=environ).strip()
+    folder = named[-1] if named else indexes.output(command[0], "cache", "dir", environ=environ).strip()
     return any(Path(folder).glob("simple-v*/*/*"))
 
 

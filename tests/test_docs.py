@@ -1,10 +1,100 @@
-"""What the documentation says of the tests is so."""
+"""What the documentation says of files, commands, options and tests is so."""
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+
+from cachedindex.commands import doctor, gc, hook, run
+from cachedindex.options import OPTIONS
 from tests.conftest import CHECKOUT
+
+PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md"))]
+COMMANDS = {"run": run, "hook": hook, "gc": gc, "doctor": doctor}
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+
+
+def code(page: Path) -> Iterator[str]:
+    """Yield what a page shows as code: indented and fenced lines, continued ones joined, and what is in backticks."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    yield from (line for block in fenced for line in block.splitlines())
+    yield from re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        path, _, anchor = target.partition("#")
+        if "://" in path or path.startswith("mailto:"):
+            continue
+        there = page.parent / path if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@each_page
+def test_every_path_and_module_is_there(page: Path) -> None:
+    for line in code(page):
+        for path in re.findall(r"(?<![\w./-])((?:tests|bench|docs|src|\.ci|\.github)/[\w./-]*)", line):
+            assert (CHECKOUT / path).exists(), path
+        for module in re.findall(r"python3? -m (bench(?:\.\w+)*)", line):
+            assert (CHECKOUT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_module_that_is_named_is_there(name: str) -> None:
+    """Such a name is a path below the checkout, the package or the tests."""
+    for path in re.findall(r"`([\w/]+\.py)`", (CHECKOUT / name).read_text("utf-8")):
+        folders = (CHECKOUT, CHECKOUT / "src/cachedindex", CHECKOUT / "tests")
+        assert any((folder / path).is_file() for folder in folders), path
+
+
+@pytest.fixture
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cachedindex", exit_on_error=False)
+    commands = parser.add_subparsers(required=True)
+    for command in COMMANDS.values():
+        command.add_to(commands)
+    return parser
+
+
+def commands_in(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of each cachedindex command in a page's code, and its arguments without the command to be run."""
+    for line in code(page):
+        for name, arguments in re.findall(r"(?:(?<![\w./=-])|(?<=bin/))cachedindex ([a-z]+)(.*)", line):
+            yield name, re.split(r"(?:^| )(?:--|&&|#)(?: |$)", arguments)[0]
+
+
+@each_page
+def test_every_command_is_one(page: Path, parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, arguments in commands_in(page):
+        assert name in COMMANDS, f"cachedindex {name}"
+        words = shlex.split(re.sub(r"\[options\]|[\[\]…]|\|.*?(?= \[|$)", "", arguments))
+        if name == "hook" and not words:  # It is the command that is meant, not a call of it.
+            continue
+        try:
+            parser.parse_args([name, *words, *(["--", "true"] if name == "run" else [])])
+        except (SystemExit, argparse.ArgumentError) as error:
+            pytest.fail(f"cachedindex {name} {arguments}: {error} {capsys.readouterr().err}")
+
+
+def test_every_option_is_in_the_reference() -> None:
+    text = (CHECKOUT / "docs/reference/options.md").read_text("utf-8")
+    table = text.partition("\n\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == list(OPTIONS)
 
 
 def test_every_guarantee_names_a_test_that_is_there() -> None:

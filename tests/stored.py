@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record, Request
-from cachedindex.rules import layout
 from cachedindex.store.store import Store
 
 HOUR = 3600.0
@@ -42,7 +41,7 @@ def put_file(store: Store, name: str, data: bytes) -> tuple[Path, Path]:
 
 
 def record_path(store: Store, request: Request, form: str) -> Path:
-    return store._tree(request).records.joinpath(*layout.record_path(request, form))
+    return store._tree(request).record_path(request, form)
 
 
 def open_blob(store: Store, digest: str, size: int) -> BinaryIO | None:

@@ -8,7 +8,7 @@ from cachedindex.errors import DeadlinePassed, NotAsked, StoreUnavailable
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Body, Request
-from cachedindex.rules import accept, layout
+from cachedindex.rules import layout
 from cachedindex.store.locks import Lock, Locks
 from cachedindex.store.store import Store
 
@@ -35,7 +35,7 @@ class SingleFlight:
         seconds; a file makes progress as long as it grows. If the other was killed, one of those that wait takes its
         place.
         """
-        name = layout.key(request, accept.forms(request)[0])
+        name = layout.preferred_key(request)
         lock = None
         if self._usable and not self._locks.is_held_here(name):
             try:

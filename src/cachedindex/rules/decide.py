@@ -144,7 +144,7 @@ def _bypassed(request: Request) -> str | None:
         return "parts come from files only"
     if "no-store" in request.headers.get("cache-control", ""):
         return "the client wants it unstored"
-    if request.kind == "page" and not accept.is_of_a_page(request):
+    if request.kind == "page" and not accept.is_of_a_page(request.headers.get("accept", "*/*")):
         return "it asks for a form that no index page has"
     return None
 
@@ -184,7 +184,7 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
 
 
 def _is_preferred(request: Request, record: Record) -> bool:
-    return record.form == accept.forms(request)[0]
+    return record.form == accept.forms(request.kind, request.headers.get("accept", ""))[0]
 
 
 def _is_fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:

@@ -8,12 +8,17 @@ from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Request
-from cachedindex.rules import urls
+from cachedindex.rules import accept, urls
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 """Names that cannot be files on Windows, whatever follows the first dot."""
+
+
+def record_paths(request: Request) -> Sequence[Sequence[str]]:
+    """Return the paths of a request's records, one for each form that it accepts, the preferred one first."""
+    return [record_path(request, form) for form in _forms(request)]
 
 
 def record_path(request: Request, form: str) -> Sequence[str]:
@@ -36,6 +41,11 @@ def key(request: Request, form: str) -> str:
     return f"{public}.{scope}" if scope else public
 
 
+def preferred_key(request: Request) -> str:
+    """Return the key of the record that the request prefers: what its processes wait for together."""
+    return key(request, _forms(request)[0])
+
+
 def health_name(request: Request) -> str:
     """Return the file name of the health log of the request's origin, as reached by its proxy and trust."""
     origin, route = urls.origin(request.url), request.route
@@ -46,6 +56,10 @@ def subject(request: Request) -> str:
     """Return what an event in a health log is about: another credential may have been answered otherwise."""
     scope = request.identity.scope
     return f"{request.url}#{scope}" if scope else request.url
+
+
+def _forms(request: Request) -> Sequence[str]:
+    return accept.forms(request.kind, request.headers.get("accept", ""))
 
 
 def _segment(text: str) -> str:

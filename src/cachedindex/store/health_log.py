@@ -5,6 +5,7 @@ Appending needs no lock, and no event is lost to another process's write, so tha
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections import defaultdict, deque
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
-from cachedindex.store import disk, event as event_line, folder
+from cachedindex.store import disk, folder
 
 FOLDER = "health-v1"
 _LONGEST = 1 << 16
@@ -54,7 +55,7 @@ class HealthLog:
 
     def append(self, name: str, event: Event) -> None:
         """Write an event for the other processes; if no folder accepts it, this process remembers it by itself."""
-        line = event_line.encode(event)
+        line = encode(event)
         for file in self._files_of(name):
             if file.is_writable and file.append(line):
                 return
@@ -144,5 +145,30 @@ def _after(state: _State, signature: tuple[int, int, int], raw: bytes) -> _State
     lines = raw[: raw.rfind(b"\n") + 1]
     if not lines.startswith(state.lines):  # Another process has started a new file.
         state = _State()
-    decoded = [event_line.decode(line) for line in lines[len(state.lines) :].splitlines()]
+    decoded = [decode(line) for line in lines[len(state.lines) :].splitlines()]
     return _State(signature, lines, (*state.events, *[event for event in decoded if event]))
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as a line of JSON, with its line feed."""
+    fields = {"what": event.what, "at": event.at, "url": event.url, "cause": event.cause, "took": event.took}
+    return json.dumps(fields).encode() + b"\n"
+
+
+def decode(line: bytes) -> Event | None:
+    """Return the line's event; None if a full disk cut the line, or another release wrote it."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):  # It was cut, or somebody else wrote it.
+        return None
+    match fields:
+        case {
+            "what": "failed" | "answered" | "probing" | "doubted" | "removed" as what,
+            "at": int() | float() as at,
+            "url": str(url),
+            "cause": str(cause),
+            "took": int() | float() as took,
+            **more,
+        } if not more:
+            return Event(what=what, at=at, url=url, cause=cause, took=took)
+    return None

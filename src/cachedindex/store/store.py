@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record, Request
-from cachedindex.rules import accept, layout
-from cachedindex.store import disk
+from cachedindex.rules import layout
+from cachedindex.store import blob, disk, folder, record
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.private import Private
-from cachedindex.store.tree import Tree
+from cachedindex.store.quarantine import Quarantine
 
+RECORDS = "records-v1"
+BLOBS = "blobs-v1"
 _LATEST = 600.0
 """Seconds by which an answer may be late. A stored record that is further ahead is from a clock that was wrong."""
 
@@ -48,8 +50,7 @@ class Store:
         if not self.private.is_own():
             return set()
         names: set[str] = set()
-        for form in accept.forms(request):
-            path = _record_path(self._own, request, form)
+        for path in self._own.record_paths(request):
             names |= {other.name.removeprefix(f"{path.name}.") for other in path.parent.glob(f"{path.name}.*")}
         return {scope for scope in names if self.get(request.within(scope))}
 
@@ -59,27 +60,26 @@ class Store:
         A damaged record is None, and the next answer replaces it.
         """
         tree = self._tree(request)
-        for form in accept.forms(request):
-            path = _record_path(tree, request, form)
-            record = self._held.get(path) or tree.read(path, request.url)
-            if record:
+        for path in tree.record_paths(request):
+            found = self._held.get(path) or tree.read(path, request.url)
+            if found:
                 if not self.read_only:
                     disk.touch(path)
-                return record
+                return found
         return None
 
-    def put(self, request: Request, record: Record) -> bool:
+    def put(self, request: Request, new: Record) -> bool:
         """Publish a record, unless the stored one was asked for later; return whether it was published."""
         tree = self._tree(request)
-        path = _record_path(tree, request, record.form)
+        path = tree.record_path(request, new.form)
         if self.read_only:
-            if record.page is not None:
-                self._held[path] = record
+            if new.page is not None:
+                self._held[path] = new
             return False
         stored = tree.read(path, request.url)
-        if stored and record.asked < stored.asked < record.asked + _LATEST:
+        if stored and new.asked < stored.asked < new.asked + _LATEST:
             return False
-        tree.publish(path, record)
+        tree.publish(path, new)
         self._stored(path)
         return True
 
@@ -88,12 +88,12 @@ class Store:
         if self.read_only:
             return
         tree = self._tree(request)
-        for form in accept.forms(request):
-            tree.delete(_record_path(tree, request, form))
+        for path in tree.record_paths(request):
+            tree.delete(path)
 
-    def record_name(self, request: Request, record: Record) -> str:
+    def record_name(self, request: Request, stored: Record) -> str:
         """Return the record's path relative to the root, by which `expire` finds it."""
-        return _record_path(self._tree(request), request, record.form).relative_to(self.root).as_posix()
+        return self._tree(request).record_path(request, stored.form).relative_to(self.root).as_posix()
 
     def expire(self, name: str) -> None:
         """Have a record revalidated before its time; a record that is gone needs no change."""
@@ -105,13 +105,13 @@ class Store:
         if stored and not stored.expired:
             tree.publish(path, replace(stored, expired=True))
 
-    def open_blob(self, request: Request, record: Record) -> BinaryIO | None:
+    def open_blob(self, request: Request, stored: Record) -> BinaryIO | None:
         """Return a record's open blob, with every byte verified; None if it is gone or damaged."""
         tree = self._tree(request)
-        blob = tree.open_blob(record.sha256, record.size)
-        if blob and not self.read_only:
-            disk.touch(tree.blob_path(record.sha256))
-        return blob
+        opened = tree.open_blob(stored.sha256, stored.size)
+        if opened and not self.read_only:
+            disk.touch(tree.blob_path(stored.sha256))
+        return opened
 
     def new_blob(self, request: Request) -> NewBlob:
         """Return a blob to be written for a request; its name follows from its bytes, not from the promised digest."""
@@ -124,7 +124,7 @@ class Store:
     def look_anew(self, request: Request) -> None:
         """See files that another host has stored meanwhile, in spite of an NFS client's memory."""
         tree = self._tree(request)
-        disk.look_anew(_record_path(tree, request, accept.forms(request)[0]).parent)
+        disk.look_anew(tree.record_paths(request)[0].parent)
         if request.sha256:
             disk.look_anew(tree.blob_path(request.sha256).parent)
 
@@ -135,6 +135,83 @@ class Store:
         return self._own
 
 
-def _record_path(tree: Tree, request: Request, form: str) -> Path:
-    """Return where the record of a request lies, in one of the request's forms."""
-    return tree.records.joinpath(*layout.record_path(request, form))
+class Tree:
+    """Verifies every file that it reads, and publishes each one whole. Methods raise StoreUnavailable."""
+
+    def __init__(
+        self, root: Path, *, read_only: bool = False, damaged: Callable[[Path], None] = lambda _: None
+    ) -> None:
+        """`damaged` is called with the new path of each file that did not verify and was moved away."""
+        self.root = root
+        self._read_only = read_only
+        self._records = root / RECORDS
+        self._blobs = root / BLOBS
+        self._quarantine = Quarantine(root, damaged)
+        self._is_made = False
+
+    def record_path(self, request: Request, form: str) -> Path:
+        """Return where the record of a request lies, in one of the request's forms."""
+        return self._records.joinpath(*layout.record_path(request, form))
+
+    def record_paths(self, request: Request) -> list[Path]:
+        """Return where the records of a request lie, the preferred one first."""
+        return [self._records.joinpath(*path) for path in layout.record_paths(request)]
+
+    def blob_path(self, digest: str) -> Path:
+        """Return where the blob of a digest lies."""
+        return self._blobs / digest[:2] / digest
+
+    def make(self) -> None:
+        """Make the root with its tag, once in a process."""
+        if not self._is_made:
+            folder.make_tagged(self.root)
+            self._is_made = True
+
+    def read(self, path: Path, url: str | None = None) -> Record | None:
+        """Return the verified record (for `url`); a damaged one is moved to the quarantine, and None."""
+        raw = disk.read(path, self.root)
+        if raw is None:
+            return None
+        stored = record.decode(raw, url)
+        if stored is None and not self._read_only and not record.is_sound(raw):
+            self._quarantine.isolate(path, lambda: not is_sound_record(path, self.root))
+        return stored
+
+    def publish(self, path: Path, new: Record) -> None:
+        """Write a record, in place of the one that was there."""
+        self.make()
+        disk.publish(path, record.encode(new), self.root)
+
+    def delete(self, path: Path) -> None:
+        """Delete a record, if it is there."""
+        with disk.failing_as_unavailable("write to", self.root):
+            path.unlink(missing_ok=True)
+
+    def open_blob(self, digest: str, size: int) -> BinaryIO | None:
+        """Return an open blob of which every byte has been verified, or None if there is no such blob."""
+        path = self.blob_path(digest)
+        opened = blob.open_hashed(path, self.root)
+        if opened is None:
+            return None
+        file, actual, length = opened
+        if (actual, length) == (digest, size):
+            return file
+        file.close()
+        if actual != digest and not self._read_only:
+            self._quarantine.isolate(path, lambda: not blob.is_sound(path))
+        return None
+
+    def new_blob(self, promised: str | None) -> NewBlob:
+        """Return a blob to be written; its name follows from its bytes, even if another digest was promised.
+
+        The promised digest is in the name of its temporary, by which other processes see it grow.
+        """
+        self.make()
+        path = self.blob_path(promised) if promised else self._blobs / "incoming"
+        return NewBlob(disk.NewFile(path, self.root), self.blob_path)
+
+
+def is_sound_record(path: Path, root: Path) -> bool:
+    """Return whether every byte of a record is as it was written, or the record is gone."""
+    raw = disk.read(path, root)
+    return raw is None or record.is_sound(raw)

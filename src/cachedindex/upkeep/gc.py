@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cachedindex.rules.eviction import Entry, plan
 from cachedindex.store import disk, locks, record
-from cachedindex.store.tree import BLOBS
+from cachedindex.store.store import BLOBS
 from cachedindex.upkeep import listing
 from cachedindex.upkeep.listing import ListedFile
 

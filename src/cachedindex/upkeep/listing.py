@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cachedindex.store import disk, health_log, locks, private, quarantine
-from cachedindex.store.tree import BLOBS, RECORDS
+from cachedindex.store.store import BLOBS, RECORDS
 
 _STORED = (RECORDS, BLOBS, quarantine.FOLDER)
 _COORDINATION = (locks.FOLDER, health_log.FOLDER)

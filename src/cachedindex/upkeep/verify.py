@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import blob, tree
+from cachedindex.store import blob, store
 from cachedindex.store.quarantine import Quarantine
 from cachedindex.upkeep import listing
 from cachedindex.upkeep.inspection import Finding
@@ -75,7 +75,7 @@ def modes(root: Path, *, repair: bool) -> Finding:
 
 def _checks(top: Path) -> Iterator[tuple[Path, Callable[[Path], bool]]]:
     for file in listing.records(top):
-        yield file.path, lambda path: tree.is_sound_record(path, top)
+        yield file.path, lambda path: store.is_sound_record(path, top)
     for file in listing.blobs(top):
         yield file.path, blob.is_sound
 

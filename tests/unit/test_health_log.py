@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Event
-from cachedindex.store.event import decode, encode
+from cachedindex.store.health_log import decode, encode
 
 WRITTEN_BY_0_1_0 = [
     (

@@ -43,7 +43,7 @@ def duration(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def positive(text: str) -> float:
+def _positive(text: str) -> float:
     """Return a duration in seconds; ValueError for 0."""
     seconds = duration(text)
     if not seconds:
@@ -51,7 +51,7 @@ def positive(text: str) -> float:
     return seconds
 
 
-def staleness(text: str) -> float:
+def _staleness(text: str) -> float:
     """Return a duration in seconds: 0 for "never", infinity for "unlimited"."""
     words = {"never": 0.0, "unlimited": math.inf}
     try:
@@ -60,10 +60,10 @@ def staleness(text: str) -> float:
         raise ValueError(f"{error}; or never, or unlimited") from None
 
 
-def idleness(text: str) -> float:
+def _idleness(text: str) -> float:
     """Return a duration in seconds: infinity for "unlimited"; ValueError for 0."""
     try:
-        return math.inf if text.strip().lower() == "unlimited" else positive(text)
+        return math.inf if text.strip().lower() == "unlimited" else _positive(text)
     except ValueError:
         raise ValueError('write a duration longer than 0, as in "60 d"; or unlimited') from None
 
@@ -88,7 +88,7 @@ def truth(text: str) -> bool:
     raise ValueError("write true or false")
 
 
-def names(text: str) -> tuple[str, ...]:
+def _names(text: str) -> tuple[str, ...]:
     """Return the project names in `text`."""
     words = tuple(word for word in re.split(r"[\s,]+", text) if word)
     if not all(word == ":all:" or re.fullmatch(r"[A-Za-z0-9._-]+", word) for word in words):
@@ -96,7 +96,7 @@ def names(text: str) -> tuple[str, ...]:
     return words
 
 
-def missing(text: str) -> str:
+def _missing(text: str) -> str:
     """Return "warn" or "fail"."""
     word = text.strip().lower()
     if word not in ("warn", "fail"):
@@ -104,7 +104,7 @@ def missing(text: str) -> str:
     return word
 
 
-def prefix(text: str) -> str:
+def _prefix(text: str) -> str:
     """Return the URL of an index, without credentials and with a slash at its end."""
     url = text.strip()
     if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
@@ -113,7 +113,7 @@ def prefix(text: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/"
 
 
-def folder(text: str) -> str:
+def _folder(text: str) -> str:
     """Return the path as it is written."""
     if not text.strip():
         raise ValueError("write the path of a folder")
@@ -168,25 +168,25 @@ class Option:
 
 
 OPTIONS: Mapping[str, Option] = {
-    "cache-dir": Option(folder, "the folder that all jobs of this host share"),
+    "cache-dir": Option(_folder, "the folder that all jobs of this host share"),
     "index-ttl": Option(duration, "how long a page is fresh (default: as the index says, at most 10 min)"),
-    "timeout": Option(positive, "how long upstream may take if a copy could be served instead (3 s)"),
-    "stale-if-error": Option(staleness, "how long after its time to live a copy is of use (30 d, never, unlimited)"),
+    "timeout": Option(_positive, "how long upstream may take if a copy could be served instead (3 s)"),
+    "stale-if-error": Option(_staleness, "how long after its time to live a copy is of use (30 d, never, unlimited)"),
     "negative": Option(duration, "how long a run remembers that an index lacks a page, or is down (60 s)"),
-    "missing-index": Option(missing, "warn or fail if an index that is down may have a needed project (warn)"),
+    "missing-index": Option(_missing, "warn or fail if an index that is down may have a needed project (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
-    "refresh": Option(names, "ask upstream for these projects, or :all:, even if a page is fresh"),
+    "refresh": Option(_names, "ask upstream for these projects, or :all:, even if a page is fresh"),
     "share": Option(truth, "let every user read the answers that needed credentials (false)"),
     "read-only": Option(truth, "serve from the cache, and store nothing (false)"),
     "max-size": Option(size, "how much may be stored; the least recently used is deleted first (10 GB, unlimited)"),
-    "max-idle": Option(idleness, "how long an unused file is kept (60 d, unlimited)"),
-    "lock-dir": Option(folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
+    "max-idle": Option(_idleness, "how long an unused file is kept (60 d, unlimited)"),
+    "lock-dir": Option(_folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
     "disable": Option(truth, "do nothing (false)"),
     "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (false)"),
 }
 _OF_THE_CACHE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins")
-INDEX_OPTIONS: Mapping[str, Option] = {
-    "url": Option(prefix, "the URL of the index"),
+_INDEX_OPTIONS: Mapping[str, Option] = {
+    "url": Option(_prefix, "the URL of the index"),
     **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_CACHE},
 }
 """The options that one index may have for itself."""
@@ -232,7 +232,7 @@ def read(
 
 def read_index(options: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[Problem]]:
     """Return the value of `indexes` for the section of one index, unless it lacks the URL."""
-    values, problems = read(options, place, known=INDEX_OPTIONS)
+    values, problems = read(options, place, known=_INDEX_OPTIONS)
     url = values.pop("url", None)
     if url is None:
         if "url" not in options:

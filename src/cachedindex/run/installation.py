@@ -22,7 +22,7 @@ _MARK = "# Written by `cachedindex hook install`; `cachedindex hook remove` take
 _START = Path(__file__).parent.parent / "hook" / "sitecustomize.py"
 _MODULE = "_cachedindex_start"
 _IMPORT = f'import sys; exec("try: import {_MODULE}\\nexcept Exception: pass")\n'
-"""site runs lines that begin with `import`, and prints a traceback where one fails (Python 3.10 to 3.14, site.py)."""
+"""site runs lines that begin with `import`, and prints a traceback if one fails (Python 3.10 to 3.14, site.py)."""
 _ASK = """
 import json, sys, sysconfig
 hook = sys.modules.get("_cachedindex_hook")

@@ -28,13 +28,13 @@ _PLACE = f"[{sources.SECTION}]"
 
 def attach() -> None:
     """Cover buildout from before its first read, by the settings of the environment and the node."""
-    _cover(sources.load(), {}, {})
+    _cover(join(_CLIENT, sources.load(), begin=True), {}, {})
 
 
 def extension(buildout: Any) -> None:
     """Cover this buildout by its own options; entry point `zc.buildout.extension` (zc.buildout 6.0.1, buildout.py).
 
-    buildout calls every extension that is installed, and those that it lists once more.
+    If a buildout lists any extension, it calls every one that is installed.
     """
     from zc.buildout import UserError  # noqa: PLC0415 - buildout is our caller
 
@@ -42,8 +42,10 @@ def extension(buildout: Any) -> None:
         options, remarks = _options(buildout)
         sections = {name: dict(buildout[name]) for name in buildout if sources.is_index_section(name)}
         loaded = sources.load(options, _PLACE, sections=sections)
-        process = _cover(replace(loaded, warnings=(*remarks, *loaded.warnings)), options, sections)
+        loaded = replace(loaded, warnings=(*remarks, *loaded.warnings))
+        process = join(_CLIENT, loaded, begin=True)
         process.failed = True  # Until `unload` is called.
+        _cover(process, options, sections)
         _hand_down_at_restart(buildout, process)
     except SettingsError as error:
         raise UserError(str(error)) from None
@@ -61,18 +63,16 @@ def unload(_buildout: Any) -> None:
     join(_CLIENT).failed = False
 
 
-def _cover(loaded: sources.Loaded, options: Mapping[str, str], sections: Mapping[str, Mapping[str, str]]) -> Process:
-    """Use these settings, and hand `options` and `sections` down to buildout's pips."""
-    process = join(_CLIENT, loaded, begin=True)
+def _cover(process: Process, options: Mapping[str, str], sections: Mapping[str, Mapping[str, str]]) -> None:
+    """Put the cache before the look-ups of buildout and of its pips, which get `options` and `sections`."""
     if process.cache is None:
-        # `cachedindex run` covers pips by itself.
+        # A pip below `cachedindex run` is covered even without buildout.
         process.children = {sources.variable("disable"): "true"}
-        return process
-    process.hand_down(os.environ, {**options, **environment.given(os.environ)}, sections)
+        return
     if not process.attached:
         process.attached = True
         _attach(process)
-    return process
+    process.hand_down(os.environ, {**options, **environment.given(os.environ)}, sections)
 
 
 def _attach(process: Process) -> None:

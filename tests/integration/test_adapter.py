@@ -24,7 +24,7 @@ from tests.index import JSON, Index
 
 
 class Watched(HTTPAdapter):
-    """A ready adapter that tells what it was sent with, and can fail."""
+    """A ready adapter that records the arguments of send, and can fail."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -230,7 +230,7 @@ def test_a_session_that_does_not_trust_its_environment_sends_nothing_of_it(open_
 
 
 class Scripted(HTTPAdapter):
-    """Answers a redirect from a.example to b.example, whose certificate it does not verify when told so."""
+    """Answers a redirect from a.example to b.example, whose certificate it does not verify if asked to."""
 
     def __init__(self, trusting: bool) -> None:
         self.trusting = trusting
@@ -340,7 +340,7 @@ def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, ind
 def test_a_machine_that_forbids_everything_is_no_error_of_the_scripts(
     open_session: Open, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Not by modes: they do not bind root, as whom CI runs.
+    # Not by modes: they do not bind root, and CI runs as root.
     def forbidden(*_: object) -> None:
         raise PermissionError("Permission denied")
 

@@ -123,4 +123,4 @@ def test_pip_compile(build: Callable[..., Ran], project: Path, index: Index) -> 
     assert (project / "requirements.txt").read_text() == first
     assert first.count("--hash=sha256:") == 6
     asked = [seen for seen in index.seen if "/json" in str(seen)]
-    assert len(asked) == 2 + 5, "what is no page and has no copy is tried again for the first project only"
+    assert len(asked) == 2 + 5, "a download without a copy is tried again for the first project only"

@@ -195,7 +195,7 @@ def test_a_damaged_runner_is_not_used(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "said"),
     [
         ("[cachedindex\nindex-ttl =", "cachedindex: "),
         ("[cachedindex]\nindex-tll = 3\n", "there is no such option; did you mean index-ttl?"),
@@ -205,7 +205,7 @@ def test_a_damaged_runner_is_not_used(
     ids=["damaged", "misspelt", "newer", "binary"],
 )
 def test_a_settings_file_breaks_nothing(
-    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path, text: str, told: str
+    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path, text: str, said: str
 ) -> None:
     file = tmp_path / "ours.cfg"
     file.write_text("[cachedindex]\n")
@@ -216,7 +216,7 @@ def test_a_settings_file_breaks_nothing(
     ran = install(run, python, index, "A", "alpha", "source")
     assert ran.code == 0, ran.err
     (line,) = ran.ours
-    assert told in line
+    assert said in line
 
 
 def test_an_unreadable_cache_breaks_nothing(

@@ -74,9 +74,9 @@ def test_a_log_that_takes_nothing_breaks_nothing(run: Run, redirected: str) -> N
 
 
 @pytest.mark.parametrize("variables", [{"CACHEDINDEX_CACHE_DIR": "~nobody-knows/x"}, {"CACHEDINDEX_CACHE_DIR": ""}])
-def test_a_user_whom_nobody_knows_builds_all_the_same(run: Run, tmp_path: Path, variables: dict[str, str]) -> None:
+def test_a_user_without_an_account_builds_all_the_same(run: Run, tmp_path: Path, variables: dict[str, str]) -> None:
     if not shutil.which("setpriv") or os.geteuid() != 0:
-        pytest.skip("SKIPPED FOR WANT OF ROOT: only root can become a user whom nobody knows")
+        pytest.skip("SKIPPED FOR WANT OF ROOT: only root can become a user without an account")
     ran = run(
         "setpriv", "--reuid", "12345", "--clear-groups", "env", "-u", "HOME", "-u", "XDG_CACHE_HOME",
         "/usr/bin/python3", "-c", NOBODY, SOURCE, cwd=Path("/"), TMPDIR="/tmp", **variables,

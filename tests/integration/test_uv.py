@@ -1,4 +1,4 @@
-"""The real uv through `cachedindex run`, which tells it to live on its cache where its index is down."""
+"""The real uv through `cachedindex run`, which sets it offline if its index is down."""
 
 from __future__ import annotations
 

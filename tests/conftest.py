@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import coverage
 import hypothesis
 import pytest
 
 from tests import environments, packages, pythons
-from tests.environments import CHECKOUT, NoNetwork, clean_environment
+from tests.environments import CHECKOUT, MEASURING, NoNetwork, clean_environment
 from tests.index import Index, serving
 
 # No test here asserts a time, and a busy machine is no failure.
@@ -92,6 +93,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "CACHEDINDEX_CACHE_DIR": str(tmp_path / "cache"),
         "PIP_CACHE_DIR": str(tmp_path / "pip-cache"),
     }
+
+
+@pytest.fixture
+def measured_environments(environment: dict[str, str]) -> None:
+    """Have the environments that tests share measure too, if they are of this checkout's Python: it takes time."""
+    if MEASURED in environment:
+        environment[MEASURING] = str(Path(coverage.__file__).parent.parent)
 
 
 @pytest.fixture

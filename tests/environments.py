@@ -15,6 +15,12 @@ from filelock import FileLock
 from tests import pythons
 
 CHECKOUT = Path(__file__).parent.parent
+MEASURING = "COVERAGE_SITE"
+"""The variable that names the folder of a coverage; an environment's Python measures with it, though it has none."""
+_MEASURE = f"""\
+import os, sys; site = os.environ.get("{MEASURING}"); \
+site and (sys.path.append(site), __import__("coverage").process_startup(), sys.path.remove(site))
+"""
 KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
 
 
@@ -68,6 +74,8 @@ def make(folder: Path, home: Path, wheels: Path, *requirements: str, interpreter
     subprocess.run(command, env=clean_environment(home), check=True, capture_output=True)
     python = folder / "bin" / "python"
     install(python, home, "-U", "--find-links", wheels, *requirements)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "measure.pth").write_text(_MEASURE)
     return python
 
 

@@ -19,6 +19,7 @@ EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
 Buildout = Callable[..., Ran]
 
 
+@pytest.mark.usefixtures("measured_environments")
 def test_it_survives_a_refused_connection(buildout: Buildout, index: Index, run: Run, tmp_path: Path) -> None:
     first = buildout("A")
     assert first.code == 0, first.err
@@ -140,6 +141,7 @@ def newcomer(folder: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.usefixtures("measured_environments")
 def test_what_was_not_there_is_installed_as_soon_as_it_is(
     buildout: Buildout, index: Index, distributions: Path, tmp_path: Path, fresh: bool
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_build_that_failed_has_its_pages_asked_for_again(buildout: Buildout, i
     assert index.seen == []
 
 
+@pytest.mark.usefixtures("measured_environments")
 def test_a_missing_index_may_end_the_build(buildout: Buildout, index: Index) -> None:
     index.fault(faults.status(503), "/simple/alpha/")
     ran = buildout("A", options="missing-index = fail")
@@ -355,6 +358,7 @@ def test_a_buildout_that_upgrades_itself_is_one_run(
 # -- pages at the speed of pins ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("measured_environments")
 def test_a_pinned_projects_page_is_cut_and_stored_whole(
     build: Buildout, index: Index, distributions: Path, tmp_path: Path
 ) -> None:
@@ -403,6 +407,7 @@ def test_an_index_that_lacks_a_project_is_scanned(build: Buildout, index: Index)
     assert ran.ours == []
 
 
+@pytest.mark.usefixtures("measured_environments")
 def test_an_index_that_is_gone_is_said(build: Buildout, index: Index) -> None:
     index.close()
     ran = build("A", small(index, "pass", LISTED))

@@ -37,6 +37,7 @@ def installed(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.dist-info"))
 
 
+@pytest.mark.usefixtures("measured_environments")
 def test_an_isolated_build_survives_a_refused_connection(
     install: Callable[..., Ran], index: Index, tmp_path: Path
 ) -> None:
@@ -253,6 +254,7 @@ def test_pips_own_cache_does_not_answer_for_upstream(
     assert sorted(index.pages_seen()) == [f"/simple/{name}/" for name in ("alpha", "beta", "delta", "epsilon", "gamma")]
 
 
+@pytest.mark.usefixtures("measured_environments")
 def test_what_was_not_there_is_installed_as_soon_as_it_is(
     run: Run, pip: list[object], index: Index, distributions: Path, tmp_path: Path
 ) -> None:
@@ -303,6 +305,7 @@ def another_index(tmp_path: Path) -> Iterator[Index]:
 @pytest.mark.parametrize(
     "fault", [faults.reset, faults.status(503), faults.body(faults.PORTAL)], ids=["reset", "503", "portal"]
 )
+@pytest.mark.usefixtures("measured_environments")
 def test_a_project_that_comes_from_another_index_for_want_of_an_answer(
     install: Callable[..., Ran], index: Index, another_index: Index, fault: faults.Fault, tmp_path: Path
 ) -> None:

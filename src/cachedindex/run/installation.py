@@ -70,7 +70,7 @@ class Python:
     """The hook that it loads at its start even if it ignores the environment (`-I`)."""
 
 
-def inspect(executable: str) -> Python:
+def python_at(executable: str) -> Python:
     """Return what a Python says about itself; SettingsError if it cannot be run."""
     command = [executable, "-I", "-c", _ASK]
     try:

@@ -68,13 +68,13 @@ class BuildoutPages:
         search = self._search
         if request.url.rstrip("/") == search.down:
             return _no_projects(request)
-        is_projects = request.kind == "page" and urls.project(request.url) == search.project
+        is_searched = request.kind == "page" and urls.project(request.url) == search.project
         try:
             answer = self.cache.answer(request, send)
         except UpstreamFailed:
-            search.down = _index(request) if is_projects else search.down
+            search.down = _index(request) if is_searched else search.down
             raise
-        if isinstance(answer, Pass) or not is_projects:
+        if isinstance(answer, Pass) or not is_searched:
             return answer
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             search.down = _index(request)

@@ -29,25 +29,32 @@ QUICK = ("refused", "accepts and never answers", "503 with Retry-After 30", "bod
 
 HEAD = """# Faults
 
-What real builds do while their index misbehaves, as measured by this command; nothing here is typed by hand.
+This page shows what real builds do while their index misbehaves.
+The command that measures them writes the page:
 
     python -m bench.faults --peers --markdown docs/reference/faults.md
 
-`--quick` takes a few faults, `--fault NAME` and `--client NAME` one; both may be given several times.
-It needs this checkout's `[test]` extra, and root for the faults of names.
-Peers are measured where they are on `PATH`: `uv`, `devpi-server`, `flask` beside proxpi, `nginx`.
+`--quick` measures only a few faults.
+`--fault NAME` and `--client NAME` select one fault or client, and may be given several times.
+The command needs this checkout's extra `[test]`, and root for the faults of name resolution.
+`--peers` also measures these programs, if they are on `PATH`: `uv`, `devpi-server`, `flask` beside proxpi, `nginx`.
 """
-EXPIRED_SAYS = f"""{PROJECTS} projects, all pages stored and expired, all files stored; `timeout` has its default.
-Each cell: the verdict; by how much the first build was longer than with a sound index, and the next one on this host,
-right after it; how many requests of each reached the index.
-"ok" is: exit code 0 twice, the same versions as with a sound index, every stored page as it was, the first build longer
-by at most {FIRST:g} s and the second by at most {SECOND:g} s. What is not is measured {AGAIN} times more, since other
-programs take their time too."""
-COLD_SAYS = f"""The newest pip, nothing stored, {len(FEW)} projects, killed after {LONGEST:g} s.
-Both sides with `--timeout 2 --retries 1`, since by default a pip waits for a silent index for a hundred seconds.
-Without a copy there is nothing to serve: "ok" is to end as the bare pip does, and at most {LATER:g} s later."""
-PEERS_SAYS = f"""Bare clients install {len(FEW)} projects, with a cache of their own that a sound index has filled.
-Proxies are asked for one page that has expired after {peers.EXPIRY} s, and are waited for {peers.LONGEST:g} s."""
+EXPIRED_SAYS = f"""Each build asks for {PROJECTS} projects.
+All pages are stored and expired, all files are stored, and `timeout` has its default.
+Two builds ran one after the other on the same host.
+Each cell has the verdict; then, for the first and the second build, how much longer it took than with a sound index;
+then, for both, how many requests reached the index.
+"ok" means: both exit codes are 0, the versions are the same as with a sound index, no stored page has changed, and the
+first build took at most {FIRST:g} s longer and the second at most {SECOND:g} s.
+A cell that is not ok was measured {AGAIN} times more, since other programs on the machine may cause a delay."""
+COLD_SAYS = f"""The newest pip installs {len(FEW)} projects, nothing is stored, and it is killed after {LONGEST:g} s.
+The bare pip and the pip with cachedindex ran with `--timeout 2 --retries 1`; by default a pip waits a hundred seconds
+for a silent index.
+Without a copy there is nothing to serve, so "ok" means: pip ends with the same exit code as the bare pip, and at most
+{LATER:g} s later."""
+PEERS_SAYS = f"""Bare clients install {len(FEW)} projects, with a cache of their own that was filled from a sound index.
+Proxies are asked for one page that expires after {peers.EXPIRY} s.
+After {peers.LONGEST:g} s without an answer they are not waited for any longer."""
 
 
 def main() -> int:

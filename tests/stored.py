@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from cachedindex.model import Record, Request
 from cachedindex.store.store import Store
@@ -25,17 +27,26 @@ def put_page(store: Store, name: str, body: bytes = b"<a href=x>x</a>") -> Path:
     """Store a page, and return where its record lies."""
     request = page(name)
     store.put(request, _record(request, body, body))
-    return store._path(request, "html")
+    return record_path(store, request, "html")
 
 
 def put_file(store: Store, name: str, data: bytes) -> tuple[Path, Path]:
     """Store a file, and return where its record and its blob lie."""
     request = file(name, data)
-    blob = store.new_blob()
+    blob = store.new_blob(replace(request, sha256=None))
     blob.write(data)
     blob.commit()
     store.put(request, _record(request, data, None))
-    return store._path(request, ""), store._blob(blob.sha256)
+    return record_path(store, request, ""), store._shared.blob_path(blob.sha256)
+
+
+def record_path(store: Store, request: Request, form: str) -> Path:
+    return store._tree(request).record_path(request, form)
+
+
+def open_blob(store: Store, digest: str, size: int) -> BinaryIO | None:
+    """Open the blob that a record of this digest and size names."""
+    return store.open_blob(file("x", b""), Record("", "", {}, 0.0, 0.0, 0.0, size, digest))
 
 
 def age(path: Path, seconds: float) -> None:

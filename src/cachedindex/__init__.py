@@ -1,4 +1,8 @@
-"""cachedindex: builds survive a package index that is slow, wrong or gone, from inside the client."""
+"""cachedindex: builds survive a package index that is slow, wrong or gone, from inside the client.
+
+The public API is what `__all__` names, beside the command line and the options. All other modules are internal: they
+may change in any release.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs requests only for those who ask for it."""
+    """Import the adapter at its first use, as it needs requests."""
     if name == "CachedIndexAdapter":
         from cachedindex.clients.requests.script import CachedIndexAdapter  # noqa: PLC0415
 

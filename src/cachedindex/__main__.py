@@ -1,4 +1,4 @@
-"""The command line: finds the command and hands over."""
+"""The command line: parses it, and runs the command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNALLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; a negative one, as from subprocess, means that a signal ended it."""
+    """Run one command and return its exit code; a negative one means a signal, as for subprocess."""
     parser = argparse.ArgumentParser(prog="cachedindex", description="Builds survive a package index that fails.")
     parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(unknown: Sequence[str], *, takes_command: bool) -> None:
-    """Raise SettingsError for options that are none, with the nearest that is one."""
+    """Raise SettingsError for unknown options, with the most similar known one."""
     short = next((argument for argument in unknown if not argument.startswith("--")), None)
     if short and takes_command:
         raise SettingsError(f"command line: {short}: put -- before the command: cachedindex run -- COMMAND")
@@ -48,11 +48,11 @@ def _refuse(unknown: Sequence[str], *, takes_command: bool) -> None:
 
 
 def command_line() -> None:
-    """Exit as the command did, by the same signal where one ended it."""
+    """Exit as the command did, by the same signal if it was one."""
     code = main()
     if code >= 0:
         sys.exit(code)
-    with suppress(OSError):  # SIGKILL has no handler to be reset.
+    with suppress(OSError):  # SIGKILL has no handler to reset.
         signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
     sys.exit(_SIGNALLED - code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 
 class CachedIndexError(Exception):
@@ -22,6 +22,14 @@ class NotAsked(CachedIndexError):
     """Upstream was not asked for a reason of this machine's own, which tells nothing of upstream."""
 
 
+class DeadlinePassed(CachedIndexError):
+    """Work under a deadline was not done in time; it goes on, and nobody waits for it any more."""
+
+
+class CopyLost(CachedIndexError):
+    """A record's blob is gone or damaged; the look-up goes on as one without a copy."""
+
+
 class UpstreamFailed(CachedIndexError):
     """Upstream gave no answer: refused, broke off, ran into the client's own timeout, or into ours.
 
@@ -38,3 +46,8 @@ class UpstreamFailed(CachedIndexError):
 
 class IndexMissing(CachedIndexError):
     """An index that is down may have what is needed, nothing of it is stored, and missing-index = fail."""
+
+
+def assert_never(value: NoReturn) -> NoReturn:
+    """Have mypy see that a match is exhaustive; as typing's own, which is there from Python 3.11 on."""
+    raise AssertionError(f"{value!r} was not expected here")

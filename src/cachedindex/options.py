@@ -1,4 +1,4 @@
-"""Every option, with its unit, its default and its check; a mapping of strings in, values and problems out."""
+"""Every option, with its unit, its default and its check: texts become values, or problems with advice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
-
-from cachedindex.errors import SettingsError
 
 MAX_FAILS = 2
 FAIL_WINDOW = 60.0
@@ -33,6 +31,9 @@ _SECONDS = {name: float(size) for names, size in _UNITS.items() for name in (nam
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
           "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
 
+_CREDENTIAL = re.compile(r"(?<=//)[^/@\s]*(?=@)|(?<=\?).+")
+"""The parts of a wrong URL that may be secret; a problem is printed to a build's log."""
+
 
 def duration(text: str) -> float:
     """Return the seconds that `text` means: "90", "90 s", "10 min", "2 h", "30 d"; ValueError says what is wrong."""
@@ -42,16 +43,16 @@ def duration(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def positive(text: str) -> float:
-    """Return a duration that is longer than nothing."""
+def _positive(text: str) -> float:
+    """Return a duration in seconds; ValueError for 0."""
     seconds = duration(text)
     if not seconds:
-        raise ValueError("no answer comes in no time: write at least 0.1 s, or offline = true")
+        raise ValueError("must be longer than 0: write at least 0.1 s, or set offline = true")
     return seconds
 
 
-def staleness(text: str) -> float:
-    """Return a duration, or 0 for "never" and infinity for "unlimited"."""
+def _staleness(text: str) -> float:
+    """Return a duration in seconds: 0 for "never", infinity for "unlimited"."""
     words = {"never": 0.0, "unlimited": math.inf}
     try:
         return words[text.strip().lower()] if text.strip().lower() in words else duration(text)
@@ -59,16 +60,16 @@ def staleness(text: str) -> float:
         raise ValueError(f"{error}; or never, or unlimited") from None
 
 
-def idleness(text: str) -> float:
-    """Return a duration that is longer than nothing, or infinity for "unlimited"."""
+def _idleness(text: str) -> float:
+    """Return a duration in seconds: infinity for "unlimited"; ValueError for 0."""
     try:
-        return math.inf if text.strip().lower() == "unlimited" else positive(text)
+        return math.inf if text.strip().lower() == "unlimited" else _positive(text)
     except ValueError:
-        raise ValueError('write a duration that is longer than nothing, "60 d", or unlimited') from None
+        raise ValueError('write a duration longer than 0, as in "60 d"; or unlimited') from None
 
 
 def size(text: str) -> float:
-    """Return the bytes that `text` means: "500 MB", "10 GB", "1 GiB", or infinity for "unlimited"."""
+    """Return the bytes that `text` means: "500 MB", "10 GB", "1 GiB"; infinity for "unlimited"."""
     if text.strip().lower() == "unlimited":
         return math.inf
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
@@ -78,7 +79,7 @@ def size(text: str) -> float:
 
 
 def truth(text: str) -> bool:
-    """Return what a person means by true, yes, on, 1 and their opposites."""
+    """Return whether `text` is one of true, yes, on, 1; ValueError if it is none of their opposites either."""
     word = text.strip().lower()
     if word in ("true", "yes", "on", "1"):
         return True
@@ -87,14 +88,7 @@ def truth(text: str) -> bool:
     raise ValueError("write true or false")
 
 
-def _hours(text: str) -> str:
-    """Return a whole number of hours as a duration."""
-    if not re.fullmatch(r"\d+", text.strip()):
-        raise ValueError("write a number of hours")
-    return f"{text.strip()} h"
-
-
-def names(text: str) -> tuple[str, ...]:
+def _names(text: str) -> tuple[str, ...]:
     """Return the project names in `text`."""
     words = tuple(word for word in re.split(r"[\s,]+", text) if word)
     if not all(word == ":all:" or re.fullmatch(r"[A-Za-z0-9._-]+", word) for word in words):
@@ -102,25 +96,25 @@ def names(text: str) -> tuple[str, ...]:
     return words
 
 
-def missing(text: str) -> str:
-    """Return what is to happen where an index is down and holds what nobody has a copy of."""
+def _missing(text: str) -> str:
+    """Return "warn" or "fail"."""
     word = text.strip().lower()
     if word not in ("warn", "fail"):
         raise ValueError("write warn or fail")
     return word
 
 
-def prefix(text: str) -> str:
-    """Return the beginning of an index's addresses, without credentials, to its last slash."""
+def _prefix(text: str) -> str:
+    """Return the URL of an index, without credentials and with a slash at its end."""
     url = text.strip()
     if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
-        raise ValueError("write where an index begins, as https://index.example/simple/")
+        raise ValueError("write the URL of an index, as in https://index.example/simple/")
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/"
 
 
-def folder(text: str) -> str:
-    """Return the folder's path as it was written."""
+def _folder(text: str) -> str:
+    """Return the path as it is written."""
     if not text.strip():
         raise ValueError("write the path of a folder")
     return text.strip()
@@ -128,84 +122,79 @@ def folder(text: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """What every layer is told; the reference in the docs explains each option."""
+    """The values of all options; the reference in the docs explains each of them."""
 
     cache_dir: str | None = None
-    """None: the place's default."""
+    """None: the folder of the host, or of the user."""
     index_ttl: float | None = None
-    """Seconds for which a page is fresh; None: what upstream says, within limits."""
+    """Seconds for which a page is fresh; None: as upstream says, within limits."""
     timeout: float = 3.0
-    """Total seconds that an attempt may take when a copy could be served instead."""
+    """Seconds that a request may take in all if a copy could be served instead."""
     stale_if_error: float = 30 * 86400.0
-    """Seconds beyond its time to live for which a copy may still stand in (RFC 5861)."""
+    """Seconds after the end of its time to live in which a copy may be served stale (RFC 5861)."""
     negative: float = 60.0
-    """Seconds for which a run remembers that an index lacks a page, or did not answer a look-up without a copy."""
+    """Seconds of the negative cache: a run remembers a 404, and a look-up without a copy that was not answered."""
     missing_index: Literal["warn", "fail"] = "warn"
-    """What to do where an index is down, holds no copy of a project, and another index has that project."""
+    """What to do if an index is down, no copy of its page of a project is stored, and another index has the project."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
     share: bool = False
-    """Whether everybody who reads the cache may read what was answered to credentials."""
+    """Whether every user of the cache may read the answers that needed credentials."""
     read_only: bool = False
     max_size: float = 10e9
-    """Bytes beyond which the least recently used goes."""
+    """Bytes in the cache; beyond them, the least recently used files are deleted."""
     max_idle: float = 60 * 86400.0
-    """Seconds after which goes what nobody used."""
+    """Seconds after which an unused file is deleted."""
     lock_dir: str | None = None
     """None: the cache folder."""
     disable: bool = False
     trim_to_pins: bool = False
-    """Whether buildout is given only the pinned version's links of a project page."""
+    """Whether buildout gets only the links of the pinned version from a project page."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    """What differs for one index: the beginning of its URLs, and values by field name."""
+    """The URL of each index with options of its own, and their values by field name."""
 
     def for_url(self, url: str) -> Settings:
-        """Return the settings that hold for a URL: those of the index whose beginning is the longest."""
+        """Return the settings for a URL: those of the index with the longest URL that it begins with."""
         mine = [(start, values) for start, values in self.indexes if f"{url}/".startswith(start)]
         return replace(self, **dict(max(mine, key=lambda index: len(index[0]))[1])) if mine else self
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: how its text becomes a value, and its line in a command's help."""
+    """One option: how its text becomes a value, and its line in the help of a command."""
 
     parse: Callable[[str], Any]
     says: str
 
 
 OPTIONS: Mapping[str, Option] = {
-    "cache-dir": Option(folder, "the folder that all jobs of this host share"),
-    "index-ttl": Option(duration, "how long a page is fresh (left out: what the index says, at most 10 min)"),
-    "timeout": Option(positive, "how long upstream may take when a copy could be served instead (3 s)"),
-    "stale-if-error": Option(staleness, "how long after its time to live a copy may stand in (30 d, never, unlimited)"),
-    "negative": Option(duration, "how long a run remembers that an index has no such page, or is down (60 s)"),
-    "missing-index": Option(missing, "warn or fail where an index that is down may have what is needed (warn)"),
+    "cache-dir": Option(_folder, "the folder that all jobs of this host share"),
+    "index-ttl": Option(duration, "how long a page is fresh (default: as the index says, at most 10 min)"),
+    "timeout": Option(_positive, "how long upstream may take if a copy could be served instead (3 s)"),
+    "stale-if-error": Option(_staleness, "how long after its time to live a copy is of use (30 d, never, unlimited)"),
+    "negative": Option(duration, "how long a run remembers that an index lacks a page, or is down (60 s)"),
+    "missing-index": Option(_missing, "warn or fail if an index that is down may have a needed project (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
-    "refresh": Option(names, "ask again for these projects, or :all:, even where a page is fresh"),
-    "share": Option(truth, "keep for everybody what the index answers to credentials (false)"),
-    "read-only": Option(truth, "serve what is stored, and store nothing (false)"),
-    "max-size": Option(size, "how much may be stored; the least recently used goes first (10 GB, unlimited)"),
-    "max-idle": Option(idleness, "how long what nobody uses is kept (60 d, unlimited)"),
-    "lock-dir": Option(folder, "a local folder for locks and health, where cache-dir is a network mount (cache-dir)"),
-    "disable": Option(truth, "do nothing at all (false)"),
-    "trim-to-pins": Option(truth, "give buildout only the links of the version that a project is pinned to (false)"),
+    "refresh": Option(_names, "ask upstream for these projects, or :all:, even if a page is fresh"),
+    "share": Option(truth, "let every user read the answers that needed credentials (false)"),
+    "read-only": Option(truth, "serve from the cache, and store nothing (false)"),
+    "max-size": Option(size, "how much may be stored; the least recently used is deleted first (10 GB, unlimited)"),
+    "max-idle": Option(_idleness, "how long an unused file is kept (60 d, unlimited)"),
+    "lock-dir": Option(_folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
+    "disable": Option(truth, "do nothing (false)"),
+    "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (false)"),
 }
-_NEEDLESS = {
-    "index": "a client needs no such option: whichever index it asks is covered",
-    "port": "there is no server, and so no port",
+_OF_THE_CACHE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins")
+_INDEX_OPTIONS: Mapping[str, Option] = {
+    "url": Option(_prefix, "the URL of the index"),
+    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_CACHE},
 }
-_OF_2012 = ("eggs_directory", "update_interval", "always_refresh", *_NEEDLESS)
-_OF_THE_WHOLE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins")
-INDEX_OPTIONS: Mapping[str, Option] = {
-    "url": Option(prefix, "where the addresses of the index begin"),
-    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_WHOLE},
-}
-"""What may be said of one index alone."""
+"""The options that one index may have for itself."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One wrong option: where, what, and what would be right."""
+    """One wrong option: its place, its name, its value, and what to write."""
 
     place: str
     option: str
@@ -213,7 +202,7 @@ class Problem:
     value: str | None = None
 
     def __str__(self) -> str:
-        value = "" if self.value is None else f" = {self.value}"
+        value = "" if self.value is None else f" = {_CREDENTIAL.sub('***', ' '.join(self.value.split()))}"
         return f"{self.place}: {self.option}{value}: {self.advice}"
 
 
@@ -223,9 +212,9 @@ def read(
     spell: Callable[[str], str] = str,
     known: Mapping[str, Option] = OPTIONS,
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Turn one place's options into values by field name; what is wrong is left out and described.
+    """Return the values of one place's options by field name, and a problem for each wrong one.
 
-    `spell` returns an option's name as one writes it in that place.
+    `spell` returns the name of an option as it is written in that place.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -242,43 +231,20 @@ def read(
 
 
 def read_index(options: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[Problem]]:
-    """Turn the section of one index into the value of `indexes`, where it says which index it is for."""
-    values, problems = read(options, place, known=INDEX_OPTIONS)
+    """Return the value of `indexes` for the section of one index, unless it lacks the URL."""
+    values, problems = read(options, place, known=_INDEX_OPTIONS)
     url = values.pop("url", None)
     if url is None:
         if "url" not in options:
-            problems.append(Problem(place, "url", "is missing: write where the addresses of the index begin"))
+            problems.append(Problem(place, "url", "is missing: write the URL of the index"))
         return {}, problems
     return {"indexes": ((url, values),)}, problems
 
 
-def from_2012(options: Mapping[str, str], place: str) -> tuple[dict[str, str], list[Problem]]:
-    """Return collective.eggproxy's options by today's names, which win, and what to say of those without a meaning.
-
-    `update_interval` counts hours; `always_refresh` is a truth (collective.eggproxy 0.5.1, README). SettingsError for
-    a wrong value.
-    """
-    old = {name: text for name, text in options.items() if name in _OF_2012}
-    new = {name: text for name, text in options.items() if name not in old}
-    remarks = [Problem(place, name, advice) for name, advice in _NEEDLESS.items() if name in old]
-    if "eggs_directory" in old:
-        new.setdefault("cache-dir", old["eggs_directory"])
-    try:
-        name = "always_refresh"
-        if truth(old.get(name, "false")):
-            new.setdefault("index-ttl", "0")
-        name = "update_interval"
-        if name in old:
-            new.setdefault("index-ttl", _hours(old[name]))
-    except ValueError as error:
-        raise SettingsError(str(Problem(place, name, str(error), old[name]))) from None
-    return new, remarks
-
-
 def merge(*places: Mapping[str, Any]) -> Settings:
-    """Return the settings that several places' values make together; an earlier place wins.
+    """Return the settings of several places together; an earlier place wins.
 
-    What a place says of one index wins over what it says of all, and over later places; not over earlier ones.
+    The options of one index win over those of all indexes in the same place and in later ones, not in earlier ones.
     """
     known = {field.name for field in fields(Settings)}
     merged: dict[str, Any] = {}
@@ -296,4 +262,4 @@ def merge(*places: Mapping[str, Any]) -> Settings:
 
 def _nearest(name: str, spell: Callable[[str], str], known: Mapping[str, Option]) -> str:
     near = difflib.get_close_matches(name.replace("_", "-"), known, n=1, cutoff=0.5)
-    return f"; did you mean {spell(near[0])}?" if near else f"; there are {', '.join(map(spell, known))}"
+    return f"; did you mean {spell(near[0])}?" if near else f"; the options are {', '.join(map(spell, known))}"

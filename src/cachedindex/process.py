@@ -1,66 +1,192 @@
-"""Puts the parts of one process together: its settings, its folder, its run, and the cache that its clients ask."""
+"""Joins a client to a run: its settings, its report, and the cache that it asks.
+
+All that a client has to do is to join, and to put the cache before its look-ups:
+
+    process = join("poetry", begin=True)
+    if process.cache:
+        Session.get_adapter = answering(process.cache, Session.get_adapter)
+
+The run ends at the exit of the interpreter that began it. An error of cachedindex itself is reported once, and leaves a
+Process without a cache.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import atexit
+import os
+from collections.abc import Callable, Hashable, Mapping
+from types import MappingProxyType
 
 from cachedindex import sources
+from cachedindex.errors import StoreUnavailable
 from cachedindex.lookup.cache import Cache
-from cachedindex.lookup.single_flight import Flights
+from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.options import Settings
-from cachedindex.run.folder import Run
+from cachedindex.run import environment
+from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report, say
+from cachedindex.run.summary import summary
 from cachedindex.store import folder, health_log, locks
 from cachedindex.store.store import Store
 from cachedindex.upkeep.hourly import Upkeep
 
+__all__ = ["Process", "join", "why_unusable"]
 
-@dataclass(frozen=True)
+_NO_SECTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
 class Process:
-    """What one process takes part with; without a cache its clients are left alone."""
+    """The part that one client of this interpreter takes in a run."""
 
-    cache: Cache | None
-    report: Report
-    run: Run | None
-    store: Store | None = None
-    upstream: Upstream | None = None
+    def __init__(self, say: Callable[[str], None] = say) -> None:
+        """Take no part yet; `say` prints a line."""
+        self._say = say
+        self._began_in: int | None = None
+        """The number of the process that began the run, if it was this one or its parent by a fork."""
+        self.settings = Settings(disable=True)
+        self.report = Report(say)
+        self.run: RunFolder | None = None
+        """None for a client that neither was handed a run nor began one: it prints its own summary."""
+        self.store: Store | None = None
+        self.upstream: Upstream | None = None
+        self.cache: Cache | None = None
+        """None if the client has to do without one: it is disabled, or the cache folder is unusable."""
+        self.children: Mapping[str, str] = {}
+        """The variables to set for child processes, by `hand_down`."""
+        self.attached = False
+        """For a client that joins more than once: whether it has put the cache before its look-ups."""
+        self.failed = False
+        """Whether the client failed: then the pages that its run was served expire at the end."""
+        self.has_ended = False
+
+    def configure(self, loaded: sources.Loaded, *, begin: bool = False) -> None:
+        """Use these settings from now on. A disabled client takes no part, and reports nothing."""
+        if not loaded.settings.disable:
+            self._enter_run(begin=begin)
+            self.report.warn_ignored(loaded.warnings)
+        if loaded.settings != self.settings:
+            self.settings = loaded.settings
+            self.store = self.upstream = self.cache = None
+            self._open_cache()
+
+    def hand_down(
+        self,
+        base: Mapping[str, str],
+        options: Mapping[str, str],
+        sections: Mapping[str, Mapping[str, str]] = _NO_SECTIONS,
+    ) -> None:
+        """Set `children`, so that they take part with these options, given as text; `base` is their environment.
+
+        `sections` have the options of single indexes, by name. OSError if the file for them cannot be written.
+        """
+        file = self.run.add_settings(sections) if self.run and sections else None
+        self.children = environment.for_children(base, self.run if self.began_run else None, options, file)
+
+    @property
+    def began_run(self) -> bool:
+        """Whether this process has to end the run. A forked child has not, although it has its parent's objects."""
+        return self._began_in == os.getpid()
+
+    def finish(self) -> None:
+        """End the run if it was begun here; without a run, print what was served stale since the last call.
+
+        It is called at exit; a client calls it before that if it ends before its interpreter does.
+        """
+        if self.run is None:
+            # For what failed, the client has raised an exception of its own.
+            self._print(summary((each for each in self.report.outcomes if each.ended != "failed"), self.report.damaged))
+        elif self.began_run and not self.has_ended:
+            self.has_ended = True
+            self._print_summary(self.run)
+            if self.failed and self.store:
+                self._expire_pages(self.run, self.store)
+            self.run.remove_folder()
+        self.report.forget()
+
+    def _enter_run(self, *, begin: bool) -> None:
+        if self.run is None:
+            self.run = RunFolder.handed_down()
+        if self.run is None and begin:
+            self.run, self._began_in = RunFolder.begin(), os.getpid()
+        self.report.run = self.run
+
+    def _open_cache(self) -> None:
+        settings, root = self.settings, sources.cache_folder(self.settings)
+        why = why_unusable(settings)
+        if why or root is None:
+            if not settings.disable:
+                self.report.warn(f"{why}; the build continues without the cache")
+            return
+        shared, own = sources.lock_folder(settings, root), self.run.folder if self.run else None
+        read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
+        upkeep = Upkeep(root, shared, settings.max_size, settings.max_idle)
+        store = Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside)
+        host = health_log.of_host(shared, own, read_only=read_only)
+        upstream = Upstream(store, host, health_log.of_run(own))
+        single_flight = None if read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
+        self.cache = Cache(store, upstream, settings, self.report, single_flight=single_flight)
+        self.store, self.upstream = store, upstream
+
+    def _print_summary(self, run: RunFolder) -> None:
+        try:
+            line = summary(run.outcomes(), run.damaged())
+        # Cut by a full disk, swept away while the run went on, or written by another release.
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            line = f"there is no summary of what was served stale, as the run's folder cannot be read: {error}"
+        self._print(line)
+
+    def _expire_pages(self, run: RunFolder, store: Store) -> None:
+        """Have the next run revalidate the pages that this one was served: perhaps they made it fail."""
+        try:
+            for name in run.pages():
+                store.expire(name)
+        except (StoreUnavailable, OSError) as error:
+            self._print(f"{error}; the next build will not revalidate the pages of this one")
+
+    def _print(self, line: str | None) -> None:
+        if line:
+            self._say(line)
 
 
-def assemble(loaded: sources.Loaded, say: Callable[[str], None] = say, run: Run | None = None) -> Process:
-    """Return the process's parts; it joins the run that its parent handed down unless it is given its own."""
-    joined = run or Run.handed_down()
-    report = Report(say, joined)
-    report.ignored(loaded.warnings)
-    store = _store(loaded.settings, report)
-    if store is None:
-        return Process(None, report, joined)
-    shared, own = sources.lock_folder(loaded.settings, store.root), joined.folder if joined else None
-    host = health_log.of_host(shared, own, read_only=store.read_only)
-    upstream = Upstream(store, host, health_log.of_run(own))
-    flights = None if store.read_only else Flights(locks.Locks(shared / locks.FOLDER, shared), store)
-    cache = Cache(store, upstream, loaded.settings, report, flights=flights)
-    return Process(cache, report, joined, store, upstream)
+_joined: dict[Hashable, Process] = {}
+"""The processes of this interpreter, by their clients."""
 
 
-def unusable(settings: Settings) -> str | None:
-    """Return why a process with these settings has no cache, and what to do; None where it has one."""
+def join(
+    client: Hashable,
+    loaded: sources.Loaded | None = None,
+    *,
+    begin: bool = False,
+    say: Callable[[str], None] = say,
+) -> Process:
+    """Return the part of a client in the run that was handed down; if there is none, `begin` one.
+
+    `client` is its name, or whatever distinguishes it from others in this interpreter. A client that joins again gets
+    the same Process; if it brings other settings, the Process uses them from then on. Without `loaded`, the settings
+    are those of the environment and the node. Never raises.
+    """
+    known = _joined.get(client)
+    process = Process(say) if known is None or known.has_ended else known
+    try:
+        if process is not known or loaded:
+            process.configure(loaded or sources.load(), begin=begin)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        process.report.internal_error(error)
+    if process is not known:
+        _joined[client] = process
+        atexit.register(process.finish)
+        if hasattr(os, "register_at_fork"):  # A forked child has its parent's outcomes and atexit functions.
+            os.register_at_fork(after_in_child=process.report.forget)
+    return process
+
+
+def why_unusable(settings: Settings) -> str | None:
+    """Return why a process with these settings has no cache, and what to do about it; None if it has one."""
     if settings.disable:
         return "disable = true"
     root = sources.cache_folder(settings)
     if root is None:
-        return "there is no folder to keep anything in; set cache-dir"
-    return folder.refusal(root) or folder.refusal(sources.lock_folder(settings, root))
-
-
-def _store(settings: Settings, report: Report) -> Store | None:
-    why, root = unusable(settings), sources.cache_folder(settings)
-    if why or root is None:
-        if not settings.disable:
-            report.complain(f"{why}. The build goes on without it")
-        return None
-    shared = sources.lock_folder(settings, root)
-    read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
-    upkeep = Upkeep(root, shared, settings.max_size, settings.max_idle)
-    return Store(root, read_only=read_only, stored=upkeep.stored, damaged=report.set_aside)
+        return "there is no folder to store anything in; set cache-dir"
+    refusal = folder.refusal(root) or folder.refusal(sources.lock_folder(settings, root))
+    return str(refusal) if refusal else None

@@ -1,7 +1,7 @@
-"""Where settings come from, and which folder they lead to; one precedence for every client.
+"""Loads the settings of a process from all places in one order, the same for every client, and finds its folders.
 
-The environment, then what the client itself was given, then the node's files. Never the working directory: a pull
-request could plant a file there.
+The environment wins over the client's own options, and those over the configuration files of the node. No file is read
+from the working directory: a pull request could plant one there.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from cachedindex.store.folder import may_write
 PREFIX = "CACHEDINDEX_"
 FILE_VARIABLE = "CACHEDINDEX_CONFIG"
 RUN_VARIABLE = "CACHEDINDEX_RUN"
-"""Hands the folder of a run to its child processes."""
+"""Names the folder of the run to child processes."""
 SECTION = "cachedindex"
+"""The section of a configuration file, and the name of the user's cache folder."""
 _HOST_FILE = Path("/etc/cachedindex.cfg")
 _HOST_FOLDER = Path("/var/cache/cachedindex")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The settings of a process, and what was wrong with places whose authors are not at hand."""
+    """The settings of a process, and the problems that do not stop it: their authors do not run this build."""
 
     settings: Settings
     warnings: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
-    """Where each option was set, by its name as a field; what is not here has its default."""
+    """The place where each option is set, by its field name; an option that is not here has its default."""
 
 
 def load(
@@ -42,9 +43,9 @@ def load(
     environ: Mapping[str, str] = os.environ,
     sections: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Loaded:
-    """Return the settings of every place together; SettingsError for what is wrong in the client's `own` options.
+    """Return the settings of all places together; SettingsError for a wrong option of the client's `own`.
 
-    `sections` are the client's own for single indexes, by the name that they have there.
+    `sections` are the client's own options for single indexes, by the name of their section.
     """
     own_values, wrong = _from_sections(own or {}, place, sections or {})
     if wrong:
@@ -61,9 +62,9 @@ def load(
 
 
 def is_index_section(name: str) -> bool:
-    """Return whether a section is about one index: [cachedindex:NAME], or [cachedindex.NAME].
+    """Return whether a section has the options of one index: [cachedindex:NAME], or [cachedindex.NAME].
 
-    The second spelling is for buildout, where what follows a colon is a condition (zc.buildout 6.0.1, configparser.py).
+    The second spelling is for buildout, which reads a condition after a colon (zc.buildout 6.0.1, configparser.py).
     """
     return name.startswith((f"{SECTION}:", f"{SECTION}."))
 
@@ -74,15 +75,15 @@ def variable(option: str) -> str:
 
 
 def expanded(path: str) -> Path | None:
-    """Return a path with its `~` resolved; None where nobody knows whose home that is."""
+    """Return a path with its `~` resolved; None if that home is unknown."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # No HOME, and a user that the machine does not know, as in a container.
+    except RuntimeError:  # No HOME, and a user without an account, as in a container.
         return None
 
 
 def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the folder to use: the one that was set, the host's if it may be written, or the user's; None for none."""
+    """Return the folder that was set, or the host's if it is writable, or the user's; None if there is none of them."""
     if chosen.cache_dir:
         folder = expanded(chosen.cache_dir)
         return folder and folder.absolute()
@@ -133,26 +134,30 @@ def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
     try:
         text = path.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return {}, [f"{path}: there is no such file, but {FILE_VARIABLE} names it"] if named else []
+        return {}, [_missing(path)] if named else []
     except (OSError, UnicodeError) as error:
-        return {}, [f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]
-    import configparser  # noqa: PLC0415 - nodes without a file need not pay for it
+        return {}, [f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}: make it readable"]
+    import configparser  # noqa: PLC0415 - it costs time, and most nodes have no file
 
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(text, str(path))
     except configparser.Error as error:
-        return {}, [f"{path}: {' '.join(error.message.split())}"]
+        return {}, [f"{path}: correct this: {' '.join(error.message.split())}"]
     if not parser.sections():
         return {}, []
     sections = {name: dict(parser.items(name)) for name in parser.sections() if is_index_section(name)}
     if not sections and not parser.has_section(SECTION):
-        return {}, [f"{path}: there is no section [{SECTION}]"]
+        return {}, [f"{path}: there is no section [{SECTION}]: write that line above the options"]
     general = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
     values, problems = _from_sections(general, str(path), sections, f"{path}: ")
-    for name in {"cache_dir", "lock_dir"} & values.keys():  # Not relative to wherever a job happens to be.
+    for name in {"cache_dir", "lock_dir"} & values.keys():  # Relative to the file, as jobs have any working directory.
         values[name] = str(path.parent / (expanded(values[name]) or values[name]))
     return values, [str(problem) for problem in problems]
+
+
+def _missing(path: Path) -> str:
+    return f"{path}: there is no such file, but {FILE_VARIABLE} names it: create it, or change the variable"
 
 
 def _user_folder(environ: Mapping[str, str]) -> Path | None:

@@ -24,7 +24,7 @@ from tests.index import JSON, Index
 
 
 class Watched(HTTPAdapter):
-    """A ready adapter that tells what it was sent with, and can fail."""
+    """A ready adapter that records the arguments of send, and can fail."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -230,7 +230,7 @@ def test_a_session_that_does_not_trust_its_environment_sends_nothing_of_it(open_
 
 
 class Scripted(HTTPAdapter):
-    """Answers a redirect from a.example to b.example, whose certificate it does not verify when told so."""
+    """Answers a redirect from a.example to b.example, whose certificate it does not verify if asked to."""
 
     def __init__(self, trusting: bool) -> None:
         self.trusting = trusting
@@ -323,7 +323,7 @@ def test_an_adapter_that_is_none_of_requests_is_left_alone(
 
     adapter: Any = Own()
     assert open_session(adapter).get("http://index.example/").content == b"own"
-    assert "the build goes on without it" in caplog.text
+    assert "the build continues without the cache" in caplog.text
 
 
 def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, index: Index) -> None:
@@ -340,13 +340,13 @@ def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, ind
 def test_a_machine_that_forbids_everything_is_no_error_of_the_scripts(
     open_session: Open, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Not by modes: they do not bind root, as whom CI runs.
+    # Not by modes: they do not bind root, and CI runs as root.
     def forbidden(*_: object) -> None:
         raise PermissionError("Permission denied")
 
     monkeypatch.setattr("cachedindex.sources.cache_folder", forbidden)
     assert open_session(timeout=7).get(f"{index.url}alpha/").ok
-    assert "Permission denied; the build goes on without it" in caplog.text
+    assert "Permission denied; the build continues without the cache" in caplog.text
 
 
 def test_options_may_be_lists_and_none(open_session: Open, index: Index) -> None:
@@ -376,7 +376,7 @@ def test_a_bug_of_ours_is_said_once_and_breaks_nothing(
         assert session.get(f"{index.url}alpha/").ok
         assert session.get(f"{index.url}beta/").ok
     assert [record.message for record in caplog.records] == [
-        "cachedindex: internal error, ZeroDivisionError: a bug; the build goes on without it"
+        "cachedindex: internal error, ZeroDivisionError: a bug; the build continues without the cache"
     ]
 
 

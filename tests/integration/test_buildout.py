@@ -77,7 +77,7 @@ def test_options_of_the_section(buildout: Buildout, index: Index, tmp_path: Path
         ("timeout = soon", "Error: [cachedindex]: timeout = soon: write a number of seconds"),
         ("max-size = much", "Error: [cachedindex]: max-size = much: write a number of bytes"),
         ("timeout = ${nowhere:seconds}", "Error: The referenced section, 'nowhere', was not defined."),
-        ("\n[cachedindex.local]\nindex-ttl = 1 h", "Error: [cachedindex.local]: url: is missing: write where"),
+        ("\n[cachedindex.local]\nindex-ttl = 1 h", "Error: [cachedindex.local]: url: is missing: write the URL"),
     ],
 )
 def test_a_wrong_option_is_a_users_error(buildout: Buildout, options: str, said: str) -> None:
@@ -332,7 +332,7 @@ timeout = 3
     assert ran.code == 0, ran.err
     assert (tmp_path / "A/kept/records-v1").is_dir()
     (line,) = ran.ours
-    assert line.startswith("cachedindex: [cachedindex]: index: a client needs no such option")
+    assert line.startswith("cachedindex: [cachedindex]: index: has no effect")
 
 
 def test_a_buildout_that_upgrades_itself_is_one_run(

@@ -83,7 +83,7 @@ def test_what_is_not_ours_is_left_alone(doctor: Callable[..., Ran], tmp_path: Pa
     (tmp_path / "cache/mine").write_text("mine")
     ran = doctor("--repair")
     assert ran.code == 1
-    assert "it holds what is not ours" in wrong(ran)[0]
+    assert "it holds files of another program" in wrong(ran)[0]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
 
 
@@ -104,7 +104,7 @@ def test_damage_strays_and_modes_are_found_and_mended(doctor: Callable[..., Ran]
     assert ran.code == 1
     said = "\n".join(wrong(ran))
     assert "1 strays" in said
-    assert "shut out who may use the folder" in said
+    assert "shut out users of the folder" in said
     assert f"{blob} is damaged" in said
 
     ran = doctor("--repair")

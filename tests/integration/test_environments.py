@@ -108,7 +108,7 @@ def test_an_unknown_virtualenv_is_left_alone(
 ) -> None:
     monkeypatch.setitem(sys.modules, "_cachedindex_hook", ModuleType("_cachedindex_hook"))
     assert not Carrier.supports(object())
-    assert "the build goes on without it" in capfd.readouterr().err
+    assert "the build continues without the cache" in capfd.readouterr().err
 
 
 def test_pip_compile(build: Callable[..., Ran], project: Path, index: Index) -> None:
@@ -123,4 +123,4 @@ def test_pip_compile(build: Callable[..., Ran], project: Path, index: Index) -> 
     assert (project / "requirements.txt").read_text() == first
     assert first.count("--hash=sha256:") == 6
     asked = [seen for seen in index.seen if "/json" in str(seen)]
-    assert len(asked) == 2 + 5, "what is no page and has no copy is tried again for the first project only"
+    assert len(asked) == 2 + 5, "a download without a copy is tried again for the first project only"

@@ -15,11 +15,13 @@ DOWNLOAD = """
 import os, sys
 from io import BytesIO
 from pathlib import Path
+from cachedindex.model import Request
 from cachedindex.store.store import Store
 from cachedindex.lookup.tee import Tee
 
 store = Store(Path(sys.argv[1]))
-tee = Tee(BytesIO(b"whole wheel"), store.new_blob(), 11, lambda blob: blob.commit())
+blob = store.new_blob(Request("GET", "https://files.example/six-1.0.whl", "file"))
+tee = Tee(BytesIO(b"whole wheel"), blob, 11, lambda blob: blob.commit())
 assert tee.read(5) == b"whole"
 if (child := os.fork()) == 0:
     sys.exit(0)
@@ -36,14 +38,14 @@ from cachedindex.store.locks import Locks
 sys.modules["filelock"] = None
 root = Path(sys.argv[1])
 locks = Locks(root / "locks", root)
-lock = locks.attempt("page")
+lock = locks.try_lock("page")
 kept, end = os.pipe()
 if (child := os.fork()) == 0:
     os.close(end)
     os.read(kept, 1)
     os._exit(0)
 lock.release()
-print(locks.attempt("page") is not None)
+print(locks.try_lock("page") is not None)
 """
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.run.folder import Run as BuildRun
+from cachedindex.run.folder import RunFolder
 from cachedindex.store import disk
 from cachedindex.store.store import Store
 from cachedindex.upkeep import gc, listing
 from cachedindex.upkeep.gc import Collected
 from cachedindex.upkeep.hourly import Upkeep
 from tests.conftest import CHECKOUT, Run
-from tests.stored import DAY, HOUR, age, file, page, put_file, put_page
+from tests.stored import DAY, HOUR, age, file, open_blob, page, put_file, put_page
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 
@@ -53,7 +53,7 @@ def test_what_was_evicted_is_a_miss_and_can_be_stored_again(store: Store) -> Non
     assert collect(store, limit=0).kept == 0
     assert store.get(page("six")) is None
     assert store.get(file("six-1.0.whl", b"six")) is None
-    assert store.open_blob(file("six-1.0.whl", b"six").sha256 or "", 3) is None
+    assert open_blob(store, file("six-1.0.whl", b"six").sha256 or "", 3) is None
     assert record is not None
     put_page(store, "six")
     put_file(store, "six-1.0.whl", b"six")
@@ -66,7 +66,7 @@ def test_the_least_recently_served_goes_first(store: Store) -> None:
         age(record, (10 - number) * HOUR)
         age(blob, (10 - number) * HOUR)
     assert store.get(file("a", b"a" * 1000)) is not None
-    blob = store.open_blob(file("a", b"a" * 1000).sha256 or "", 1000)
+    blob = open_blob(store, file("a", b"a" * 1000).sha256 or "", 1000)
     assert blob is not None
     blob.close()
     size = collect(store).size
@@ -95,7 +95,7 @@ def test_a_read_only_store_touches_nothing(store: Store) -> None:
     used = record.stat().st_mtime, blob.stat().st_mtime
     reader = Store(store.root, read_only=True)
     assert reader.get(file("a", b"a")) is not None
-    opened = reader.open_blob(file("a", b"a").sha256 or "", 1)
+    opened = open_blob(reader, file("a", b"a").sha256 or "", 1)
     assert opened is not None
     opened.close()
     assert (record.stat().st_mtime, blob.stat().st_mtime) == used
@@ -251,7 +251,7 @@ import sys
 from pathlib import Path
 from cachedindex.store import locks
 root = Path({str(store.root)!r})
-with locks.trying(root / "locks-v1" / "gc", root) as alone:
+with locks.holding(root / "locks-v1" / "gc", root) as alone:
     print(alone, flush=True)
     sys.stdin.read()
 """
@@ -295,6 +295,7 @@ def test_a_collection_that_fails_is_nobodys_business(tmp_path: Path, monkeypatch
 
 def test_a_folder_that_is_removed_under_a_writer_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "a/b/c"
+    (tmp_path / "a/b").mkdir(parents=True)
     opened, lost = os.open, []
 
     def losing(path: str, *arguments: int) -> int:
@@ -312,6 +313,7 @@ def test_a_folder_that_is_removed_under_a_writer_is_made_again(tmp_path: Path, m
 def test_a_blobs_folder_that_is_removed_before_its_rename_is_made_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (store.root / "blobs-v1/ca").mkdir(parents=True)
     replaced, lost = Path.replace, []
 
     def losing(path: Path, target: Path) -> Path:
@@ -335,7 +337,7 @@ from pathlib import Path
 sys.path.insert(0, {str(CHECKOUT)!r})
 from cachedindex.upkeep import gc
 from cachedindex.store.store import Store
-from tests.stored import file, page, put_file, put_page
+from tests.stored import file, open_blob, page, put_file, put_page
 store = Store(Path({str(tmp_path / "cache")!r}), damaged=lambda path: print("damaged", path))
 print("ready", flush=True)
 for number in itertools.count():
@@ -350,7 +352,7 @@ for number in itertools.count():
         assert record is None or record.page == name.encode() * 5000
         wanted = file(name, name.encode() * 50_000)
         record = store.get(wanted)
-        blob = record and store.open_blob(wanted.sha256, 50_000)
+        blob = record and open_blob(store, wanted.sha256, 50_000)
         if blob:
             with blob:
                 assert blob.read() == name.encode() * 50_000
@@ -399,6 +401,7 @@ def test_the_command_says_what_it_did(run: Run, tmp_path: Path) -> None:
         assert removed.startswith(f"{did} 2 files, 100.")
         assert kept.startswith("1 files, ")
         assert kept.endswith(f" stay in {store.root}")
+        assert (store.root / "gc.stamp").exists() == (not options)
     assert store.get(page("six")) is not None
 
 
@@ -469,5 +472,5 @@ def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch:
     link.symlink_to(alive)
     (dead / "1.jsonl").write_text("{}")
     age(dead, 8 * DAY)
-    run = BuildRun.begin()
+    run = RunFolder.begin()
     assert sorted(tmp_path.iterdir()) == sorted([alive, link, run.folder])

@@ -49,12 +49,12 @@ def test_a_damaged_hook_prints_nothing(run: Run, copied: Path, damage: str) -> N
     assert (ran.code, ran.out, ran.err) == (0, "ran\n", "")
 
 
-def test_pip_works_on_where_the_package_is_gone(run: Run, copied: Path) -> None:
+def test_pip_continues_where_the_package_is_gone(run: Run, copied: Path) -> None:
     shutil.rmtree(copied.parent / "clients")
     ran = run(sys.executable, "-c", "import pip._internal.network.session; print('ran')", PYTHONPATH=str(copied))
     assert (ran.code, ran.out) == (0, "ran\n")
     assert ran.ours == [
-        "cachedindex: pip works on without the cache: ModuleNotFoundError: No module named 'cachedindex.clients'"
+        "cachedindex: pip continues without the cache: ModuleNotFoundError: No module named 'cachedindex.clients'"
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_pip_that_keeps_its_session_elsewhere_is_left_alone(run: Run, tmp_path
     path = os.pathsep.join([str(HOOK), str(tmp_path / "site")])
     ran = run(sys.executable, "-c", "import pip._internal.network.session; print('ran')", PYTHONPATH=path)
     assert (ran.code, ran.out) == (0, "ran\n")
-    assert ran.ours == ["cachedindex: this pip keeps its sessions elsewhere; it works on without the cache"]
+    assert ran.ours == ["cachedindex: this pip keeps its sessions elsewhere; it continues without the cache"]
 
 
 def test_the_hook_is_not_on_pips_list(run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import shutil
+import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from cachedindex.run import installation
 from cachedindex.run.environment import HOOK
 from cachedindex.run.installation import Place
 from tests.conftest import Ran, Run
+from tests.environments import CHECKOUT, clean_environment
 from tests.index import Index
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
@@ -193,7 +195,7 @@ def test_a_damaged_runner_is_not_used(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "said"),
     [
         ("[cachedindex\nindex-ttl =", "cachedindex: "),
         ("[cachedindex]\nindex-tll = 3\n", "there is no such option; did you mean index-ttl?"),
@@ -203,7 +205,7 @@ def test_a_damaged_runner_is_not_used(
     ids=["damaged", "misspelt", "newer", "binary"],
 )
 def test_a_settings_file_breaks_nothing(
-    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path, text: str, told: str
+    run: Run, hook: Callable[..., Ran], python: Path, index: Index, tmp_path: Path, text: str, said: str
 ) -> None:
     file = tmp_path / "ours.cfg"
     file.write_text("[cachedindex]\n")
@@ -214,7 +216,7 @@ def test_a_settings_file_breaks_nothing(
     ran = install(run, python, index, "A", "alpha", "source")
     assert ran.code == 0, ran.err
     (line,) = ran.ours
-    assert told in line
+    assert said in line
 
 
 def test_an_unreadable_cache_breaks_nothing(
@@ -297,9 +299,9 @@ def test_a_damaged_start_file_is_told_and_mended(
 
 def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine')")
-    with pytest.raises(SettingsError, match="there is one already, and it is not ours"):
-        installation.install(Place(tmp_path, base=True), sys.executable)
-    assert not installation.remove(Place(tmp_path, base=True))
+    with pytest.raises(SettingsError, match="there is one already, and cachedindex did not write it"):
+        installation.install_hook(Place(tmp_path, base=True), sys.executable)
+    assert not installation.remove_hook(Place(tmp_path, base=True))
     assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
 
 
@@ -315,9 +317,9 @@ def test_code_that_anybody_can_change_is_not_installed(
     place = tmp_path / "site-packages"
     place.mkdir()
     with pytest.raises(SettingsError, match=f"{tmp_path / opened}: every user may write there"):
-        installation.install(Place(place), sys.executable)
+        installation.install_hook(Place(place), sys.executable)
     place.chmod(0o777)  # As all is that a job makes whose umask is 0.
-    installation.install(Place(place), sys.executable)
+    installation.install_hook(Place(place), sys.executable)
 
 
 def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
@@ -327,11 +329,11 @@ def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
         folder = tmp_path / "closed"
         folder.mkdir(mode=0o500)
     with pytest.raises(SettingsError, match="cannot write to"):
-        installation.install(Place(folder), sys.executable)
+        installation.install_hook(Place(folder), sys.executable)
 
 
 def test_the_entry_point_of_the_start_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installation.install(Place(tmp_path), sys.executable)
+    installation.install_hook(Place(tmp_path), sys.executable)
     monkeypatch.syspath_prepend(tmp_path)
     (name,) = [
         line for line in (tmp_path / "_cachedindex_start.start").read_text().splitlines() if not line.startswith("#")
@@ -355,6 +357,54 @@ def test_older_pythons_are_refused(run: Run) -> None:
     ran = run(*CACHEDINDEX, "hook", "install", "--python", old)
     assert ran.code == 2
     assert "cachedindex needs 3.10" in ran.err
+
+
+# -- an upgrade --------------------------------------------------------------------------------------------------------
+
+RELEASE_0_1_0 = "4d36d91"
+
+
+@pytest.fixture
+def wheel_of_0_1_0(tmp_path: Path) -> Path:
+    """Give the wheel of the first release, built from the history of this checkout."""
+    git = shutil.which("git")
+    if not git or subprocess.run([git, "-C", CHECKOUT, "cat-file", "-e", RELEASE_0_1_0], check=False).returncode:
+        pytest.skip(f"SKIPPED FOR WANT OF THE HISTORY OF GIT: {RELEASE_0_1_0} is not in this checkout")
+    archive, release = tmp_path / "release.tar", tmp_path / "release"
+    subprocess.run([git, "-C", CHECKOUT, "archive", "-o", archive, RELEASE_0_1_0], check=True)
+    shutil.unpack_archive(archive, release)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "wheel", release]
+    subprocess.run(command, env=clean_environment(tmp_path), check=True, capture_output=True)
+    (wheel,) = (tmp_path / "wheel").glob("cachedindex-*.whl")
+    return wheel
+
+
+@pytest.mark.slow
+def test_the_hook_of_0_1_0_works_after_an_upgrade(
+    run: Run, wheel_of_0_1_0: Path, our_wheel: Path, index: Index, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "made", with_pip=True)
+    python = tmp_path / "made/bin/python"
+    package = (python, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--force-reinstall")
+    assert run(*package, wheel_of_0_1_0).code == 0
+    assert run(python, "-m", "cachedindex", "hook", "install").code == 0
+    start_files = {path: path.read_bytes() for path in (tmp_path / "made/lib").rglob("_cachedindex_start.p*")}
+    assert len(start_files) == 2
+    assert install(run, python, index, "A", "alpha", "source").code == 0
+    assert len([path for path in (tmp_path / "cache").rglob("page.*") if path.is_file()]) == 7
+
+    # By a pip that the hook covers, and whose cachedindex is replaced while it runs.
+    upgrade = run(*package, our_wheel)
+    assert (upgrade.code, upgrade.ours) == (0, []), upgrade.err
+    assert {path: path.read_bytes() for path in start_files} == start_files
+    status = run(python, "-m", "cachedindex", "hook", "status")
+    assert (status.code, status.out.splitlines()[0]) == (0, f"{python}: on")
+
+    index.close()
+    second = install(run, python, index, "B", "alpha", "source", **EXPIRED)
+    assert second.code == 0, second.err
+    (line,) = second.ours
+    assert "served 7 pages stale" in line
 
 
 # -- the base interpreter ----------------------------------------------------------------------------------------------

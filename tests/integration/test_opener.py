@@ -18,9 +18,10 @@ from tests.index import Index
 PRELUDE = """
 import http.client, json, os, socket, sys, urllib.error, urllib.request
 from cachedindex import sources
-from cachedindex.process import assemble
+from cachedindex.process import Process
 from cachedindex.clients.urllib import opener
-process = assemble(sources.load())
+process = Process()
+process.configure(sources.load())
 opener.install(process.cache)
 url, origin = os.environ["INDEX"], os.environ["ORIGIN"]
 def get(path, **options):
@@ -294,7 +295,7 @@ from cachedindex.lookup import deadline
 threads = [threading.Thread(target=get, args=("/simple/alpha/",)) for _ in range(8)]
 [thread.start() for thread in threads]; [thread.join() for thread in threads]
 if (child := os.fork()) == 0:
-    os._exit(0 if deadline.attempt(lambda: 42, lambda: 60.0, print) == 42 else 1)
+    os._exit(0 if deadline.call_with_deadline(lambda: 42, 60.0, lambda: 60.0, print) == 42 else 1)
 assert os.waitpid(child, 0)[1] == 0
 """
     assert python(code, **hanging).err == ""

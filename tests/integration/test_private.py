@@ -188,7 +188,7 @@ def test_a_folder_that_is_not_ours_alone_is_not_used(open_session: Open, private
     for _ in range(2):
         assert page_and_file(open_session(), private, auth=AUTH) == [200, 200]
     assert not list(own.iterdir())
-    with pytest.raises(StoreUnavailable, match="not this user's alone"):
+    with pytest.raises(StoreUnavailable, match="not belong to this user alone"):
         Private(tmp_path / "cache", lambda: None).scope("x")
 
 

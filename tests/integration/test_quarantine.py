@@ -9,7 +9,7 @@ import pytest
 from cachedindex.store import quarantine
 from cachedindex.store.quarantine import Quarantine
 from cachedindex.store.store import Store
-from tests.stored import page, put_file, put_page
+from tests.stored import open_blob, page, put_file, put_page
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def test_a_damaged_blob_is_set_aside_and_healed(store: Store, aside: list[Path])
     _, path = put_file(store, "six", b"wheel")
     digest = path.name
     path.write_bytes(b"whee!")
-    assert store.open_blob(digest, 5) is None
+    assert open_blob(store, digest, 5) is None
     (moved,) = aside
     assert moved.read_bytes() == b"whee!"
     put_file(store, "six", b"wheel")
-    opened = store.open_blob(digest, 5)
+    opened = open_blob(store, digest, 5)
     assert opened is not None
     opened.close()
 
@@ -57,20 +57,20 @@ def test_a_sound_file_that_does_not_fit_is_no_damage(store: Store, aside: list[P
     path.replace(put_page(store, "flask"))
     assert store.get(page("flask")) is None
     _, blob = put_file(store, "six", b"wheel")
-    assert store.open_blob(blob.name, 6) is None
+    assert open_blob(store, blob.name, 6) is None
     assert aside == []
 
 
 def test_a_sound_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
-    told: list[Path] = []
+    isolated: list[Path] = []
     path = tmp_path / "records-v1/x"
     path.parent.mkdir()
     path.write_text("sound again")
-    Quarantine(tmp_path, told.append).take(path, lambda: False)
+    Quarantine(tmp_path, isolated.append).isolate(path, lambda: False)
     assert path.exists()
     path.unlink()
-    Quarantine(tmp_path, told.append).take(path, lambda: True)
-    assert told == []
+    Quarantine(tmp_path, isolated.append).isolate(path, lambda: True)
+    assert isolated == []
 
 
 @pytest.mark.parametrize("read_only", [True, False])

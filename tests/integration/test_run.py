@@ -74,9 +74,9 @@ def test_a_log_that_takes_nothing_breaks_nothing(run: Run, redirected: str) -> N
 
 
 @pytest.mark.parametrize("variables", [{"CACHEDINDEX_CACHE_DIR": "~nobody-knows/x"}, {"CACHEDINDEX_CACHE_DIR": ""}])
-def test_a_user_whom_nobody_knows_builds_all_the_same(run: Run, tmp_path: Path, variables: dict[str, str]) -> None:
+def test_a_user_without_an_account_builds_all_the_same(run: Run, tmp_path: Path, variables: dict[str, str]) -> None:
     if not shutil.which("setpriv") or os.geteuid() != 0:
-        pytest.skip("SKIPPED FOR WANT OF ROOT: only root can become a user whom nobody knows")
+        pytest.skip("SKIPPED FOR WANT OF ROOT: only root can become a user without an account")
     ran = run(
         "setpriv", "--reuid", "12345", "--clear-groups", "env", "-u", "HOME", "-u", "XDG_CACHE_HOME",
         "/usr/bin/python3", "-c", NOBODY, SOURCE, cwd=Path("/"), TMPDIR="/tmp", **variables,
@@ -179,7 +179,7 @@ def test_a_command_without_the_dashes_that_its_options_need(run: Run) -> None:
 
 @pytest.mark.parametrize("words", [("--offline",), ("--offline", "yes"), ("--offline=true",)])
 def test_what_is_true_or_false_needs_no_value(run: Run, words: tuple[str, ...]) -> None:
-    code = "from cachedindex import config; print(config.load().settings.offline)"
+    code = "from cachedindex import sources; print(sources.load().settings.offline)"
     ran = run(*CACHEDINDEX, "run", *words, "--", sys.executable, "-c", code)
     assert (ran.code, ran.out) == (0, "True\n")
 
@@ -191,7 +191,7 @@ def test_an_empty_folder_is_an_error(run: Run, tmp_path: Path) -> None:
 
 
 def test_all_processes_share_a_relative_folder(run: Run, tmp_path: Path) -> None:
-    code = "from cachedindex import config; print(config.load().settings.cache_dir)"
+    code = "from cachedindex import sources; print(sources.load().settings.cache_dir)"
     (tmp_path / "below").mkdir()
     line = f"cd below && {sys.executable} -c '{code}'"
     ran = run(*CACHEDINDEX, "run", "--", "sh", "-c", line, CACHEDINDEX_CACHE_DIR="kept")
@@ -199,7 +199,7 @@ def test_all_processes_share_a_relative_folder(run: Run, tmp_path: Path) -> None
 
 
 def test_a_wrong_option_in_the_environment_is_one_warning_for_all_processes(run: Run) -> None:
-    code = "from cachedindex import sources; from cachedindex.process import assemble; assemble(sources.load())"
+    code = "from cachedindex.process import join; join('test')"
     command = (sys.executable, "-c", code)
     ran = run(*CACHEDINDEX, "run", "--", *CACHEDINDEX, "run", "--", *command, CACHEDINDEX_TTL="3")
     assert ran.code == 0
@@ -225,7 +225,7 @@ def test_a_disabled_run_only_runs(run: Run, tmp_path: Path) -> None:
 
 
 def test_options_reach_the_processes_below(run: Run, tmp_path: Path) -> None:
-    code = "from cachedindex import config; print(config.load().settings)"
+    code = "from cachedindex import sources; print(sources.load().settings)"
     options = ("--timeout", "7", "--cache-dir", "relative", "--refresh", "six flask")
     ran = run(*CACHEDINDEX, "run", *options, "--", sys.executable, "-c", code, CACHEDINDEX_TIMEOUT="9")
     assert "timeout=7.0" in ran.out

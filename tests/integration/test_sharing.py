@@ -17,7 +17,7 @@ import pytest
 from cachedindex import sources
 from cachedindex.model import Event
 from cachedindex.options import Settings
-from cachedindex.process import Process, assemble
+from cachedindex.process import Process, join
 from cachedindex.store import folder, health_log
 from cachedindex.store.store import Store
 from tests.conftest import SOURCE, Ran
@@ -30,7 +30,7 @@ CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 def assembled() -> Callable[..., tuple[Process, list[str]]]:
     def assembled(root: Path, **options: object) -> tuple[Process, list[str]]:
         said: list[str] = []
-        return assemble(sources.Loaded(Settings(cache_dir=str(root), **options)), said.append), said  # type: ignore[arg-type]
+        return join(object(), sources.Loaded(Settings(cache_dir=str(root), **options)), say=said.append), said  # type: ignore[arg-type]
 
     return assembled
 
@@ -44,7 +44,7 @@ def test_a_folder_that_does_not_say_who_may_write_is_refused(
     process, (said,) = assembled(tmp_path / "cache")
     assert process.cache is None
     assert f"{tmp_path / 'cache'} is not used: " in said
-    assert said.endswith("The build goes on without it")
+    assert said.endswith("the build continues without the cache")
     process, (said,) = assembled(tmp_path / "other", lock_dir=str(tmp_path / "cache"))
     assert process.cache is None
 
@@ -118,7 +118,7 @@ def test_a_read_only_cache_serves_and_writes_nothing(
     record = store.get(page("six"))
     assert record is not None
     assert not store.put(page("flask"), record)
-    log.note("index", Event("failed", 100.0, "a", "one"))
+    log.append("index", Event("failed", 100.0, "a", "one"))
     assert [event.at for event in log.events("index")] == [100.0]
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*")} == before
     process, said = assembled(tmp_path / "cache", read_only=True)
@@ -139,10 +139,9 @@ def test_a_read_only_store_holds_a_page_for_its_own_process(tmp_path: Path) -> N
 def test_locks_and_health_may_be_elsewhere(run: Callable[..., object], tmp_path: Path) -> None:
     put_page(Store(tmp_path / "cache"), "six")
     code = """
-from cachedindex import sources
-from cachedindex.process import assemble
+from cachedindex.process import join
 from cachedindex.model import Request
-assemble(sources.load()).cache._upstream.failed(Request("GET", "https://index.example/simple/six/", "page"), "gone")
+join("test").cache._upstream.origin(Request("GET", "https://index.example/simple/six/", "page")).failed("gone")
 """
     command = ("run", "--lock-dir", "locks", "--", sys.executable, "-c", code)
     run(*CACHEDINDEX, *command)
@@ -162,14 +161,14 @@ for name in ("fcntl", "pwd", "grp"):
     sys.modules[name] = None
 from pathlib import Path
 from cachedindex import __main__
-from cachedindex.run.folder import Run
+from cachedindex.run.folder import RunFolder
 from cachedindex.store.store import Store
 from tests.stored import page, put_file, put_page
 root = Path(os.environ["CACHEDINDEX_CACHE_DIR"])
 put_page(Store(root), "six")
 put_file(Store(root), "six", b"wheel")
 print(Store(root).get(page("six")) is not None)
-Run.begin().end()
+RunFolder.begin().remove_folder()
 print(__main__.main(["doctor"]), __main__.main(["gc", "--max-size", "1"]))
 """
     ran = run(sys.executable, "-c", code, PYTHONPATH=str(SOURCE.parent))
@@ -213,8 +212,8 @@ def as_user() -> Iterator[Callable[..., Ran]]:
 
 
 _IMPORTS = """
-from cachedindex import __main__, sources
-from cachedindex.process import assemble
+from cachedindex import __main__
+from cachedindex.process import join
 from cachedindex.errors import StoreUnavailable
 from cachedindex.store.store import Store
 from tests.stored import *
@@ -224,14 +223,14 @@ from tests.stored import *
 _TOUCH = """
 import time
 store, real = Store(ROOT), time.time
-path = store._path(page("flask"), "html")
+path = record_path(store, page("flask"), "html")
 before = path.stat().st_mtime
 time.time = lambda: real() + 7200
 store.get(page("flask"))
 print(path.stat().st_mtime > before)
 """
 _READ = """
-store = assemble(sources.load()).store
+store = join("test").store
 print(store.read_only, store.get(page("six")) is not None)
 """
 
@@ -246,15 +245,16 @@ def test_several_users_share_one_folder(as_user: Callable[..., Ran], umask: int)
         (first, "put_page(Store(ROOT), 'flask'); put_file(Store(ROOT), 'six', b'wheel'); print('stored')"),
         # A record that another owns is touched and evicted, and its damage set aside.
         (second, _TOUCH),
-        (first, "Store(ROOT)._path(page('flask'), 'html').write_bytes(b''); print(Store(ROOT).get(page('flask')))"),
+        (first, "record_path(Store(ROOT), page('flask'), 'html').write_bytes(b'')"),
+        (first, "print(Store(ROOT).get(page('flask')))"),
         (second, "print(__main__.main(['gc', '--max-size', '1']), __main__.main(['doctor']))"),
     ]  # fmt: skip
     ran = [as_user(user, code, umask=umask) for user, code in steps]
     assert not any(one.err for one in ran), ran
     said = [one.out.strip() for one in ran]
-    assert said[:6] == ["stored", "True", "b'newer'", "stored", "True", "None"]
-    assert said[6].startswith("removed 3 files")
-    assert said[6].endswith("0 0"), said[6]
+    assert said[:7] == ["stored", "True", "b'newer'", "stored", "True", "", "None"]
+    assert said[7].startswith("removed 3 files")
+    assert said[7].endswith("0 0"), said[7]
     as_user(first, steps[0][1], umask=umask)
     assert as_user(stranger, _READ, member=False, umask=umask) == Ran(0, "True True\n", "")
 
@@ -270,7 +270,7 @@ def test_a_default_list_lets_a_group_in_whatever_the_umask(as_user: Callable[...
             pytest.skip(f"SKIPPED FOR WANT OF ACCESS LISTS: {root}: {error.strerror}")
     assert stat.S_IMODE(root.stat().st_mode) == 0o775
     for user in (7001, 7002):
-        code = "assert assemble(sources.load()).cache; put_page(Store(ROOT), 'six', str(os.getuid()).encode())"
+        code = "assert join('test').cache; put_page(Store(ROOT), 'six', str(os.getuid()).encode())"
         ran = as_user(user, code, umask=0o077)
         assert (ran.code, ran.err) == (0, "")
 

@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
 import cachedindex
-from cachedindex.lookup.single_flight import Flights
+from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.model import Request, Route
 from cachedindex.rules import layout
 from cachedindex.store.locks import Lock, Locks
@@ -190,14 +191,14 @@ def test_a_file_is_in_flight_until_its_body_ends(
     locks = Locks(tmp_path / "cache/locks-v1", tmp_path / "cache")
     digest = page["files"][0]["hashes"]["sha256"]
     name = layout.key(Request("GET", f"{index.origin}/{WHEEL}", "file", {}, digest, Route("http")), "")
-    assert locks.is_own(name)
+    assert locks.is_held_here(name)
     if end == "read":
         assert response.content
     elif end == "closed":
         response.close()
     del response
     gc.collect()
-    assert not locks.is_own(name)
+    assert not locks.is_held_here(name)
     assert not list((tmp_path / "cache").rglob(".*.tmp"))
     asked = len(index.seen)
     assert said(client(f"{index.url}alpha/", f"{index.origin}/{WHEEL}"))[1].startswith("200")
@@ -257,7 +258,7 @@ FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, "a" * 64)
 
 def held(tmp_path: Path) -> Lock:
     """Hold the file's lock as another process would."""
-    lock = Locks(tmp_path / "locks", tmp_path).attempt(layout.key(FILE, ""))
+    lock = Locks(tmp_path / "locks", tmp_path).try_lock(layout.key(FILE, ""))
     assert lock
     return lock
 
@@ -268,24 +269,24 @@ def test_a_file_is_waited_for_while_it_grows(
 ) -> None:
     lock, clock, store = held(tmp_path), Clock(), Store(tmp_path)
     monkeypatch.setattr("cachedindex.lookup.single_flight.time", clock)
-    monkeypatch.setattr(Locks, "is_own", lambda *_: False)
+    monkeypatch.setattr(Locks, "is_held_here", lambda *_: False)
     monkeypatch.setattr(store, "growing", lambda _: min(int(clock.now / 0.05), growths))
-    Flights(Locks(tmp_path / "locks", tmp_path), store).board(FILE, 1.0).land()
+    SingleFlight(Locks(tmp_path / "locks", tmp_path), store).enter(FILE, 1.0).settle()
     assert clock.now == pytest.approx(waited, abs=0.2)
     lock.release()
 
 
 def test_what_grows_is_the_promised_blob(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    assert not store.growing("a" * 64)
-    blob = store.new_blob("a" * 64)
-    sizes = [store.growing("a" * 64)]
+    store, other = Store(tmp_path), replace(FILE, sha256="b" * 64)
+    assert not store.growing(FILE)
+    blob = store.new_blob(FILE)
+    sizes = [store.growing(FILE)]
     blob.write(b"x" * 100_000)
-    sizes.append(store.growing("a" * 64))
+    sizes.append(store.growing(FILE))
     assert sizes[0] != sizes[1]
-    assert not store.growing("b" * 64)
+    assert not store.growing(other)
     blob.abandon()
-    assert not store.growing("a" * 64)
+    assert not store.growing(FILE)
 
 
 @pytest.mark.parametrize("without", ["", "sys.modules['filelock'] = None"])
@@ -297,13 +298,13 @@ import sys
 from pathlib import Path
 from cachedindex.store.locks import Locks
 folder = Path({str(tmp_path)!r})
-print(Locks(folder, folder).attempt("a") is not None)
+print(Locks(folder, folder).try_lock("a") is not None)
 """
 
     def taken() -> str:
         return subprocess.run([sys.executable, "-c", take], capture_output=True, text=True, check=True).stdout.strip()
 
-    lock = Locks(tmp_path, tmp_path).attempt("a")
+    lock = Locks(tmp_path, tmp_path).try_lock("a")
     assert lock
     assert (tmp_path / "a.lock").stat().st_mode & 0o777 == 0o664
     assert taken() == "False"

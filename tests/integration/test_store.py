@@ -14,10 +14,12 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
-from cachedindex.run.folder import Run
-from cachedindex.store import disk, health_log, store as store_module
+from cachedindex.run.folder import RunFolder
+from cachedindex.store import blob as blob_module, disk, health_log
 from cachedindex.store.store import Store
+from tests.stored import file, open_blob
 
+WHEEL = file("six-1.0.whl", b"wheel")
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 BODY = b"<a href=six-1.0.whl>six</a>"
 RECORD = Record(PAGE.url, PAGE.url, {}, 10.0, 11.0, 1.0, len(BODY), sha256(BODY).hexdigest(), BODY, "html")
@@ -75,22 +77,22 @@ def test_a_damaged_record_is_a_miss_and_is_healed(store: Store) -> None:
 
 
 def test_a_blob_is_published_under_its_digest_and_verified(store: Store) -> None:
-    blob = store.new_blob()
+    blob = store.new_blob(WHEEL)
     blob.write(b"wheel")
-    assert store.open_blob(blob.sha256, 5) is None
+    assert open_blob(store, blob.sha256, 5) is None
     blob.commit()
     digest = sha256(b"wheel").hexdigest()
-    opened = store.open_blob(digest, 5)
+    opened = open_blob(store, digest, 5)
     assert opened is not None
     with opened:
         assert opened.read() == b"wheel"
-    assert store.open_blob(digest, 4) is None
+    assert open_blob(store, digest, 4) is None
     only_file(store.root / "blobs-v1").write_bytes(b"whee!")
-    assert store.open_blob(digest, 5) is None
+    assert open_blob(store, digest, 5) is None
 
 
 def test_an_abandoned_blob_leaves_nothing(store: Store) -> None:
-    blob = store.new_blob()
+    blob = store.new_blob(WHEEL)
     blob.write(b"half a whe")
     blob.abandon()
     assert not [path for path in store.root.rglob("*") if path.is_file() and "blobs" in str(path)]
@@ -103,7 +105,7 @@ def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="cache"):
         store.put(PAGE, RECORD)
     with pytest.raises(StoreUnavailable, match="cache"):
-        store.new_blob()
+        store.new_blob(WHEEL)
 
 
 @pytest.mark.parametrize(("root", "file", "folder"), [(0o2775, 0o664, 0o2775), (0o700, 0o600, 0o700)])
@@ -148,39 +150,39 @@ def test_a_file_that_another_host_replaced_is_opened_again(tmp_path: Path, monke
 
 
 def test_a_blob_that_another_host_replaced_is_opened_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    blob = store.new_blob()
+    blob = store.new_blob(WHEEL)
     blob.write(b"wheel")
     blob.commit()
     errors = [errno.ESTALE, errno.ESTALE, None, errno.EIO]
-    digest_of = store_module._digest_of
+    digest_of = blob_module._digest_of
 
     def failing(opened: BinaryIO) -> tuple[str, int]:
         if error := errors.pop(0):
             raise OSError(error, "x")
         return digest_of(opened)
 
-    monkeypatch.setattr(store_module, "_digest_of", failing)
-    opened = store.open_blob(blob.sha256, 5)
+    monkeypatch.setattr(blob_module, "_digest_of", failing)
+    opened = open_blob(store, blob.sha256, 5)
     assert opened is not None
     opened.close()
     with pytest.raises(StoreUnavailable):
-        store.open_blob(blob.sha256, 5)
+        open_blob(store, blob.sha256, 5)
 
 
 def test_a_damaged_blob_that_cannot_be_read_twice_is_a_miss(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    blob = store.new_blob()
+    blob = store.new_blob(WHEEL)
     blob.write(b"wheel")
     blob.commit()
     only_file(store.root / "blobs-v1").write_bytes(b"whee!")
-    digest_of, reads = store_module._digest_of, iter([True])
+    digest_of, reads = blob_module._digest_of, iter([True])
 
     def once(opened: BinaryIO) -> tuple[str, int]:
         if next(reads, False):
             return digest_of(opened)
         raise OSError(errno.EIO, "x")
 
-    monkeypatch.setattr(store_module, "_digest_of", once)
-    assert store.open_blob(blob.sha256, 5) is None
+    monkeypatch.setattr(blob_module, "_digest_of", once)
+    assert open_blob(store, blob.sha256, 5) is None
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,19 +199,19 @@ FAILED = Event("failed", 100.0, "a", "one")
 
 def test_events_are_shared_and_cut_lines_ignored(tmp_path: Path) -> None:
     log = health_log.of_host(tmp_path / "cache", None)
-    log.note("index", FAILED)
+    log.append("index", FAILED)
     file = only_file(tmp_path / "cache")
     file.write_bytes(file.read_bytes() + b'{"what": "fai\n{"from": "a later release"}\n')
-    health_log.of_host(tmp_path / "cache", None).note("index", Event("failed", 101.0, "b", "two"))
+    health_log.of_host(tmp_path / "cache", None).append("index", Event("failed", 101.0, "b", "two"))
     assert [event.at for event in log.events("index")] == [100.0, 101.0]
     assert log.events("another") == []
 
 
 def test_events_are_read_on_and_read_anew(tmp_path: Path) -> None:
     log, other = (health_log.of_host(tmp_path / "cache", None) for _ in range(2))
-    log.note("index", FAILED)
+    log.append("index", FAILED)
     assert log.events("index") is log.events("index"), "nothing was added"
-    other.note("index", Event("failed", 101.0, "b", "two"))
+    other.append("index", Event("failed", 101.0, "b", "two"))
     assert [event.at for event in log.events("index")] == [100.0, 101.0]
     file = only_file(tmp_path / "cache")
     line = file.read_bytes().splitlines()[1]
@@ -221,18 +223,69 @@ def test_events_are_read_on_and_read_anew(tmp_path: Path) -> None:
     assert [event.at for event in log.events("index")] == [101.0, 101.0]
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the files that are opened from now on."""
+    names: list[str] = []
+    real_open, real_read = os.open, Path.read_bytes
+
+    def noticed_open(path: Path, *arguments: int) -> int:
+        names.append(Path(path).name)
+        return real_open(path, *arguments)
+
+    def noticed_read(path: Path) -> bytes:
+        names.append(path.name)
+        return real_read(path)
+
+    monkeypatch.setattr(os, "open", noticed_open)
+    monkeypatch.setattr(Path, "read_bytes", noticed_read)
+    return names
+
+
+def test_a_log_is_opened_only_if_it_has_changed(tmp_path: Path, opened: list[str]) -> None:
+    log, other = (health_log.of_host(tmp_path, tmp_path / "run") for _ in range(2))
+    assert log.events("index") == []
+    assert opened == [], "there is no file"
+    log.append("index", FAILED)  # Which makes the folder.
+    opened.clear()
+    log.append("index", FAILED)
+    assert log.events("index") == [FAILED, FAILED]
+    assert opened == ["index"], "the events are read with the descriptor that appends"
+    other.append("index", replace(FAILED, at=101.0))
+    opened.clear()
+    assert [len(log.events("index")) for _ in range(3)] == [3, 3, 3]
+    assert opened == ["index"]
+
+
+def test_a_claim_shows_who_was_first_with_one_open(tmp_path: Path, opened: list[str]) -> None:
+    log, other = (health_log.of_host(tmp_path, tmp_path / "run") for _ in range(2))
+    other.append("index", FAILED)
+    opened.clear()
+    mine = Event("probing", 101.0, "a", "token")
+    assert log.claim("index", mine) == [FAILED, mine]
+    assert opened == ["index"]
+    log.append("index", FAILED)
+    assert other.claim("index", mine) == [FAILED, FAILED, mine, mine]
+
+
+def test_a_claim_that_no_folder_takes_is_the_processs_own(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    assert health_log.of_host(tmp_path / "cache", None).claim("index", FAILED) == [FAILED]
+    assert health_log.of_run(None).claim("index", FAILED) == [FAILED]
+
+
 def test_events_that_the_cache_does_not_take_go_to_the_runs_folder(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     (tmp_path / "run").mkdir()
     log = health_log.of_host(tmp_path / "cache", tmp_path / "run")
-    log.note("index", FAILED)
+    log.append("index", FAILED)
     assert health_log.of_host(tmp_path / "cache", tmp_path / "run").events("index") == [FAILED]
 
 
 def test_events_that_no_folder_takes_are_remembered_by_the_process(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     log = health_log.of_host(tmp_path / "cache", None)
-    log.note("index", FAILED)
+    log.append("index", FAILED)
     assert log.events("index") == [FAILED]
     assert log.events("another") == []
 
@@ -240,14 +293,14 @@ def test_events_that_no_folder_takes_are_remembered_by_the_process(tmp_path: Pat
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     log = health_log.of_host(tmp_path, None)
     for number in range(3):
-        log.note("index", Event("failed", float(number), "x" * 40_000))
+        log.append("index", Event("failed", float(number), "x" * 40_000))
     assert only_file(tmp_path).stat().st_size < 100_000
 
 
 def test_what_a_process_remembers_by_itself_does_not_grow_for_ever() -> None:
     log = health_log.of_run(None)
     for number in range(1000):
-        log.note("index", Event("removed", float(number), "a"))
+        log.append("index", Event("removed", float(number), "a"))
     assert len(log.events("index")) == 500
     assert log.events("index")[-1].at == 999
 
@@ -255,11 +308,11 @@ def test_what_a_process_remembers_by_itself_does_not_grow_for_ever() -> None:
 def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
     log = health_log.of_host(tmp_path / "cache", None)
-    log.note("index", FAILED)
+    log.append("index", FAILED)
     file = only_file(tmp_path / "cache")
     file.unlink()
     file.symlink_to(tmp_path / "theirs")
-    log.note("index", FAILED)
+    log.append("index", FAILED)
     assert (tmp_path / "theirs").read_text() == "theirs"
 
 
@@ -267,25 +320,26 @@ OUTCOME = Outcome("stale", "page", "https://index.example/x/", "https://index.ex
 
 
 def test_a_run_collects_what_its_processes_say_and_leaves_nothing() -> None:
-    run = Run.begin()
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is not None
-    Run(run.folder).note(OUTCOME)
+    run = RunFolder.begin()
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is not None
+    RunFolder(run.folder).add_outcome(OUTCOME)
     assert run.outcomes() == [OUTCOME]
-    Run(run.folder).note_page("index.example/simple/x/page.html.1")
+    RunFolder(run.folder).add_page("index.example/simple/x/page.html.1")
     assert run.pages() == {"index.example/simple/x/page.html.1"}
-    assert [Run(run.folder).first("x"), run.first("x"), run.first("y")] == [True, False, True]
-    run.end()
+    assert RunFolder(run.folder).is_first_to_say("x")
+    assert [run.is_first_to_say("x"), run.is_first_to_say("y")] == [False, True]
+    run.remove_folder()
     assert not run.folder.exists()
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is None
-    assert Run.handed_down({}) is None
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(run.folder)}) is None
+    assert RunFolder.handed_down({}) is None
 
 
 def test_another_users_folder_is_not_taken_for_the_run(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path)})
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path / "link")}) is None
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path)})
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path / "link")}) is None
     if os.geteuid() != 0:
         pytest.skip("SKIPPED FOR WANT OF ROOT, who alone can give a folder away")
     os.chown(tmp_path, 65534, -1)
-    assert Run.handed_down({"CACHEDINDEX_RUN": str(tmp_path)}) is None
+    assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path)}) is None
     os.chown(tmp_path, 0, -1)

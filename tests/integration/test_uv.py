@@ -1,4 +1,4 @@
-"""The real uv through `cachedindex run`, which tells it to live on its cache where its index is down."""
+"""The real uv through `cachedindex run`, which sets it offline if its index is down."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_sync_with_a_dead_index_and_a_warm_cache(
     assert (tmp_path / "project/uv.lock").read_bytes() == lock
     (line,) = second.ours
     assert line.startswith(f"cachedindex: {index.url}: ")
-    assert line.endswith("uv is to live on its own cache (UV_OFFLINE=1)")
+    assert line.endswith("uv uses its own cache (UV_OFFLINE=1)")
     third = run_uv("pip", "install", "--target", "B", "alpha", **SHORT)
     assert third.code == 0, third.err
     assert index.pages_seen() == ["/simple/pip/"], "one question to a dead index, for all"
@@ -131,8 +131,8 @@ def test_what_the_cache_lacks_is_asked_for_after_all(run_uv: Callable[..., Ran],
     index.fault(faults.status(503), "/simple/pip/")
     ran = run_uv("pip", "install", "--target", "B", "alpha")
     assert ran.code == 0, ran.err
-    assert [line.partition("uv is")[2] for line in ran.ours] == [
-        " to live on its own cache (UV_OFFLINE=1)", " run again, online"
+    assert [line.rpartition("; ")[2] for line in ran.ours] == [
+        "uv uses its own cache (UV_OFFLINE=1)", "it is run again, online"
     ]  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:
     index.seen.clear()
     ran = run_uv("sync", CACHEDINDEX_OFFLINE="true")
     assert ran.code == 0
-    assert "offline = true; uv is to live on its own cache" in ran.ours[0]
+    assert "offline = true; uv uses its own cache" in ran.ours[0]
     assert index.seen == []
 
 

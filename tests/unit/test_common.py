@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cachedindex.clients.common import Whole, cause, request_of, trusted_less, unzipped, with_page
+from cachedindex.clients.common import Whole, cause, request_of, unzipped, with_page
 from cachedindex.model import Answer, Native
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
@@ -92,15 +92,6 @@ def test_what_is_no_page_stays_unread(answer: Answer) -> None:
         raise AssertionError("read all the same")
 
     assert with_page(PAGE, answer, read) is answer
-
-
-@pytest.mark.parametrize(
-    ("trust", "first", "less"),
-    [("tls", "tls", False), ("unverified", "tls", True), ("http", "tls", True), ("ca /x", "tls", True),
-     ("tls", "http", False), ("tls", "ca /x", False), ("http", "unverified", True)],
-)  # fmt: skip
-def test_how_much_a_peer_is_trusted(trust: str, first: str, less: bool) -> None:
-    assert trusted_less(trust, first) is less
 
 
 class Wrapped(Exception):

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from cachedindex.errors import NotAsked, UpstreamFailed
+from cachedindex.errors import DeadlinePassed, NotAsked
 from cachedindex.lookup import deadline
-from cachedindex.lookup.deadline import attempt as bounded
+from cachedindex.lookup.deadline import call_with_deadline
 
 
 def attempt(work: Any, patience: Any, late: Any = lambda _: None) -> Any:
-    return bounded(work, patience, late)
+    return call_with_deadline(work, patience(), patience, late)
 
 
 def test_a_result_in_time() -> None:
@@ -41,7 +41,7 @@ def test_work_goes_on_after_the_deadline() -> None:
         late.append(result)
         done.set()
 
-    with pytest.raises(UpstreamFailed, match=r"no answer within 0\.01 s"):
+    with pytest.raises(DeadlinePassed, match=r"no answer within 0\.01 s"):
         attempt(work, lambda: 0.01, keep)
     let_go.set()
     assert done.wait(60)
@@ -74,7 +74,7 @@ def test_no_more_threads_than_allowed_hang_about() -> None:
         ended.release()
 
     for _ in range(deadline._MOST_THREADS):
-        with pytest.raises(UpstreamFailed, match="no answer within"):
+        with pytest.raises(DeadlinePassed, match="no answer within"):
             attempt(work, lambda: 0.001)
     with pytest.raises(NotAsked, match="8 attempts were still waiting"):
         attempt(work, lambda: 0.001)

@@ -7,7 +7,7 @@ import pytest
 
 from cachedindex.model import Health, Record, Request, RunMemory
 from cachedindex.options import Settings
-from cachedindex.rules.decide import Ask, Pass, Refuse, Serve, decide, lifetime, patience
+from cachedindex.rules.decide import Fetch, Pass, Refuse, Revalidate, Serve, TryOnce, decide, lifetime, patience
 
 NOW = 1_000_000.0
 DIGEST = "a" * 64
@@ -32,43 +32,43 @@ def aged(seconds: float, **headers: str) -> Record:
     ("request_", "record", "settings", "decision"),
     [
         # cold
-        (PAGE, None, Settings(), Ask({})),
+        (PAGE, None, Settings(), Fetch()),
         (PAGE, None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
-        (FILE, None, Settings(), Ask({})),
+        (FILE, None, Settings(), Fetch()),
         # fresh
         (PAGE, RECORD, Settings(), Serve("fresh")),
         (PAGE, aged(59), Settings(), Serve("fresh")),
-        (PAGE, aged(61), Settings(), Ask({}, copy=True)),
+        (PAGE, aged(61), Settings(), Revalidate()),
         (PAGE, aged(3600), Settings(index_ttl=7200), Serve("fresh")),
-        (PAGE, aged(1), Settings(index_ttl=0), Ask({}, copy=True)),
+        (PAGE, aged(1), Settings(index_ttl=0), Revalidate()),
         # from the future: another host's clock, or one that ran backwards
         (PAGE, aged(-30), Settings(), Serve("fresh")),
-        (PAGE, aged(-90), Settings(), Ask({}, copy=True)),
+        (PAGE, aged(-90), Settings(), Revalidate()),
         # expired, with validators
-        (PAGE, replace(OLD, headers=ETAG), Settings(), Ask({"if-none-match": '"1"'}, copy=True)),
-        (PAGE, aged(3600, last_modified="x"), Settings(), Ask({"if-modified-since": "x"}, copy=True)),
+        (PAGE, replace(OLD, headers=ETAG), Settings(), Revalidate({"if-none-match": '"1"'})),
+        (PAGE, aged(3600, last_modified="x"), Settings(), Revalidate({"if-modified-since": "x"})),
         # too stale
-        (PAGE, aged(31 * 86400), Settings(), Ask({})),
-        (PAGE, aged(31 * 86400, **ETAG), Settings(), Ask({"if-none-match": '"1"'})),
-        (PAGE, aged(31 * 86400), Settings(stale_if_error=math.inf), Ask({}, copy=True)),
-        (PAGE, OLD, Settings(stale_if_error=0.0), Ask({})),
+        (PAGE, aged(31 * 86400), Settings(), Fetch()),
+        (PAGE, aged(31 * 86400, **ETAG), Settings(), Fetch({"if-none-match": '"1"'})),
+        (PAGE, aged(31 * 86400), Settings(stale_if_error=math.inf), Revalidate()),
+        (PAGE, OLD, Settings(stale_if_error=0.0), Fetch()),
         (PAGE, RECORD, Settings(stale_if_error=0.0), Serve("fresh")),
         # offline
         (PAGE, OLD, OFFLINE, Serve("offline = true", stale=True)),
         (PAGE, RECORD, OFFLINE, Serve("fresh")),
         # refresh, by name and by the client's own wish
-        (PAGE, RECORD, Settings(refresh=("six",)), Ask({}, copy=True)),
-        (PAGE, RECORD, Settings(refresh=(":all:",)), Ask({}, copy=True)),
+        (PAGE, RECORD, Settings(refresh=("six",)), Revalidate()),
+        (PAGE, RECORD, Settings(refresh=(":all:",)), Revalidate()),
         (PAGE, RECORD, Settings(refresh=("other",)), Serve("fresh")),
-        (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), Ask({}, copy=True)),
-        (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Ask({}, copy=True)),
-        (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Ask({}, copy=True)),
+        (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), Revalidate()),
+        (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Revalidate()),
+        (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Revalidate()),
         # a file is immutable under its hash
         (FILE, replace(OLD, page=None), Settings(), Serve("immutable")),
-        (FILE, replace(OLD, sha256="b" * 64), Settings(), Ask({})),
+        (FILE, replace(OLD, sha256="b" * 64), Settings(), Fetch()),
         # what no index vouches for is always asked
-        (OTHER, RECORD, Settings(), Ask({}, copy=True)),
-        (OTHER, RECORD, Settings(index_ttl=7200), Ask({}, copy=True)),
+        (OTHER, RECORD, Settings(), Revalidate()),
+        (OTHER, RECORD, Settings(index_ttl=7200), Revalidate()),
         # heads and parts, of a whole copy only
         (replace(FILE, method="HEAD"), replace(OLD, page=None), Settings(), Serve("immutable")),
         (replace(FILE, headers=PART), replace(OLD, page=None), Settings(), Serve("immutable")),
@@ -103,7 +103,7 @@ def test_what_to_do(request_: Request, record: Record | None, settings: Settings
     ],
     ids=str,
 )
-def test_what_is_none_of_our_business(request_: Request) -> None:
+def test_what_is_left_to_the_client(request_: Request) -> None:
     assert isinstance(decide(request_, RECORD, Settings(), NOW), Pass)
 
 
@@ -153,25 +153,25 @@ ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
     [
         # the run has been told that there is no such page
         (PAGE, GONE, Settings(), ASKED_BEFORE),
-        (PAGE, GONE, Settings(negative=5), Ask({})),
-        (PAGE, GONE, Settings(negative=0), Ask({})),
-        (PAGE, GONE, Settings(refresh=("six",)), Ask({})),
-        (replace(PAGE, headers={"cache-control": "no-cache"}), GONE, Settings(), Ask({})),
-        (PAGE, RunMemory(missing={PAGE.url: NOW + 5}), Settings(), Ask({})),  # the clock ran back
-        (ZOPE, GONE, Settings(), Ask({})),
+        (PAGE, GONE, Settings(negative=5), Fetch()),
+        (PAGE, GONE, Settings(negative=0), Fetch()),
+        (PAGE, GONE, Settings(refresh=("six",)), Fetch()),
+        (replace(PAGE, headers={"cache-control": "no-cache"}), GONE, Settings(), Fetch()),
+        (PAGE, RunMemory(missing={PAGE.url: NOW + 5}), Settings(), Fetch()),  # the clock ran back
+        (ZOPE, GONE, Settings(), Fetch()),
         (PAGE, GONE, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
         # the run's last look-up there that had no copy failed
         (PAGE, DOWN, Settings(), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
         (ZOPE, DOWN, Settings(), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
         (PAGE, DOWN, Settings(refresh=("six",)), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
-        (PAGE, DOWN_BEFORE, Settings(), Ask({}, failed="it hangs, 10 s ago, and nothing is stored")),
-        (PAGE, DOWN_BEFORE, Settings(negative=5), Ask({})),
-        (PAGE, DOWN, Settings(negative=0), Ask({})),
-        (PAGE, RunMemory(failed=(NOW + 5, "it hangs")), Settings(), Ask({})),
+        (PAGE, DOWN_BEFORE, Settings(), TryOnce("it hangs, 10 s ago, and nothing is stored")),
+        (PAGE, DOWN_BEFORE, Settings(negative=5), Fetch()),
+        (PAGE, DOWN, Settings(negative=0), Fetch()),
+        (PAGE, RunMemory(failed=(NOW + 5, "it hangs")), Settings(), Fetch()),
         # what is no page is never refused unasked
-        (OTHER, DOWN, Settings(), Ask({}, failed="it hangs, 2 s ago, and nothing is stored")),
-        (OTHER, RunMemory(missing={OTHER.url: NOW - 10}), Settings(), Ask({})),
-        (FILE, DOWN, Settings(), Ask({})),
+        (OTHER, DOWN, Settings(), TryOnce("it hangs, 2 s ago, and nothing is stored")),
+        (OTHER, RunMemory(missing={OTHER.url: NOW - 10}), Settings(), Fetch()),
+        (FILE, DOWN, Settings(), Fetch()),
     ],
 )
 def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Settings, decision: object) -> None:
@@ -179,7 +179,7 @@ def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Sett
 
 
 def test_a_run_is_not_asked_what_it_remembers_where_there_is_a_copy() -> None:
-    assert decide(PAGE, OLD, Settings(), NOW, lambda: pytest.fail("asked")) == Ask({}, copy=True)
+    assert decide(PAGE, OLD, Settings(), NOW, lambda: pytest.fail("asked")) == Revalidate()
 
 
 PIP = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"})
@@ -190,11 +190,11 @@ JSON = replace(RECORD, form="json")
     ("request_", "record", "settings", "decision"),
     [
         (PIP, JSON, Settings(), Serve("fresh")),
-        (PIP, RECORD, Settings(), Ask({}, copy=True)),
-        (PIP, replace(RECORD, headers=ETAG), Settings(), Ask({}, copy=True)),  # no validator of another form
+        (PIP, RECORD, Settings(), Revalidate()),
+        (PIP, replace(RECORD, headers=ETAG), Settings(), Revalidate()),  # no validator of another form
         (PIP, RECORD, OFFLINE, Serve("offline = true", stale=True)),
-        (PIP, replace(JSON, expired=True), Settings(), Ask({}, copy=True)),
-        (PIP, replace(JSON, expired=True, headers=ETAG), Settings(), Ask({"if-none-match": '"1"'}, copy=True)),
+        (PIP, replace(JSON, expired=True), Settings(), Revalidate()),
+        (PIP, replace(JSON, expired=True, headers=ETAG), Settings(), Revalidate({"if-none-match": '"1"'})),
         (PIP, replace(JSON, expired=True), OFFLINE, Serve("offline = true", stale=True)),
         (PIP, JSON, Settings(disable=True), Pass("disable = true")),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cachedindex.model import Answer, Completeness, Disclosure, Health, Identity, Record, Request
-from cachedindex.rules.judge import Judgement, judge
+from cachedindex.rules.judge import Doubt, HandOver, Meaning, Reject, Remove, Renew, Replace, Verdict, judge, meaning
 from cachedindex.rules.privacy import GAINED
 
 NOW = 1_000_000.0
@@ -29,6 +29,15 @@ def listing(*versions: int, name: str = "six") -> bytes:
 
 GOOD, EMPTY = listing(1, 2, 3), listing()
 COPY = Record(URL, URL, JSON, 0, 0, 0.1, len(GOOD), sha256(GOOD).hexdigest(), GOOD)
+
+
+NAMES: dict[type, str] = {
+    Replace: "replace", Renew: "renew", Remove: "remove", Doubt: "doubt", Reject: "reject", HandOver: "pass"
+}  # fmt: skip
+
+
+def name(verdict: Verdict) -> str:
+    return NAMES[type(verdict)]
 
 
 def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> Answer:
@@ -80,15 +89,15 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
     ],
 )
 def test_what_an_answer_means(record: Record | None, got: Answer, page: bytes, verdict: str, fault: bool) -> None:
-    judgement = judge(PAGE, record, got, page, Health(), NOW)
-    assert (judgement.verdict, judgement.fault) == (verdict, fault)
+    judged = judge(PAGE, record, got, page, Health(), NOW)
+    assert (name(judged), getattr(judged, "fault", False)) == (verdict, fault)
 
 
 @pytest.mark.parametrize(
     ("got", "verdict"), [(answer(), "replace"), (answer(completeness=CUT), "reject"), (answer(404), "pass")]
 )
 def test_a_file_is_judged_by_its_hash_later_on(got: Answer, verdict: str) -> None:
-    assert judge(FILE, None, got, b"", Health(), NOW).verdict == verdict
+    assert name(judge(FILE, None, got, b"", Health(), NOW)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -113,23 +122,23 @@ def test_when_a_doubtful_answer_is_believed(
     health = Health(
         doubted={URL: (NOW - seen_before, digest), **others}, answered=None if answered is None else NOW - answered
     )
-    assert judge(PAGE, COPY, answer(404), b"", health, NOW).verdict == verdict
+    assert name(judge(PAGE, COPY, answer(404), b"", health, NOW)) == verdict
 
 
 def test_a_page_that_stays_empty_replaces_the_copy() -> None:
     first = judge(PAGE, COPY, answer(), EMPTY, Health(), NOW - 61)
-    assert first == Judgement("doubt", first.why, digest=first.digest)
+    assert isinstance(first, Doubt)
     health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
-    assert judge(PAGE, COPY, answer(), EMPTY, health, NOW).verdict == "replace"
+    assert name(judge(PAGE, COPY, answer(), EMPTY, health, NOW)) == "replace"
 
 
 @pytest.mark.parametrize(("versions", "verdict"), [((9, 10), "replace"), ((9, 11), "doubt"), ((), "doubt")])
 def test_a_doubtful_page_is_known_again_by_what_it_lists(versions: tuple[int, ...], verdict: str) -> None:
     first = judge(PAGE, COPY, answer(), with_serial(7, 9, 10), Health(), NOW - 61)
-    assert first.verdict == "doubt"
+    assert isinstance(first, Doubt)
     health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
     # Many indexes write the time, or a number that counts, into every page that they make.
-    assert judge(PAGE, COPY, answer(), with_serial(8, *versions), health, NOW).verdict == verdict
+    assert name(judge(PAGE, COPY, answer(), with_serial(8, *versions), health, NOW)) == verdict
 
 
 def with_serial(serial: int, *versions: int) -> bytes:
@@ -150,18 +159,18 @@ def with_serial(serial: int, *versions: int) -> bytes:
 )
 def test_an_older_page_of_the_index(before: bytes, after: bytes, checked: float, verdict: str) -> None:
     copy = replace(COPY, page=before, checked=checked)
-    assert judge(PAGE, copy, answer(), after, Health(), NOW).verdict == verdict
+    assert name(judge(PAGE, copy, answer(), after, Health(), NOW)) == verdict
 
 
 def test_a_serial_in_a_header_counts_before_the_pages_own() -> None:
     copy = replace(COPY, headers={**JSON, "x-pypi-last-serial": "9"}, checked=NOW)
     got = answer(headers={**JSON, "x-pypi-last-serial": "8"})
-    assert judge(PAGE, copy, got, listing(1, 2), Health(), NOW).verdict == "reject"
+    assert name(judge(PAGE, copy, got, listing(1, 2), Health(), NOW)) == "reject"
 
 
 def test_a_quarantine_is_believed_at_once() -> None:
     quarantined = json.dumps({"name": "six", "files": [], "project-status": {"status": "quarantined"}}).encode()
-    assert judge(PAGE, COPY, answer(), quarantined, Health(), NOW).verdict == "replace"
+    assert name(judge(PAGE, COPY, answer(), quarantined, Health(), NOW)) == "replace"
 
 
 HTML = {"content-type": "text/html"}
@@ -178,10 +187,8 @@ OPENED = b"<html><title>Links for six</title><a href='six-1.whl'>"
     ],
 )
 def test_html_without_a_length(page: bytes, ends: bool, verdict: str) -> None:
-    assert (
-        judge(PAGE, None, answer(headers=HTML, completeness=Completeness(ends=ends)), page, Health(), NOW).verdict
-        == verdict
-    )
+    got = answer(headers=HTML, completeness=Completeness(ends=ends))
+    assert name(judge(PAGE, None, got, page, Health(), NOW)) == verdict
 
 
 EXTENDS = Request("GET", "https://files.example/base.cfg", "other", {})
@@ -210,7 +217,7 @@ DOWNLOAD = Record(ARCHIVE.url, ARCHIVE.url, BINARY, 0, 0, 0.1, 1, "a" * 64)
 def test_what_no_index_vouches_for(
     request_: Request, record: Record | None, got: Answer, body: bytes, verdict: str
 ) -> None:
-    assert judge(request_, record, got, body, Health(), NOW).verdict == verdict
+    assert name(judge(request_, record, got, body, Health(), NOW)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -236,4 +243,31 @@ def test_what_was_given_to_more_than_a_request_tells_of_changes_no_copy(
     request_: Request, told: dict[str, Any], verdict: str
 ) -> None:
     got = replace(answer(headers={**JSON, **told.pop("headers", {})}), **told)
-    assert judge(request_, COPY, got, GOOD, Health(), NOW).verdict == verdict
+    assert name(judge(request_, COPY, got, GOOD, Health(), NOW)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "with_copy", "without"),
+    [
+        (Replace(), ("answer", "answered", "record", False), ("answer", "answered", "answer", False)),
+        (Renew(), ("renewal", "answered", "record", False), ("renewal", "answered", "record", False)),
+        (Remove("x"), ("removal", "removed", "answer", False), ("removal", "removed", "answer", False)),
+        (Doubt("x", "404"), ("nothing", "doubted", "copy", False), ("nothing", "doubted", "answer", False)),
+        (Reject("x"), ("nothing", None, "copy", True), ("nothing", None, "answer", True)),
+        (Reject("x", True), ("nothing", "failed", "copy", True), ("nothing", "failed", "answer", True)),
+        (HandOver("x"), ("nothing", None, "answer", False), ("nothing", None, "answer", False)),
+        (HandOver("x", True), ("nothing", "failed", "answer", True), ("nothing", "failed", "answer", True)),
+    ],
+)
+def test_what_follows_from_a_verdict(
+    verdict: Verdict, with_copy: tuple[object, ...], without: tuple[object, ...]
+) -> None:
+    def said(found: Meaning) -> tuple[object, ...]:
+        return found.store, found.note, found.give, found.is_down
+
+    assert said(meaning(PAGE, verdict, copy=True)) == with_copy
+    assert said(meaning(PAGE, verdict, copy=False)) == without
+
+
+def test_a_file_that_fails_is_no_failing_index() -> None:
+    assert meaning(FILE, HandOver("x", fault=True), copy=False).note is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Kind, Request, Route
-from cachedindex.rules import accept, layout
+from cachedindex.rules import layout
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 
@@ -17,7 +17,7 @@ def request(url: str, kind: Kind = "page", accepts: str = "", trust: str = "tls"
 
 
 def path_of(request: Request) -> Sequence[str]:
-    return layout.record_path(request, accept.forms(request)[0])
+    return layout.record_paths(request)[0]
 
 
 def test_a_persons_way_to_a_record() -> None:

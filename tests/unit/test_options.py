@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cachedindex.clients.buildout.eggproxy import translated
 from cachedindex.errors import SettingsError
-from cachedindex.options import OPTIONS, Problem, Settings, duration, from_2012, merge, read, read_index
+from cachedindex.options import OPTIONS, Problem, Settings, duration, merge, read, read_index
 
 
 @pytest.mark.parametrize(
@@ -55,21 +56,21 @@ def test_right_values(option: str, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("option", "text", "said"),
     [
-        ("timeout", "0", "here: timeout = 0: no answer comes in no time"),
+        ("timeout", "0", "here: timeout = 0: must be longer than 0"),
         ("timeout", "fast", "here: timeout = fast: write a number of seconds"),
         ("stale-if-error", "always", "or never, or unlimited"),
         ("offline", "maybe", "write true or false"),
         ("max-size", "0", "write a number of bytes"),
         ("max-size", "10 bytes", '"500 MB", "10 GB"; or unlimited'),
         ("max-size", "-1 GB", "write a number of bytes"),
-        ("max-idle", "0", "longer than nothing"),
+        ("max-idle", "0", "longer than 0"),
         ("max-idle", "never", "or unlimited"),
         ("lock-dir", "", "write the path of a folder"),
         ("cache-dir", " ", "write the path of a folder"),
         ("refresh", "six ../etc", "write names of projects"),
         ("time-out", "3", "here: time-out: there is no such option; did you mean timeout?"),
         ("index_ttl", "3", "did you mean index-ttl?"),
-        ("zzz", "3", "there are cache-dir, index-ttl"),
+        ("zzz", "3", "the options are cache-dir, index-ttl"),
     ],
 )
 def test_wrong_ones_name_place_option_value_and_the_right_one(option: str, text: str, said: str) -> None:
@@ -116,8 +117,8 @@ def test_where_an_index_begins(url: str, beginning: str) -> None:
     ("options", "said"),
     [
         ({"index-ttl": "5"}, "here: url: is missing"),
-        ({"url": "index.example"}, "here: url = index.example: write where an index begins"),
-        ({"url": INDEX + "?token=1"}, "write where an index begins"),
+        ({"url": "index.example"}, "here: url = index.example: write the URL of an index"),
+        ({"url": INDEX + "?token=1"}, "write the URL of an index"),
         ({"url": INDEX, "cache-dir": "/x"}, "here: cache-dir: there is no such option"),
         ({"url": INDEX, "missing-index": "stop"}, "missing-index = stop: write warn or fail"),
     ],
@@ -159,18 +160,28 @@ def test_an_earlier_place_wins_over_what_a_later_one_says_of_one_index() -> None
     ],
 )  # fmt: skip
 def test_the_names_of_2012_keep_their_meaning(old: dict[str, str], new: dict[str, str]) -> None:
-    assert from_2012(old, "here") == (new, [])
+    assert translated(old, "here") == (new, [])
     assert read(new, "here")[1] == []
 
 
 def test_a_name_of_2012_without_a_meaning_is_remarked_upon() -> None:
-    options, remarks = from_2012({"index": "http://index.example/simple"}, "here")
+    options, remarks = translated({"index": "http://index.example/simple"}, "here")
     assert options == {}
-    assert list(map(str, remarks)) == ["here: index: a client needs no such option: whichever index it asks is covered"]
+    assert list(map(str, remarks)) == [
+        "here: index: has no effect, as every index that a client asks is covered: remove it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:secret@index.example/?x", "https://index.example/?token=secret", "//me:secret@x"]
+)
+def test_a_problem_shows_no_credential(url: str) -> None:
+    _, (problem,) = read_index({"url": url}, "here")
+    assert "secret" not in str(problem)
 
 
 @pytest.mark.parametrize("old", [{"update_interval": "1.5 d"}, {"always_refresh": "maybe"}])
 def test_a_wrong_value_of_2012_is_named_as_it_was_written(old: dict[str, str]) -> None:
     ((name, text),) = old.items()
     with pytest.raises(SettingsError, match=f"here: {name} = {text}: write"):
-        from_2012(old, "here")
+        translated(old, "here")

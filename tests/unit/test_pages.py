@@ -19,29 +19,6 @@ def as_json(*files: object, name: str = "zope.interface", **more: object) -> byt
     return json.dumps({"name": name, "files": files, **more}).encode()
 
 
-@pytest.mark.parametrize(
-    ("url", "accept", "sha256", "kind"),
-    [
-        ("https://index.example/simple/six/", "", None, "page"),
-        ("https://index.example/simple/six", JSON, None, "page"),
-        ("https://index.example/links.html", "", None, "page"),
-        ("https://index.example/six-1.0.whl", "", None, "other"),
-        ("https://index.example/six-1.0.whl", "", A, "file"),
-        ("https://index.example/requirements.txt", "text/html", None, "other"),
-    ],
-)
-def test_kinds(url: str, accept: str, sha256: str | None, kind: str) -> None:
-    assert pages.kind(url, {"accept": accept}, sha256) == kind
-
-
-@pytest.mark.parametrize(
-    ("fragment", "digest"),
-    [(f"sha256={A}", A), ("sha256=short", None), (f"md5={A}", None), ("", None), (f"sha256={A.upper()}", None)],
-)
-def test_what_a_fragment_promises(fragment: str, digest: str | None) -> None:
-    assert pages.promised(fragment) == digest
-
-
 def test_a_json_page() -> None:
     body = as_json(
         {"url": "../../f/z-1.whl", "filename": "z-1.whl", "hashes": {"sha256": A}, "core-metadata": {"sha256": B}},
@@ -164,7 +141,7 @@ def test_a_page_that_was_redirected_promises_what_its_end_lists() -> None:
     ],
 )
 def test_which_page_may_list_a_file(page: str, file: str, may: bool) -> None:
-    assert pages.may_list(page, file) is may
+    assert (pages.group(page) in pages.groups_of(file)) is may
 
 
 @pytest.mark.parametrize(

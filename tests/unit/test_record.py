@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from json import dumps
+from json import dumps, loads
 
 import pytest
 from hypothesis import given, strategies as st
@@ -116,3 +116,57 @@ def test_a_record_of_another_release_is_a_miss(field: str) -> None:
 @given(records())
 def test_another_urls_record_is_a_miss(record: Record) -> None:
     assert decode(encode(record), record.url + "x") is None
+
+
+PAGE = b"<a href=six-1.0.whl>six</a>\n"
+PAGES_RECORD = Record(
+    url="https://index.example/simple/six/",
+    final="https://index.example/simple/six/",
+    headers={"etag": '"é"', "content-type": "text/html"},
+    asked=10.5,
+    checked=11.0,
+    took=0.5,
+    size=28,
+    sha256="dabb467c8006b18b55a79f4045fb456cd00eb09583f732b76cc93e803d76022f",
+    page=PAGE,
+    form="html",
+    expired=True,
+)
+PAGES_BYTES = (
+    b"cachedindex-record-1 993794df3022048cc024bef5d2d6c969d5130c6060f13f7776f8557381a2a0c4\n"
+    b'{"asked":10.5,"body":true,"checked":11.0,"expired":true,"final":"https://index.example/simple/six/",'
+    b'"form":"html","headers":{"content-type":"text/html","etag":"\\"\\u00e9\\""},'
+    b'"sha256":"dabb467c8006b18b55a79f4045fb456cd00eb09583f732b76cc93e803d76022f","size":28,"took":0.5,'
+    b'"url":"https://index.example/simple/six/"}\n' + PAGE
+)
+FILES_RECORD = Record(
+    url="https://files.example/six-1.0.whl",
+    final="https://files.example/six-1.0.whl",
+    headers={},
+    asked=10.5,
+    checked=11.0,
+    took=0.5,
+    size=5,
+    sha256="ba59926159d2aa256eb8739b8da7e2b574b960e1202c6d624cbe981cef996c91",
+)
+FILES_BYTES = (
+    b"cachedindex-record-1 04268433c1e0526e650efdec421252fa93cc49e8a03b5659175bebb6c776e314\n"
+    b'{"asked":10.5,"body":false,"checked":11.0,"expired":false,"final":"https://files.example/six-1.0.whl",'
+    b'"form":"","headers":{},"sha256":"ba59926159d2aa256eb8739b8da7e2b574b960e1202c6d624cbe981cef996c91",'
+    b'"size":5,"took":0.5,"url":"https://files.example/six-1.0.whl"}\n'
+)
+
+
+@pytest.mark.parametrize(("raw", "record"), [(PAGES_BYTES, PAGES_RECORD), (FILES_BYTES, FILES_RECORD)])
+def test_the_format_is_that_of_release_0_1_0(raw: bytes, record: Record) -> None:
+    assert decode(raw, record.url) == record
+    assert encode(record) == raw
+
+
+@pytest.mark.parametrize(("field", "value"), [("asked", "1"), ("headers", []), ("size", None), ("more", 1)])
+def test_a_record_with_other_types_or_more_fields_is_a_miss_but_sound(field: str, value: object) -> None:
+    header = loads(encode(Record("url", "url", {}, 0, 0, 0, 5, "a" * 64)).splitlines()[1])
+    line = dumps({**header, field: value}).encode()
+    raw = b"cachedindex-record-1 %s\n%s\n" % (sha256(line).hexdigest().encode(), line)
+    assert decode(raw, "url") is None
+    assert is_sound(raw)

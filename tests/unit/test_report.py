@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 
 import pytest
 
 from cachedindex.model import Ended, Kind, Outcome
-from cachedindex.run.folder import Run
-from cachedindex.run.report import Report, ago, finish, say, summary, volume
+from cachedindex.run.report import Report, say
+from cachedindex.run.summary import ago, summary, volume
 
 
 def outcome(
@@ -95,27 +94,17 @@ def test_a_line_goes_wherever_there_is_a_stderr(monkeypatch: pytest.MonkeyPatch,
     assert stderr is None or stderr.getvalue() == "cachedindex: it is\n"
 
 
-def test_a_complaint_is_said_once() -> None:
+def test_a_warning_is_printed_once() -> None:
     said: list[str] = []
     report = Report(said.append)
     for _ in range(3):
-        report.complain("the disk is full")
+        report.warn("the disk is full")
     assert said == ["the disk is full"]
 
 
-def test_of_several_complaints_about_one_thing_the_first_is_said() -> None:
+def test_of_several_warnings_about_one_thing_the_first_is_printed() -> None:
     said: list[str] = []
     report = Report(said.append)
     for message in ("cannot write", "cannot read", "cannot lock"):
-        report.complain(message, about="the store")
+        report.warn(message, about="the store")
     assert said == ["cannot write"]
-
-
-def test_what_another_release_wrote_does_not_end_a_run_badly() -> None:
-    run, said = Run.begin(), list[str]()
-    line = {"ended": "stale", "kind": "of later", "url": "", "origin": "", "why": "", "age": 1.0}
-    (run.folder / "1.jsonl").write_text(json.dumps(line))
-    finish(run, None, said.append)
-    assert len(said) == 1
-    assert "cannot be told" in said[0]
-    assert not run.folder.exists()

@@ -148,6 +148,6 @@ def test_the_hosts_folder_where_it_can_be_written_else_the_users(environ: dict[s
 
 
 def test_no_folder_at_all(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not by modes: they do not bind root, as whom CI runs.
+    # Not by modes: they do not bind root, and CI runs as root.
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert sources.cache_folder(sources.load(environ=environ).settings, environ) is None

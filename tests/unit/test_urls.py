@@ -4,6 +4,9 @@ import pytest
 
 from cachedindex.rules import urls
 
+JSON = "application/vnd.pypi.simple.v1+json"
+A = "a" * 64
+
 
 @pytest.mark.parametrize(
     ("url", "shown"),
@@ -28,3 +31,26 @@ def test_what_may_be_shown(url: str, shown: str) -> None:
 )
 def test_origins(url: str, origin: str) -> None:
     assert urls.origin(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "accept", "sha256", "kind"),
+    [
+        ("https://index.example/simple/six/", "", None, "page"),
+        ("https://index.example/simple/six", JSON, None, "page"),
+        ("https://index.example/links.html", "", None, "page"),
+        ("https://index.example/six-1.0.whl", "", None, "other"),
+        ("https://index.example/six-1.0.whl", "", A, "file"),
+        ("https://index.example/requirements.txt", "text/html", None, "other"),
+    ],
+)
+def test_kinds(url: str, accept: str, sha256: str | None, kind: str) -> None:
+    assert urls.kind(url, accept, sha256) == kind
+
+
+@pytest.mark.parametrize(
+    ("fragment", "digest"),
+    [(f"sha256={A}", A), ("sha256=short", None), (f"md5={A}", None), ("", None), (f"sha256={A.upper()}", None)],
+)
+def test_what_a_fragment_promises(fragment: str, digest: str | None) -> None:
+    assert urls.promised(fragment) == digest

@@ -1,1 +1,1 @@
-"""The edges: each module translates one client's requests and answers, and reaches into that client only."""
+"""The edges: each package translates the requests and answers of one client, and reaches into no other."""

@@ -1,4 +1,4 @@
-"""What every client edge needs: a request made of a URL, an answer with its page read, a failure in a few words."""
+"""What every client's edge needs: a request made of a URL, an answer with its page read, a failure in a few words."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from io import BytesIO
 from urllib.parse import urlsplit
 
 from cachedindex.model import Answer, Completeness, Identity, Request, Route
-from cachedindex.rules import pages, urls
+from cachedindex.rules import pages, privacy, urls
 
 ATTEMPT_TIMEOUT = 60.0
 """Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
-OUR_HEADERS = {"if-none-match", "if-modified-since", "proxy-authorization"}
-"""What a request may have gained on its way: our own validators, and what tells a proxy who asks, but not the index."""
-_LASTING = ("basic", "bearer", "token")
-"""The schemes whose Authorization is the same each time. Digest, Negotiate and signatures are not."""
 _LONGEST_PAGE = 128 << 20
 """Bytes beyond which an answer that announces them is taken for no page, and not read into memory."""
 
@@ -47,19 +43,15 @@ def request_of(
 ) -> Request:
     """Return the request without the credentials and the fragment of its URL.
 
-    `aside` says why it is none of our business, where only the client knows; `certificate` is what tells its own one
-    from others. An Authorization that is another one each time stays a header, which nothing is stored for.
+    `aside` says why the cache leaves it to the client, if only the client knows; `certificate` identifies the client's
+    own certificate. An Authorization that is another one each time stays a header: nothing is stored for it.
     """
-    parts = urlsplit(url)
-    bare = urls.bare(url)
+    parts = urls.split(url)
     lower = {name.lower(): value for name, value in headers.items()}
-    digest = pages.promised(parts.fragment)
-    kind = pages.kind(bare, lower, digest)
-    scheme = lower.get("authorization", "").partition(" ")[0].lower()
-    authorization = lower.pop("authorization") if scheme in _LASTING else ""
-    told = (parts.netloc.rpartition("@")[0], authorization, certificate)
-    credential = "\n".join(told) if any(told) else ""
-    return Request(method, bare, kind, lower, digest, Route(trust, _host(proxy)), Identity(credential), aside)
+    kind = urls.kind(parts.bare, lower.get("accept", ""), parts.sha256)
+    authorization = lower.pop("authorization") if privacy.is_lasting(lower.get("authorization", "")) else ""
+    identity = Identity(privacy.credential(parts.userinfo, authorization, certificate))
+    return Request(method, parts.bare, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ def with_page(asked: Request, answer: Answer, read: Callable[[], Whole]) -> Answ
     headers = {**answer.headers, "content-length": str(len(whole.body))}
     if not whole.encoded:
         headers.pop("content-encoding", None)
-    # http.client and urllib3 raise where the last chunk is missing.
+    # http.client and urllib3 raise if the last chunk is missing.
     chunked = "chunked" in headers.pop("transfer-encoding", "").lower()
     return replace(
         answer,
@@ -113,12 +105,6 @@ def unzipped(data: bytes) -> Whole:
             return Whole(data, len(data), cut=True, encoded=True)
         complete, rest = decoder.eof, decoder.unused_data
     return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
-
-
-def trusted_less(trust: str, first: str) -> bool:
-    """Return whether a hop's peer was verified less than the first one's, so that its answer must not stand for it."""
-    order = ("http", "unverified", "ca", "tls")
-    return order.index(trust.partition(" ")[0]) < order.index(first.partition(" ")[0])
 
 
 def cause(error: BaseException) -> str:

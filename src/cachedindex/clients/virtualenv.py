@@ -1,7 +1,7 @@
-"""Carries the hook into the environments that virtualenv makes, and so into those of tox, nox and hatch.
+"""Installs the hook into the environments that virtualenv makes, and so into those of tox, nox and hatch.
 
 virtualenv calls every entry point of `virtualenv.activate` for each new environment, to write its activation scripts
-(virtualenv 20 and 21, run/plugin/activators.py). This one writes the hook, and no script.
+(virtualenv 20 and 21, run/plugin/activators.py). This one installs the hook, and writes no script.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from cachedindex.run.report import Report
 
 
 class Carrier:
-    """What virtualenv takes for an activator; there only where the process that makes the environment is covered."""
+    """An activator for virtualenv, which acts only if the process that makes the environment is covered."""
 
     def __init__(self, options: object) -> None:
-        """Take virtualenv's options, of which none is ours."""
+        """Take virtualenv's options, and use none."""
 
     @classmethod
     def supports(cls, interpreter: Any) -> bool:
-        """Return whether the hook belongs into an environment of this interpreter."""
+        """Return whether an environment of this interpreter gets the hook."""
         try:
             return _hook() is not None and tuple(interpreter.version_info[:2]) >= installation.OLDEST_PYTHON
-        except Exception as error:  # noqa: BLE001 - an interpreter that is described in another way
-            Report().broken(error)
+        except Exception as error:  # noqa: BLE001 - a virtualenv that describes interpreters in another way
+            Report().internal_error(error)
             return False
 
     @classmethod
     def add_parser_arguments(cls, parser: object, interpreter: object) -> None:
-        """Add no option to virtualenv's."""
+        """Add no option."""
 
     def generate(self, creator: Any) -> list[Path]:
-        """Put the hook into a new environment; return the activation scripts that were written: none."""
+        """Install the hook into a new environment; return no activation script."""
         try:
-            installation.install(installation.Place(Path(creator.purelib)), str(creator.exe), _hook().CONFIG)
+            installation.install_hook(installation.Place(Path(creator.purelib)), str(creator.exe), _hook().CONFIG)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-            Report().broken(error)
+            Report().internal_error(error)
         return []
 
 

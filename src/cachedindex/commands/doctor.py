@@ -1,4 +1,4 @@
-"""`cachedindex doctor`: look at everything that may be wrong with the cache folder, one line each, and what to do."""
+"""`cachedindex doctor`: check all that may be wrong with the cache folder, and say in one line each what to do."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from cachedindex import __version__, sources
 from cachedindex.commands import flags
-from cachedindex.errors import UpstreamFailed
-from cachedindex.lookup.deadline import attempt
+from cachedindex.errors import DeadlinePassed
+from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.options import OPTIONS, size, truth
-from cachedindex.run.report import ago, volume
+from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder
 from cachedindex.upkeep import inspection, verify
 from cachedindex.upkeep.inspection import Finding
@@ -23,20 +23,20 @@ _LOCK_PATIENCE = 5.0
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command to the command line's parser."""
+    """Add the command to the parser of the command line."""
     parser = commands.add_parser(
         "doctor",
-        help="look for what is wrong with the cache folder",
-        description="Look at the settings, the cache folder and all that lies in it, and say what to do.",
+        help="check the cache folder",
+        description="Check the settings, the cache folder and all files in it, and say what to do.",
         allow_abbrev=False,
     )
     flags.add_to(parser)
-    parser.add_argument("--repair", action="store_true", help="set damage aside, remove strays, mend your files' modes")
+    parser.add_argument("--repair", action="store_true", help="set damaged files aside, remove strays, correct modes")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; return 0 where nothing is wrong, and 1 where something is."""
+    """Print the findings; return 0 if nothing is wrong, and 1 otherwise."""
     loaded, environ = flags.load(arguments)
     print(f"cachedindex {__version__}, Python {sys.version.split()[0]}")
     for line in _settings(loaded):
@@ -51,9 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Iterator[Finding]:
     settings = loaded.settings
     for warning in loaded.warnings:
-        yield Finding(warning, "it is ignored; mend it there")
+        yield Finding(warning, "it is ignored; correct it there")
     if root is None:
-        yield Finding("there is no folder to keep anything in", "set cache-dir")
+        yield Finding("there is no folder to store anything in", "set cache-dir")
         return
     if not root.is_dir():
         may_make = folder.may_write(root) and not root.exists()
@@ -63,7 +63,7 @@ def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Ite
     yield Finding(f"the cache folder is {root}")
     yield from inspection.permissions(root, read_only=settings.read_only)
     if not folder.is_ours(root) and any(root.iterdir()):
-        yield Finding("it holds what is not ours", "set cache-dir to a folder that nothing else uses")
+        yield Finding("it holds files of another program", "set cache-dir to a folder of its own")
         return
     if settings.read_only or not folder.may_write(root):
         repair = False
@@ -78,13 +78,15 @@ def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Ite
 
 def _locking(shared: Path) -> Finding:
     try:
-        return attempt(lambda: inspection.locking(shared), lambda: _LOCK_PATIENCE, lambda _: None)
-    except UpstreamFailed:
+        return call_with_deadline(
+            lambda: inspection.locking(shared), _LOCK_PATIENCE, lambda: _LOCK_PATIENCE, lambda _: None
+        )
+    except DeadlinePassed:
         return Finding(f"a lock in {shared} hangs", "set lock-dir to a folder on this host's own disk")
 
 
 def _settings(loaded: sources.Loaded) -> Iterator[str]:
-    """Yield each option as one would write it, with where it was set."""
+    """Yield each option as it is written in a file, with the place where it is set."""
     for name in OPTIONS:
         field = name.replace("-", "_")
         place = loaded.places.get(field, "default")

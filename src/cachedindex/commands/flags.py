@@ -1,4 +1,4 @@
-"""The options of the reference, as a command takes them."""
+"""The options of the reference as arguments of a command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACE = "command line"
 
 
 def add_to(parser: argparse.ArgumentParser, names: Iterable[str] = OPTIONS) -> None:
-    """Describe these options to a command's parser."""
+    """Add these options to the parser of a command."""
     for name in names:
         option = OPTIONS[name]
         says = option.says.replace("%", "%%")
@@ -25,14 +25,14 @@ def add_to(parser: argparse.ArgumentParser, names: Iterable[str] = OPTIONS) -> N
 
 
 def load(arguments: argparse.Namespace) -> tuple[sources.Loaded, dict[str, str]]:
-    """Return the settings, over which the command's own options win, and the environment that says the same.
+    """Return the settings, in which the options of the command win, and an environment with the same options.
 
-    Raises SettingsError for an option that is wrong.
+    Raises SettingsError for a wrong option.
     """
     found = {name: getattr(arguments, name.replace("-", "_"), None) for name in OPTIONS}
     given = {name: text for name, text in found.items() if text is not None}
     environ = {**os.environ, **{sources.variable(name): text for name, text in given.items()}}
     loaded = sources.load(given, _PLACE, environ)
-    # The environment that says it to the processes below says it here as well, and first.
+    # They are in that environment, too, which counts first; but the user has written them on the command line.
     places = {**loaded.places, **{name.replace("-", "_"): _PLACE for name in given}}
     return replace(loaded, places=places), environ

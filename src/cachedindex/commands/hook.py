@@ -17,11 +17,11 @@ _IS_OFF = 1
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command to the command line's parser."""
+    """Add the command to the parser of the command line."""
     parser = commands.add_parser(
         "hook",
         help="put the hook into an environment, so that its pips need no `cachedindex run`",
-        description="Install the hook into an environment, remove it, or tell where it is on, and why not.",
+        description="Install the hook into an environment, remove it, or show if it is on, and if not, why.",
         allow_abbrev=False,
     )
     parser.add_argument("action", choices=["install", "remove", "status"])
@@ -29,13 +29,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--base", action="store_true", help="into the interpreter that environments are made of, for all made later"
     )
-    parser.add_argument("--config", metavar="FILE", help="a file of settings that the installed hook reads as well")
+    parser.add_argument("--config", metavar="FILE", help="a configuration file that the installed hook reads as well")
     parser.set_defaults(run=hook)
 
 
 def hook(arguments: argparse.Namespace) -> int:
-    """Do it and return the exit code; SettingsError for what cannot be done."""
-    python = installation.ask(arguments.python)
+    """Do what the arguments say and return the exit code; SettingsError if that is not possible."""
+    python = installation.inspect(arguments.python)
     place = python.base if arguments.base else python.environment
     if arguments.action == "status":
         return _status(python)
@@ -43,7 +43,7 @@ def hook(arguments: argparse.Namespace) -> int:
         _install(python, place, arguments.config)
         print(f"the hook is in {place.folder}")
     else:
-        print(f"the hook {'was taken out of' if installation.remove(place) else 'was not in'} {place.folder}")
+        print(f"the hook {'was taken out of' if installation.remove_hook(place) else 'was not in'} {place.folder}")
     return 0
 
 
@@ -52,15 +52,15 @@ def _install(python: Python, place: Place, file: str | None) -> None:
         raise SettingsError(f"{python.executable}: is Python {_dotted(python.version)}; cachedindex needs 3.10")
     if file and not Path(file).is_file():
         raise SettingsError(f"command line: --config {file}: there is no such file")
-    installation.install(place, python.executable, str(Path(file).absolute()) if file else None)
+    installation.install_hook(place, python.executable, str(Path(file).absolute()) if file else None)
 
 
 def _status(python: Python) -> int:
-    """Print where the hook is on and where it is not, with the reason; return 0 where it is on and does something."""
-    reason = _why_idle(python)
+    """Print if the hook is on, and if not, why; return 0 if it is on and has a cache."""
+    reason = _why_off(python)
     print(f"{python.executable}: {f'off: {reason}' if reason else 'on'}")
-    print(f"  in {python.environment.folder}: {_told(python.environment)}")
-    print(f"  in {python.base.folder}: {_told(python.base)}")
+    print(f"  in {python.environment.folder}: {_description(python.environment)}")
+    print(f"  in {python.base.folder}: {_description(python.base)}")
     loaded = _settings(python)
     for warning in loaded.warnings:
         print(f"  {warning} (ignored)")
@@ -71,32 +71,33 @@ def _status(python: Python) -> int:
     return _IS_OFF if reason else 0
 
 
-def _why_idle(python: Python) -> str | None:
-    """Return why no pip of this Python goes through the cache; None where they do."""
+def _why_off(python: Python) -> str | None:
+    """Return why no pip of this Python uses the cache; None if they do."""
     if python.version < installation.OLDEST_PYTHON:
         return f"Python {_dotted(python.version)}; cachedindex needs 3.10"
     if not python.loaded:
-        broken = any(place.ours() for place in (python.environment, python.base))
+        broken = any(place.installed() for place in (python.environment, python.base))
         return "it is installed, but does not start" if broken else "it is not installed"
-    return process.unusable(_settings(python).settings)
+    return process.why_unusable(_settings(python).settings)
 
 
 def _settings(python: Python) -> sources.Loaded:
-    """Return the settings that the pips of this Python have, if they are started as we are."""
-    baked = [found.get("CONFIG") for place in (python.environment, python.base) if (found := installation.baked(place))]
-    named = [os.environ.get(sources.FILE_VARIABLE), *baked[:1]]
+    """Return the settings of the pips of this Python, if they are started in our environment."""
+    places = (python.environment, python.base)
+    configs = [found.get("CONFIG") for place in places if (found := installation.values_in(place))]
+    named = [os.environ.get(sources.FILE_VARIABLE), *configs[:1]]
     return sources.load(environ={**os.environ, sources.FILE_VARIABLE: os.pathsep.join(filter(None, named))})
 
 
-def _told(place: Place) -> str:
-    found = installation.baked(place)
+def _description(place: Place) -> str:
+    found = installation.values_in(place)
     if found is None:
         return "not installed"
     if not found.keys() >= {"HOOK", "CONFIG"}:
         return "installed, but damaged; `cachedindex hook install` mends it"
     if not Path(found["HOOK"]).is_file():
         return f"installed, but {found['HOOK']} is gone"
-    missing = place.files().keys() - {path.name for path in place.ours()}
+    missing = place.files().keys() - {path.name for path in place.installed()}
     if missing:
         return f"installed, but {', '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} gone"
     return f"installed, from {found['HOOK']}" + (f", with the settings of {found['CONFIG']}" if found["CONFIG"] else "")

@@ -1,4 +1,4 @@
-"""`cachedindex run -- CMD…`: run a command, with every pip below it covered, and say at the end what was stale."""
+"""`cachedindex run -- COMMAND`: run a command, cover every pip below it, and report at the end what was stale."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from types import FrameType
 
 from cachedindex import sources
 from cachedindex.commands import flags
-from cachedindex.options import Settings
-from cachedindex.process import Process, assemble
-from cachedindex.run import environment
-from cachedindex.run.folder import Run
-from cachedindex.run.report import Report, finish, say
+from cachedindex.process import Process, join
+from cachedindex.run.report import say
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT")
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT")
-"""What a terminal sends to the whole foreground group, the command included."""
+"""The signals that a terminal sends to the whole foreground group, the command included."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command to the command line's parser."""
+    """Add the command to the parser of the command line."""
     parser = commands.add_parser(
         "run",
         help="run a command whose pips survive an index that does not answer",
@@ -42,44 +39,46 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command and return its exit code; SettingsError for an option that is wrong."""
+    """Run the command and return its exit code; SettingsError for a wrong option."""
     loaded, environ = flags.load(arguments)
-    own = store = None
-    offline: Mapping[str, str] = {}
-    if not loaded.settings.disable:
-        try:
-            # A run within a run is a part of it.
-            own = None if Run.handed_down(environ) else Run.begin()
-            process = assemble(loaded, run=own)
-            store = process.store
-            if store:
-                # Whatever folders they are, the processes below share them, wherever they change to.
-                folders = {"cache-dir": store.root, "lock-dir": sources.lock_folder(loaded.settings, store.root)}
-                handed = {name: str(folder) for name, folder in folders.items()}
-                environ = {**environ, **environment.for_children(environ, own, handed)}
-                offline = _for_uv(arguments.command, process, loaded.settings, environ)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-            Report().broken(error)
-    code = 1
+    process = join("run", loaded, begin=True)
+    process.failed = True  # Until the command has succeeded.
     try:
+        offline = _prepare(process, arguments.command, environ)
+        environ = {**environ, **process.children}
         code = _spawn(arguments.command, {**environ, **offline})
         if offline and _may_run_again(arguments.command, code):
-            say("the cache of uv does not suffice, or it failed of something else; uv is run again, online")
+            say("uv failed on its own cache; it is run again, online")
             code = _spawn(arguments.command, environ)
+        process.failed = code != 0
         return code
     finally:
-        if own:
-            finish(own, store, failed=code != 0)
+        process.finish()
 
 
-def _for_uv(
-    command: Sequence[str], process: Process, settings: Settings, environ: Mapping[str, str]
-) -> Mapping[str, str]:
+def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Have the command take part in the run; return the variables that keep a uv offline, for a uv."""
+    if process.store is None:
+        return {}
+    try:
+        # Absolute, so that all processes below share these folders, whatever folder they work in.
+        folders = {
+            "cache-dir": process.store.root,
+            "lock-dir": sources.lock_folder(process.settings, process.store.root),
+        }
+        process.hand_down(environ, {name: str(folder) for name, folder in folders.items()})
+        return _for_uv(process, command, {**environ, **process.children})
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        process.report.internal_error(error)
+        return {}
+
+
+def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
     if Path(command[0]).name not in ("uv", "uvx"):
         return {}
-    from cachedindex.clients.uv import offline  # noqa: PLC0415 - it takes urllib, which no other command needs
+    from cachedindex.clients.uv import offline  # noqa: PLC0415 - it imports urllib, which no other command needs
 
-    return offline.environment(command, process, settings, environ)
+    return offline.environment(process, command, environ)
 
 
 def _may_run_again(command: Sequence[str], code: int) -> bool:
@@ -90,7 +89,7 @@ def _may_run_again(command: Sequence[str], code: int) -> bool:
 
 def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
-        child = subprocess.Popen(command, env=environ)  # noqa: S603 - it is what the user asked for
+        child = subprocess.Popen(command, env=environ)  # noqa: S603 - the user asked for it
     except FileNotFoundError:
         print(f"cachedindex run: {command[0]}: not found", file=sys.stderr)
         return _NOT_FOUND
@@ -103,7 +102,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 @contextmanager
 def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let the child decide what a signal means."""
+    """Forward signals to the child, which decides what they mean."""
 
     def forward(number: int, _frame: FrameType | None) -> None:
         if signal.Signals(number).name not in _FROM_TERMINAL or not _in_foreground():
@@ -119,10 +118,10 @@ def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _in_foreground() -> bool:
-    """Return whether a terminal has us in its foreground: then its ^C reached the command as well."""
+    """Return whether this process is in the foreground of a terminal: then ^C reached the command as well."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:  # There is none: in a CI job nobody but a program sends signals.
+    except OSError:  # There is no terminal: in a CI job, only programs send signals.
         return False
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()

@@ -1,8 +1,8 @@
-"""Waits until pip or buildout imports its own modules, then attaches the cache; does nothing in any other program.
+"""Waits until pip or buildout imports its own modules, then attaches the cache; it does nothing in other programs.
 
-Three of pip's places are touched: `PipSession.get_adapter`, through which every look-up goes, `PackageFinder`, which
-knows when nothing was found, and `get_runnable_pip`, which names the pip that pip itself starts, for isolated builds
-and for `--python` (pip 22.2 and later). Of buildout, its main module: nothing has been read yet when that is imported.
+In pip, three places change: `PipSession.get_adapter`, which every look-up calls; `PackageFinder`, which knows if none
+was successful; and `get_runnable_pip`, which names the pip that pip itself starts, for isolated builds and `--python`
+(pip 22.2 and later). In buildout, it is the main module: at its import, buildout has not read anything yet.
 """
 
 import os
@@ -15,20 +15,20 @@ _LAST_LINE = b'runpy.run_path(_runnable, run_name="__main__")\n'
 RUNNABLE = "_CACHEDINDEX_RUNNABLE_PIP"
 _OLDEST_PYTHON = (3, 10)
 CONFIG = None
-"""The settings that an installed hook was told to read, beside those that every process reads."""
+"""The configuration file of an installed hook, beside those that every process reads."""
 
 
 def activate():
-    """Begin to wait; once in a process. Python 2 looks for modules in another way, and is left alone."""
+    """Begin to wait, once in a process. Python 2 finds modules in another way, and is left alone."""
     if sys.version_info >= (3, 4) and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(object):
-    """Finds these modules by the other finders, and has something done after they have run."""
+    """Finds these modules through the other finders, and calls a function after they have run."""
 
     def find_spec(self, name, path=None, target=None):
-        """Return the module's spec with a loader around its own; None for every other module."""
+        """Return the module's spec with a loader around its own; None for any other module."""
         after = _AFTER.get(name)
         if after is None:
             return None
@@ -43,7 +43,7 @@ class _Finder(object):
 
 
 class _Loader(object):
-    """A module's own loader, and what is to happen after it. Not a change to it: zipimport shares one for many."""
+    """Calls a function after a module's own loader, which stays as it is: zipimport has one for many modules."""
 
     def __init__(self, loader, after):
         self._loader = loader
@@ -62,7 +62,7 @@ class _Loader(object):
             self._after(module)
         except Exception as error:
             who = "buildout" if module.__name__.startswith("zc.") else "pip"
-            _say("%s works on without the cache: %s: %s" % (who, type(error).__name__, error))
+            _say("%s continues without the cache: %s: %s" % (who, type(error).__name__, error))
 
 
 def _attach(session_module):
@@ -74,7 +74,7 @@ def _attach(session_module):
 
 
 def _attach_finder(finder_module):
-    """Hand pip's finder to the package too, where it has pip's sessions."""
+    """Hand pip's finder to the package too, if it has pip's sessions."""
     if "cachedindex.clients.pip.sessions" in sys.modules:
         from cachedindex.clients.pip import finder
 
@@ -90,16 +90,16 @@ def _attach_buildout(_main_module):
 
 
 def _name_settings():
-    """Let this process, and the pips that it starts, read the settings that were named when the hook was installed."""
+    """Have this process, and the pips that it starts, read the configuration file of the installed hook."""
     named = os.environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
     if CONFIG and CONFIG not in named:
         os.environ["CACHEDINDEX_CONFIG"] = os.pathsep.join(part for part in [*named, CONFIG] if part)
 
 
 def _load_package(client):
-    """Load the package by its place; on sys.path its neighbours would count as installed. False where it cannot be."""
+    """Load the package by its path: on sys.path, the packages beside it would count as installed. False if it fails."""
     if sys.version_info < _OLDEST_PYTHON:
-        _say("%s on Python %s works on without the cache, which needs 3.10" % (client, sys.version.split()[0]))
+        _say("%s on Python %s continues without the cache, which needs Python 3.10" % (client, sys.version.split()[0]))
         return False
     _name_settings()
     if "cachedindex" in sys.modules:
@@ -114,14 +114,14 @@ def _load_package(client):
 
 
 def _redirect(module):
-    """Let pip start our runner instead of its own, which is handed down by name."""
+    """Have pip start our runner, which starts that of pip by its name."""
     original = getattr(module, "get_runnable_pip", None)
     if original is None or original.__module__ != module.__name__:
         return
 
     def get_runnable_pip():
         runnable = original()
-        if not _is_whole(_RUNNER):  # Gone, unreadable or cut by a full disk: pip's own runner still works.
+        if not _is_whole(_RUNNER):  # Gone, unreadable or cut by a full disk: pip's own runner works.
             return runnable
         os.environ[RUNNABLE] = runnable
         return _RUNNER

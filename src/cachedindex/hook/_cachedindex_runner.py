@@ -1,6 +1,6 @@
-"""Stands in for pip's `__pip-runner__.py` (or its zip file): load the hook, then run that one.
+"""Replaces pip's `__pip-runner__.py` (or its zip file): loads the hook, then runs that one.
 
-pip gives it to a Python that may know nothing of us: the new environment of an isolated build, or `pip --python`.
+pip gives it to a Python without cachedindex: the new environment of an isolated build, or `pip --python`.
 """
 
 import os
@@ -11,7 +11,7 @@ _here = os.path.dirname(os.path.abspath(__file__))
 
 
 def _load_hook():
-    """Load the hook from beside this file, unless sitecustomize has done so already."""
+    """Load the hook beside this file, unless sitecustomize has done so already."""
     try:
         if "_cachedindex_hook" not in sys.modules:
             import importlib.util
@@ -23,7 +23,7 @@ def _load_hook():
         sys.modules["_cachedindex_hook"].activate()
     except Exception as error:  # pip must run all the same.
         try:
-            line = "cachedindex: pip works on without the cache: %s\n" % error
+            line = "cachedindex: pip continues without the cache: %s\n" % error
             os.write(sys.stderr.fileno(), line.encode())
         except Exception:  # It is closed, or full.
             pass

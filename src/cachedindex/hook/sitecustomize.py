@@ -1,4 +1,4 @@
-"""Loads the hook at the start of a Python, in one of three ways; an environment without the hook starts as ever.
+"""Loads the hook at the start of a Python, in one of three ways; without the hook's files, it does nothing.
 
 As `sitecustomize` it is found first on PYTHONPATH (`cachedindex run`), or beside a base interpreter's standard library
 (`cachedindex hook install --base`), and then runs the sitecustomize that it hides. As `_cachedindex_start` it is in an
@@ -8,19 +8,19 @@ environment's site-packages, where a `.pth` file imports it, and a `.start` file
 import os
 import sys
 
-# `cachedindex hook install` writes into its copy where the hook is, and which settings it is to read.
+# `cachedindex hook install` writes into its copy the path of the hook, and that of a configuration file.
 HOOK = None
 CONFIG = None
 _here = os.path.dirname(os.path.abspath(__file__))
 
 
 def start():
-    """Load the hook by its place, unless it is there already. Nothing may fail or be printed: nobody asked for it."""
+    """Load the hook by its path, unless it is loaded already. Nothing may fail or be printed at a Python's start."""
     try:
         path = HOOK or os.path.join(_here, "_cachedindex_hook.py")
         if "_cachedindex_hook" in sys.modules or not os.path.isfile(path):
             return
-        # importlib.util would cost 6 ms; these two are in every Python from its start.
+        # importlib.util would take 6 ms; every Python has these two from its start.
         from _frozen_importlib import module_from_spec
         from _frozen_importlib_external import spec_from_file_location
 
@@ -30,7 +30,7 @@ def start():
         sys.modules["_cachedindex_hook"] = module
         module.CONFIG = CONFIG
         module.activate()
-    except Exception:  # Whatever it is, a Python that starts is not the one to tell.
+    except Exception:  # Whatever it is, nothing may be printed at the start of a Python.
         pass
 
 
@@ -65,6 +65,6 @@ def _run_hidden_in_python_2(paths):
 start()
 if __name__ == "sitecustomize":
     if HOOK is None:
-        # Programs that look at sys.path find it as it was; children get the folder through PYTHONPATH again.
+        # For the program, sys.path is as it was; child processes get the folder through PYTHONPATH again.
         sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
     _run_hidden()

@@ -9,149 +9,147 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import BinaryIO
 
-from cachedindex.errors import IndexMissing
+from cachedindex.errors import CopyLost, IndexMissing
+from cachedindex.lookup.context import Exchange, Lookup
 from cachedindex.lookup.copies import Copies
-from cachedindex.lookup.promises import Promises
+from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.unreachable import Unreachable
-from cachedindex.lookup.upstream import Exchange
 from cachedindex.model import Answer, Ended, Outcome, Record, Request
-from cachedindex.options import Settings
 from cachedindex.rules import ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 
 
 class Answers:
-    """The last step of every look-up of a process, which remembers what its client was given."""
+    """The last step of every look-up of a process; it decides nothing."""
 
-    def __init__(self, copies: Copies, settings: Settings, report: Report, clock: Callable[[], float]) -> None:
+    def __init__(self, copies: Copies, given: GivenPages, report: Report, clock: Callable[[], float]) -> None:
+        """Take what holds the copies, what remembers the pages that were given, and what collects the outcomes."""
         self._copies = copies
-        self._settings = settings
+        self._given = given
         self._report = report
         self._clock = clock
-        self._unreachable = Unreachable()
-        self._unasked: set[str] = set()
-        self.promises = Promises(copies.found)
+        self._unreachable = Unreachable(given)
 
-    def was_unasked(self, project: str) -> bool:
-        """Return whether a project's page was given without asking upstream; true once for each."""
-        name = urls.normalized(project)
-        known = name in self._unasked
-        self._unasked.discard(name)
-        return known
-
-    def serve(self, request: Request, record: Record, ended: Ended, why: str) -> Answer | None:
-        """Return the copy as an answer; None where its blob is gone or damaged."""
+    def of_copy(self, lookup: Lookup, ended: Ended, why: str) -> Answer:
+        """Return the copy as an answer; CopyLost if its blob is gone or damaged."""
+        request, record = lookup.request, lookup.record
+        if record is None:
+            raise CopyLost(f"{request.url}: there is no copy")
         body = self._copies.body(request, record)
-        if body is None:
-            return None
-        now = self._clock()
-        left = math.floor(lifetime(record, self._settings.for_url(request.url)) - (now - record.checked))
-        # RFC 9211; what it calls stale is what this project calls expired. A file has no time to live.
-        status = "hit" if request.kind == "file" else f"hit; ttl={left}"
-        status = status if ended in ("hit", "stale") else "fwd=stale"
+        now, page = self._clock(), ""
         if request.kind == "page":
-            self._gave_page(request, record)
-        if request.kind == "page" and ended == "hit":
-            self._unasked.add(urls.project(request.url))
-            self._report.served(self._copies.name(request, record))
-        self.end(request, ended, why, now - record.checked)
-        return _of_copy(request, record, body, f"cachedindex; {status}")
+            self._give_page(GivenPage(request, record.sha256, is_unasked=ended == "hit"))
+            page = self._copies.name(request, record) if ended == "hit" else ""
+        self._end(request, ended, why, now - record.checked, page)
+        return _replayed(request, record, body, self._cache_status(lookup, record, ended, now))
 
-    def serve_exchanged(self, request: Request, record: Record, exchange: Exchange) -> Answer | None:
-        """Return what the client gets of an answer that came in time, where there is a copy; None: it has to ask."""
-        judgement, body = exchange.judgement, exchange.answer.body
-        unread = not (isinstance(body, Tee) and body.closed)
-        if judgement.verdict in ("pass", "remove") or (
-            judgement.verdict == "replace" and not exchange.record and unread
-        ):
-            return self.hand_over(request, exchange)
-        self._copies.complain(exchange.problem)
-        if judgement.verdict == "replace" and not exchange.record:
-            return None  # Read for a store that did not take it: the client has to ask for it once more.
-        if exchange.record and judgement.verdict in ("replace", "renew"):
-            ended: Ended = "miss" if judgement.verdict == "replace" else "revalidated"
-            served = self.serve(request, exchange.record, ended, "expired")
-            native = exchange.answer.native
-            return served and replace(served, native=native and native.being_read())
-        exchange.answer.body.close()
-        return self.serve(request, record, "stale", judgement.why)
+    def of_exchange(self, lookup: Lookup, exchange: Exchange) -> Answer:
+        """Return what the client gets of an answer, by its meaning; CopyLost as `of_copy`."""
+        give, answer = exchange.meaning.give, exchange.answer
+        if give == "copy":
+            self._copies.report(exchange.problem)
+            answer.body.close()
+            return self.of_copy(lookup, "stale", exchange.meaning.why)
+        if give == "record" and exchange.record:
+            self._copies.report(exchange.problem)
+            ended: Ended = "revalidated" if exchange.meaning.store == "renewal" else "miss"
+            served = self.of_copy(replace(lookup, record=exchange.record), ended, "expired")
+            return replace(served, native=answer.native and answer.native.being_read())
+        return self._of_upstream(lookup, exchange)
 
-    def hand_over(self, request: Request, exchange: Exchange) -> Answer:
-        """Return upstream's own answer, as it would have come without us."""
-        self._copies.complain(exchange.problem)
-        body = exchange.answer.body
-        if isinstance(body, Tee):
-            body.then(lambda tee: self._streamed(request, tee))
-            return exchange.answer
-        judgement = exchange.judgement
-        stored = exchange.record is not None and judgement.verdict == "replace"
-        failed = judgement.fault and request.kind == "page"  # buildout takes a 5xx for a page without links.
-        self.end(request, "miss" if stored else "failed" if failed else "passed", judgement.why)
-        if (
-            request.kind == "page"
-            and exchange.answer.status == HTTPStatus.OK
-            and judgement.verdict in ("replace", "pass")
-        ):
-            self._gave_page(request, exchange.record)
-        elif judgement.fault or judgement.verdict == "reject":
-            self._is_down(request, judgement.why)
-        return exchange.answer
-
-    def refuse(self, request: Request, refusal: Refuse) -> Answer:
+    def refusal(self, lookup: Lookup, refusal: Refuse) -> Answer:
         """Answer with an error made here; its reason is repeated at the end of the run, as clients hide it."""
+        request = lookup.request
         if refusal.status == HTTPStatus.NOT_FOUND:
-            self._unasked.add(urls.project(request.url))
-            self.end(request, "negative", refusal.why)
+            self._given.latest.append(GivenPage(request, is_unasked=True, is_absent=True))
+            self._end(request, "negative", refusal.why)
         else:
-            self.end(request, "refused", refusal.why)
-            if not self._settings.for_url(request.url).offline:
-                self._is_down(request, refusal.why)
+            self._end(request, "refused", refusal.why)
+            if not lookup.settings.offline:
+                self._report_down(lookup, refusal.why)
         headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
         reason = f"cachedindex: {urls.origin(request.url)}: {refusal.why}"
         return Answer(refusal.status, reason, request.url, headers, BytesIO())
 
-    def challenge(self, request: Request, why: str) -> Answer:
-        """Ask the client for credentials, with which it gets what this user has a private copy of."""
-        self.end(request, "passed", f"{why}; what is stored is private")
-        realm = urls.origin(request.url)
-        headers = {"www-authenticate": f'Basic realm="{realm}"', "content-length": "0"}
+    def challenge(self, lookup: Lookup, why: str) -> Answer:
+        """Ask the client for credentials, with which it gets what this user has a private copy of.
+
+        pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
+        """
+        request = lookup.request
+        self._end(request, "passed", f"{why}; what is stored is private")
+        headers = {"www-authenticate": f'Basic realm="{urls.origin(request.url)}"', "content-length": "0"}
         return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
 
-    def fail(self, request: Request, why: str) -> None:
-        """Note that the client gets its own exception."""
-        self.end(request, "failed", why)
-        self._is_down(request, why)
+    def failed(self, lookup: Lookup, why: str) -> None:
+        """Note that the client gets its own exception; IndexMissing if that is to end the build."""
+        self._end(lookup.request, "failed", why)
+        self._report_down(lookup, why)
 
-    def end(self, request: Request, ended: Ended, why: str, age: float | None = None) -> None:
-        """Report a look-up's one outcome."""
-        url = urls.public(request.url)
-        self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age))
+    def passed(self, lookup: Lookup, why: str) -> None:
+        """Note that the client asks by itself."""
+        self._end(lookup.request, "passed", why)
+
+    def came_late(self, lookup: Lookup, seconds: float) -> None:
+        """Note that an answer came, and was stored, when its look-up had been served from the copy."""
+        self._end(lookup.request, "late", f"answers in {seconds:.1f} s")
+
+    def _of_upstream(self, lookup: Lookup, exchange: Exchange) -> Answer:
+        """Return upstream's own answer, as it would have come without us."""
+        request, means, answer = lookup.request, exchange.meaning, exchange.answer
+        self._copies.report(exchange.problem)
+        if isinstance(answer.body, Tee):
+            answer.body.when_settled(lambda tee: self._streamed(request, tee))
+            return answer
+        is_stored = exchange.record is not None and means.store == "answer"
+        # buildout takes a 5xx for a page without links, so that nobody else says what failed.
+        self._end(request, "miss" if is_stored else "failed" if means.note == "failed" else "passed", means.why)
+        if means.is_down:
+            self._report_down(lookup, means.why)
+        elif request.kind == "page" and answer.status == HTTPStatus.OK and means.note != "doubted":
+            self._give_page(GivenPage(request, exchange.record.sha256 if exchange.record else ""))
+        return answer
 
     def _streamed(self, request: Request, tee: Tee) -> None:
-        self._copies.complain(tee.problem)
-        self.end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
+        self._copies.report(tee.problem)
+        self._end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
 
-    def _gave_page(self, request: Request, record: Record | None) -> None:
-        """Note that the client was given a sound page."""
-        self.promises.served(request, record.sha256 if record else "")
-        self._say(self._unreachable.found(request))
+    def _cache_status(self, lookup: Lookup, record: Record, ended: Ended, now: float) -> str:
+        """Return the header of RFC 9211; what it calls stale is what this project calls expired."""
+        if ended not in ("hit", "stale"):
+            return "cachedindex; fwd=stale"
+        if lookup.request.kind == "file":  # It has no time to live.
+            return "cachedindex; hit"
+        return f"cachedindex; hit; ttl={math.floor(lifetime(record, lookup.settings) - (now - record.checked))}"
 
-    def _is_down(self, request: Request, why: str) -> None:
+    def _give_page(self, page: GivenPage) -> None:
+        """Note that the client is given a sound page."""
+        self._given.latest.append(page)
+        if self._unreachable.projects:
+            self._warn(self._unreachable.warning(urls.project(page.request.url)))
+
+    def _report_down(self, lookup: Lookup, why: str) -> None:
         """Note that an index which may have a page could not be asked, and has no copy; or raise IndexMissing."""
+        request = lookup.request
         if request.kind != "page":
             return
-        if self._settings.for_url(request.url).missing_index == "fail":
+        if lookup.settings.missing_index == "fail":
             raise IndexMissing(f"{urls.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
-        self._say(self._unreachable.down(request, why))
+        self._warn(self._unreachable.add(request.url, why))
 
-    def _say(self, gap: str | None) -> None:
-        if gap:
-            self._report.complain(gap)
+    def _warn(self, line: str | None) -> None:
+        if line:
+            self._report.warn(line)
+
+    def _end(self, request: Request, ended: Ended, why: str, age: float | None = None, page: str = "") -> None:
+        """Report a look-up's one outcome; `page` is the name of a page's record that is served unasked."""
+        url = urls.public(request.url)
+        self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age), page)
 
 
-def _of_copy(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:
+def _replayed(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:
     """Return what the request gets of a record whose bytes `body` holds, every one of them verified (RFC 9110, 14)."""
     headers = {**record.headers, "content-length": str(record.size), "cache-status": cache_status}
     if request.kind == "file":
@@ -159,6 +157,8 @@ def _of_copy(request: Request, record: Record, body: BinaryIO, cache_status: str
     if request.method == "HEAD":
         body.close()
         return Answer(200, "OK", record.final, headers, BytesIO())
+    if "range" not in request.headers:
+        return Answer(200, "OK", record.final, headers, body)
     part = ranges.wanted(request.headers, record.headers, record.size)
     if part == "whole":
         return Answer(200, "OK", record.final, headers, body)
@@ -166,6 +166,10 @@ def _of_copy(request: Request, record: Record, body: BinaryIO, cache_status: str
         body.close()
         headers |= {"content-length": "0", "content-range": f"bytes */{record.size}"}
         return Answer(416, "Range Not Satisfiable", record.final, headers, BytesIO())
+    return _partial(record, body, part, headers)
+
+
+def _partial(record: Record, body: BinaryIO, part: range, headers: dict[str, str]) -> Answer:
     body.seek(part.start)
     headers |= {
         "content-length": str(len(part)),

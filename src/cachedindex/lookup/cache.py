@@ -6,20 +6,35 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
-from http import HTTPStatus
 
-from cachedindex.errors import NotAsked, UpstreamFailed
+from cachedindex.errors import CopyLost, DeadlinePassed, NotAsked, UpstreamFailed, assert_never
 from cachedindex.lookup.answers import Answers
+from cachedindex.lookup.context import Exchange, Lookup
 from cachedindex.lookup.copies import Copies
-from cachedindex.lookup.deadline import attempt
-from cachedindex.lookup.single_flight import Flights
+from cachedindex.lookup.deadline import call_with_deadline
+from cachedindex.lookup.given import GivenPages
+from cachedindex.lookup.origin import Admission, Origin
+from cachedindex.lookup.promises import Promises
+from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.tee import Tee
-from cachedindex.lookup.upstream import Exchange, Upstream
-from cachedindex.model import Answer, Record, Request, Send
+from cachedindex.lookup.upstream import Upstream, drained
+from cachedindex.model import Answer, Health, Request, Send
 from cachedindex.options import Settings
-from cachedindex.rules import breaker
-from cachedindex.rules.decide import Ask, Decision, Pass, Refuse, Serve, decide, patience
+from cachedindex.rules.decide import (
+    AskOrChallenge,
+    Challenge,
+    Decision,
+    Fetch,
+    Pass,
+    Refuse,
+    Revalidate,
+    Serve,
+    TryOnce,
+    decide,
+    patience,
+)
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
@@ -29,6 +44,9 @@ a healthy upstream may need longer for it than anybody would wait for a page."""
 _PROBE_SHARE = 1 / 30
 """Of the pause, that a probe may hold up its look-up: 1 s after the first one, more when that was not enough. An answer
 that comes later closes the breaker all the same."""
+
+_insisted: ContextVar[tuple[str, ...]] = ContextVar("cachedindex_insisted", default=())
+"""The projects for which this thread's client wants upstream to be asked."""
 
 
 class Cache:
@@ -41,203 +59,209 @@ class Cache:
         settings: Settings,
         report: Report,
         clock: Callable[[], float] = time.time,
-        flights: Flights | None = None,
+        single_flight: SingleFlight | None = None,
     ) -> None:
-        """Join the parts; `clock` tells seconds since the epoch. Without `flights`, nobody waits for anybody."""
+        """Join the parts; `clock` returns seconds since the epoch. Without `single_flight`, no process waits."""
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
-        self._flights = flights
-        self._copies = Copies(store, settings, report)
-        self._answers = Answers(self._copies, settings, report, clock)
-        self._refreshed: tuple[str, ...] = ()
+        self._single_flight = single_flight
+        self._copies = Copies(store, report)
+        self._given = GivenPages()
+        self._promises = Promises(self._given, self._copies.find)
+        self._answers = Answers(self._copies, self._given, report, clock)
         self.report = report
 
-    def answer(self, request: Request, send: Send) -> Answer | None:
-        """Return the answer to a request, or None where the client should do it alone.
+    def answer(self, request: Request, send: Send) -> Answer | Pass:
+        """Return the answer to a request, or Pass if the client is to ask by itself.
 
-        Raises UpstreamFailed where `send` does and no copy can stand in; IndexMissing where that ends the build.
+        Raises UpstreamFailed if `send` does and no copy can stand in; IndexMissing if that is to end the build.
         """
-        request, record = self._copies.found(self._answers.promises.kept(request))
-        decision = self._decide(request, record)
-        if record is None and isinstance(decision, (Ask, Refuse)) and self._copies.is_somebodys(request):
-            return self._ask_or_challenge(request, send)
-        if isinstance(decision, Serve) and record:
-            served = self._answers.serve(request, record, "stale" if decision.stale else "hit", decision.why)
-            if served:
-                return served
-            # Its blob is gone or damaged: a miss.
-            record, decision = None, self._decide(request, None)
-        if isinstance(decision, Ask) and record and decision.copy:
-            return self._ask_with_copy(request, record, decision, send) or self._ask_alone(request, None, Ask({}), send)
-        if isinstance(decision, Ask):
-            ask = self._ask_briefly if decision.failed else self._ask_in_flight
-            return ask(request, record, decision, send)
-        if isinstance(decision, Refuse):
-            return self._answers.refuse(request, decision)
-        if isinstance(decision, Pass):
-            self._answers.end(request, "passed", decision.why)
-        return None
+        lookup = self._begun(request)
+        try:
+            return self._carried_out(lookup, self._decided(lookup), send)
+        except CopyLost:  # A miss: the next decision is one without a copy.
+            lookup = replace(lookup, record=None)
+            return self._carried_out(lookup, self._decided(lookup), send)
 
     @contextmanager
     def refreshing(self, project: str) -> Iterator[None]:
-        """Have upstream asked for a project's pages even where they are fresh."""
-        self._refreshed = (project,)
+        """Have upstream asked for a project's pages in this thread, even if they are fresh."""
+        self._given.forget_unasked(project)
+        token = _insisted.set((*_insisted.get(), project))
         try:
             yield
         finally:
-            self._refreshed = ()
+            _insisted.reset(token)
 
-    def was_not_asked(self, project: str) -> bool:
-        """Return whether upstream may know more of a project than this process was given; true once for each."""
-        return self._answers.was_unasked(project)
+    def has_unasked(self, project: str) -> bool:
+        """Return whether upstream may have more of a project than the client was given."""
+        return self._given.has_unasked(project)
 
-    def _decide(self, request: Request, record: Record | None) -> Decision:
-        settings = self._settings.for_url(request.url)
-        if self._refreshed:
-            settings = replace(settings, refresh=(*settings.refresh, *self._refreshed))
-        return decide(request, record, settings, self._clock(), lambda: self._upstream.cold(request))
+    def _begun(self, request: Request) -> Lookup:
+        """Return what is known of a look-up: whether a page promises it, for whom it is, what is stored."""
+        request = self._promises.applied(request) if request.kind == "other" else request
+        settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
+        if insisted := _insisted.get():
+            settings = replace(settings, refresh=(*settings.refresh, *insisted))
+        request, record = self._copies.find(request, share=settings.share)
+        return Lookup(request, settings, record)
 
-    def _ask_with_copy(self, request: Request, record: Record, ask: Ask, send: Send) -> Answer | None:
-        """Ask under a deadline, and serve the copy unless a sound answer comes in time. None: the client has to ask."""
+    def _decided(self, lookup: Lookup) -> Decision:
+        request = lookup.request
+        return decide(
+            request,
+            lookup.record,
+            lookup.settings,
+            self._clock(),
+            lambda: self._upstream.origin(request).memory(),
+            lambda: self._copies.has_private(request),
+        )
+
+    def _carried_out(  # noqa: PLR0911 - one for each decision
+        self, lookup: Lookup, decision: Decision, send: Send
+    ) -> Answer | Pass:
+        match decision:
+            case Serve(why, stale):
+                return self._answers.of_copy(lookup, "stale" if stale else "hit", why)
+            case Revalidate(validators):
+                return self._revalidated(lookup, validators, send)
+            case Fetch(validators):
+                return self._fetched_in_turn(lookup, validators, send)
+            case TryOnce(failed):
+                return self._tried_once(lookup, failed, send)
+            case AskOrChallenge():
+                return self._asked_or_challenged(lookup, send)
+            case Challenge(why):
+                return self._answers.challenge(lookup, why)
+            case Refuse():
+                return self._answers.refusal(lookup, decision)
+            case Pass(why):
+                self._answers.passed(lookup, why)
+                return decision
+            case _:
+                return assert_never(decision)
+
+    def _revalidated(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
+        """Ask under the deadline, and serve the copy unless a sound answer comes in time."""
         try:
-            exchange = self._admitted(request, record, ask, send)
+            exchange = self._admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.serve(request, record, "stale", str(reason))
-        return self._answers.serve_exchanged(request, record, exchange)
+            return self._answers.of_copy(lookup, "stale", str(reason))
+        return self._answers.of_exchange(lookup, exchange)
 
-    def _ask_or_challenge(self, request: Request, send: Send) -> Answer:
-        """Ask for what this user has a private copy of; in an outage, ask the client for the credentials instead.
-
-        pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
-        """
-        if self._settings.for_url(request.url).offline:
-            return self._answers.challenge(request, "offline = true")
+    def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer:
         try:
-            exchange = self._admitted(request, None, Ask({}), send)
+            exchange = self._admitted(lookup, {}, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.challenge(request, str(reason))
-        if exchange.judgement.fault or exchange.judgement.verdict == "reject":
+            return self._answers.challenge(lookup, str(reason))
+        if exchange.meaning.is_down:
             exchange.answer.body.close()
-            return self._answers.challenge(request, exchange.judgement.why)
-        return self._answers.hand_over(request, exchange)
+            return self._answers.challenge(lookup, exchange.meaning.why)
+        return self._answers.of_exchange(lookup, exchange)
 
-    def _admitted(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Exchange:
-        """Return what one try brings, where the breaker lets it through; NotAsked where it does not."""
-        most = math.inf
-        if self._admit(request) == "probe":
-            most = self._upstream.health(request).pause * _PROBE_SHARE
+    def _tried_once(self, lookup: Lookup, failed: str, send: Send) -> Answer:
+        """Ask under the deadline though there is no copy: this run has lost its patience with the origin already."""
+        origin = self._upstream.origin(lookup.request)
+        try:
+            exchange = self._attempt(lookup, {}, send, origin, Admission(origin.health()))
+        except NotAsked:
+            return self._answers.refusal(lookup, Refuse(504, failed))
+        except UpstreamFailed as failure:
+            origin.failed(failure.cause, with_copy=False)
+            return self._answers.refusal(lookup, Refuse(504, f"{failure.cause}, and nothing is stored"))
+        return self._answers.of_exchange(lookup, exchange)
 
-        def send_still(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if most == math.inf:  # Many may have been let through at once, and the first of them have failed meanwhile.
-                self._admit(request)
+    def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
+        """Ask, unless another process is just doing so: then wait, and look again."""
+        if self._single_flight is None or lookup.request.kind == "other":  # Which every process asks for in any case.
+            return self._fetched(lookup, validators, send)
+        began = self._clock()
+        turn = self._single_flight.enter(lookup.request, lookup.settings.timeout)
+        try:
+            answer = self._arrived(lookup, began) or self._fetched(lookup, validators, send)
+        except BaseException:
+            turn.settle()
+            raise
+        turn.settle_after(answer.body)
+        return answer
+
+    def _arrived(self, lookup: Lookup, began: float) -> Answer | None:
+        """Return what another process was answered meanwhile, as that was asked for all (RFC 9111, section 4), if so.
+
+        None if nothing came that this look-up may be served.
+        """
+        lookup = replace(lookup, record=self._copies.record(lookup.request))
+        if lookup.record is None:
+            return None
+        is_new = lookup.request.kind == "page" and lookup.record.checked >= began
+        try:
+            if is_new or isinstance(self._decided(lookup), Serve):
+                return self._answers.of_copy(lookup, "hit", "another process asked for it")
+        except CopyLost:  # Damaged already: this process asks.
+            pass
+        return None
+
+    def _fetched(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
+        """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
+        origin = self._upstream.origin(lookup.request)
+        try:
+            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=True)
+        except UpstreamFailed as failure:
+            origin.failed(failure.cause, with_copy=False)
+            self._answers.failed(lookup, failure.cause)
+            raise
+        return self._answers.of_exchange(lookup, exchange)
+
+    def _admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
+        """Return what one try brings, if the breaker lets it through; NotAsked if it does not."""
+        origin = self._upstream.origin(lookup.request)
+        admission = origin.admit()
+
+        def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            if not admission.is_probe:  # Many may have been admitted at once, and the first of them have failed since.
+                origin.admit()
             return send(headers, patient=patient)
 
         try:
-            return self._attempt(request, record, ask, send_still, most)
+            return self._attempt(lookup, validators, send_if_admitted, origin, admission)
         except UpstreamFailed as failure:
-            self._upstream.failed(request, failure.cause)
+            origin.failed(failure.cause)
             raise
-
-    def _admit(self, request: Request) -> breaker.Admission:
-        admission = self._upstream.admit(request)
-        if admission == "hold":
-            raise NotAsked(breaker.why(self._upstream.health(request), request.remembered_as))
-        return admission
 
     def _attempt(
-        self, request: Request, record: Record | None, ask: Ask, send: Send, most: float = math.inf
+        self, lookup: Lookup, validators: Mapping[str, str], send: Send, origin: Origin, admission: Admission
     ) -> Exchange:
-        """Return what one try brings before the deadline, at most `most` seconds; what comes later is stored."""
-        settings = self._settings.for_url(request.url)
-        health = self._upstream.health(request)
-        began = self._clock()
+        """Return what one try brings before the deadline; what comes later is stored."""
+        began, health = self._clock(), admission.health
+        most = health.pause * _PROBE_SHARE if admission.is_probe else math.inf
 
-        def allowed() -> float:
-            took = max(health.took, self._upstream.health(request).took)
-            return min(most, patience(request, record, replace(health, took=took), settings))
+        def allowed(health: Health) -> float:
+            return min(most, patience(lookup.request, lookup.record, health, lookup.settings))
+
+        def extended() -> float:
+            # What other attempts have learned meanwhile counts, but for this URL's own failure.
+            return allowed(replace(health, took=max(health.took, origin.health().took)))
 
         def work() -> Exchange:
-            exchange = self._upstream.ask(request, record, lambda: _ask(ask, ask.validators, send, patient=False))
+            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=False)
             announced = exchange.answer.announced
-            return _drained(exchange) if announced is not None and announced <= _SMALL else exchange
+            return drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
         def late(exchange: Exchange) -> None:
-            if _drained(exchange).record:
-                self._answers.end(request, "late", f"answers in {self._clock() - began:.1f} s")
+            if _is_stored(exchange):
+                self._answers.came_late(lookup, self._clock() - began)
 
-        return attempt(work, allowed, late)
-
-    def _ask_in_flight(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
-        """Ask, unless another process is just doing so: then wait, and look again."""
-        if self._flights is None or request.kind == "other":  # Which every process asks for in any case.
-            return self._ask_alone(request, record, ask, send)
-        began = self._clock()
-        flight = self._flights.board(request, self._settings.for_url(request.url).timeout)
         try:
-            answer = self._arrived(request, began) or self._ask_alone(request, record, ask, send)
-        except BaseException:
-            flight.land()
-            raise
-        flight.land_with(answer.body)
-        return answer
-
-    def _arrived(self, request: Request, began: float) -> Answer | None:
-        """Serve what another process was answered meanwhile: it was asked for us as well (RFC 9111, section 4)."""
-        record = self._copies.record(request)
-        served = isinstance(self._decide(request, record), Serve)
-        if record and (served or (request.kind == "page" and record.checked >= began)):
-            return self._answers.serve(request, record, "hit", "another process asked for it")
-        return None
-
-    def _ask_alone(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
-        """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
-        # What has expired here may be fresh for a cache of the client's own, which is not to answer for upstream.
-        headers = {"cache-control": "max-age=0", **ask.validators} if record else ask.validators
-        try:
-            exchange = self._upstream.ask(request, record, lambda: _ask(ask, headers, send, patient=True))
-        except UpstreamFailed as failure:
-            self._upstream.failed(request, failure.cause, with_copy=False)
-            self._answers.fail(request, failure.cause)
-            raise
-        if exchange.judgement.verdict == "renew" and exchange.record:
-            self._copies.complain(exchange.problem)
-            served = self._answers.serve(request, exchange.record, "revalidated", "expired")
-            return served or self._ask_alone(request, None, Ask({}), send)
-        return self._answers.hand_over(request, exchange)
-
-    def _ask_briefly(self, request: Request, record: Record | None, ask: Ask, send: Send) -> Answer:
-        """Ask once and under the deadline, though there is no copy: this run has lost its patience there already."""
-        try:
-            return self._answers.hand_over(request, self._attempt(request, record, ask, send))
-        except NotAsked:
-            return self._answers.refuse(request, Refuse(504, ask.failed))
-        except UpstreamFailed as failure:
-            self._upstream.failed(request, failure.cause, with_copy=False)
-            return self._answers.refuse(request, Refuse(504, f"{failure.cause}, and nothing is stored"))
+            return call_with_deadline(work, allowed(health), extended, late)
+        except DeadlinePassed as passed:
+            raise UpstreamFailed(str(passed)) from passed
 
 
-def _ask(ask: Ask, headers: Mapping[str, str], send: Send, *, patient: bool) -> Answer:
-    """Send with these headers; once more where upstream says that nothing has changed since what nobody asked about."""
-    answer = send(headers, patient=patient)
-    ours = ask.validators.get("if-none-match", "")
-    theirs = answer.headers.get("etag", ours) if ours else ""
-    agreed = ask.validators and theirs.removeprefix("W/") == ours.removeprefix("W/")
-    if answer.status != HTTPStatus.NOT_MODIFIED or agreed:
-        return answer
-    answer.body.close()
-    return send({"cache-control": "no-cache"}, patient=patient)
-
-
-def _drained(exchange: Exchange) -> Exchange:
-    """Return what came of an answer whose body is read to its end for the store alone."""
+def _is_stored(exchange: Exchange) -> bool:
+    """Read an answer to its end for the store alone, and return whether that has it now."""
     body = exchange.answer.body
     if not isinstance(body, Tee):
-        return exchange
-    try:
-        body.drain()
-    except Exception as error:
-        raise UpstreamFailed("its answer broke off", error) from error
-    if body.record is None and body.problem is None:
-        raise UpstreamFailed("its answer was cut short")
-    return replace(exchange, record=body.record, problem=body.problem)
+        return exchange.record is not None
+    body.discard()
+    return body.record is not None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from cachedindex.errors import NotAsked, UpstreamFailed
+from cachedindex.errors import DeadlinePassed, NotAsked
 
 T = TypeVar("T")
 
@@ -26,15 +26,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
 
 
-def attempt(work: Callable[[], T], patience: Callable[[], float], late: Callable[[T], object]) -> T:
-    """Return what `work` returns, or raise what it raises, or UpstreamFailed after it had `patience()` seconds in all.
+def call_with_deadline(
+    work: Callable[[], T], seconds: float, extended: Callable[[], float], late: Callable[[T], object]
+) -> T:
+    """Return what `work` returns, or raise what it raises, or DeadlinePassed after so many seconds in all.
 
     Only a thread bounds name look-up, connection, TLS and a body that drips alike. It is a daemon, so that a hanging
-    one never delays the exit. The patience is asked for again when it has run out: an answer that another attempt got
-    late may have taught meanwhile that this upstream is slow, but not dead. A result that comes when the caller has
-    gone on is given to `late`, in the thread. Raises NotAsked where this machine has no thread to spare.
+    one never delays the exit. When the seconds have passed, `extended` returns how many there are now: an answer that
+    another attempt got late may have shown meanwhile that this upstream is slow, but not dead. A result that comes
+    after the caller has gone on is given to `late`, in the thread. Raises NotAsked if this machine has no thread to
+    spare.
     """
-    if not _free.acquire(timeout=patience()):
+    if not _free.acquire(timeout=seconds):
         raise NotAsked(f"{_MOST_THREADS} attempts were still waiting for an answer")
     job = _Job(work, late)
     try:
@@ -43,9 +46,10 @@ def attempt(work: Callable[[], T], patience: Callable[[], float], late: Callable
         _free.release()
         raise NotAsked(f"there was no thread to ask with: {error}") from error
     started = time.monotonic()
-    while not job.done.wait(max(0.0, (allowed := patience()) - (time.monotonic() - started))):
-        if time.monotonic() - started >= patience() and job.give_up():
-            raise UpstreamFailed(f"no answer within {allowed:g} s")
+    while not job.done.wait(max(0.0, seconds - (time.monotonic() - started))):
+        seconds = extended()
+        if time.monotonic() - started >= seconds and job.give_up():
+            raise DeadlinePassed(f"no answer within {seconds:g} s")
     return job.result()
 
 
@@ -74,7 +78,7 @@ class _Job(Generic[T]):
             self._place.release()
 
     def give_up(self) -> bool:
-        """Leave the result to `late`; False where it has just come."""
+        """Leave the result to `late`; False if it has just come."""
         with self._lock:
             self._given_up = not self._value and self._error is None
             return self._given_up

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from cachedindex.errors import NotAsked, StoreUnavailable, UpstreamFailed
-from cachedindex.lookup.deadline import attempt
+from cachedindex.errors import DeadlinePassed, NotAsked, StoreUnavailable
+from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Body, Request
-from cachedindex.rules import accept, layout
+from cachedindex.rules import layout
 from cachedindex.store.locks import Lock, Locks
 from cachedindex.store.store import Store
 
@@ -17,87 +17,88 @@ _LONGEST_LOCK = 5.0
 """Seconds that taking a free lock may last: on NFS with a dead lock manager it has no end, even if not to wait."""
 
 
-class Flights:
+class SingleFlight:
     """What this process and the others are asking for; whatever goes wrong here, it asks as if it were alone."""
 
     def __init__(self, locks: Locks, store: Store) -> None:
-        """Take where the locks are, and the store that the others fill."""
+        """Take the folder of locks, and the store that the others fill."""
         self._locks = locks
         self._store = store
         self._usable = True
         self._proven = False
 
-    def board(self, request: Request, timeout: float) -> Flight:
+    def enter(self, request: Request, timeout: float) -> Turn:
         """Return when this process is to look into the store once more, and then to ask.
 
-        That is at once where nobody else is asking, and where this process itself is, as it must not wait for itself.
-        Otherwise when the other's flight has landed, well or badly, or has been quiet for `timeout` seconds; a file's
-        is not as long as the file grows. Where the other was killed, one of those who wait takes its place.
+        That is at once if nobody else is asking, and if this process itself is, as it must not wait for itself.
+        Otherwise it is when the other process has settled what is stored, or has made no progress for `timeout`
+        seconds; a file makes progress as long as it grows. If the other was killed, one of those that wait takes its
+        place.
         """
-        name = layout.key(request, accept.forms(request)[0])
+        name = layout.preferred_key(request)
         lock = None
-        if self._usable and not self._locks.is_own(name):
+        if self._usable and not self._locks.is_held_here(name):
             try:
-                lock = self._board(request, name, timeout)
-            except (StoreUnavailable, UpstreamFailed):  # No locking here: not worth another try, nor a word.
+                lock = self._entered(request, name, timeout)
+            except (StoreUnavailable, DeadlinePassed):  # No locking here: not worth another try, nor a word.
                 self._usable = False
             except NotAsked:  # No thread to spare.
                 pass
-        return Flight(lock, self._locks, name)
+        return Turn(lock, self._locks, name)
 
-    def _board(self, request: Request, name: str, timeout: float) -> Lock | None:
-        before = self._locks.marked(name)
-        lock = self._attempt(name)
+    def _entered(self, request: Request, name: str, timeout: float) -> Lock | None:
+        before = self._locks.read_mark(name)
+        lock = self._try_lock(name)
         if lock is None:
             lock = self._wait(request, name, before, timeout)
-            self._store.of(request).look_anew(request)
+            self._store.look_anew(request)
         return lock
 
     def _wait(self, request: Request, name: str, before: bytes | None, timeout: float) -> Lock | None:
         grown, moved = None, time.monotonic()
-        while time.monotonic() - moved < timeout and not self._locks.is_own(name):
+        while time.monotonic() - moved < timeout and not self._locks.is_held_here(name):
             time.sleep(_POLL)
-            if self._locks.marked(name) != before:
-                return None  # It has landed, and all of them go on, rather than one after the other.
-            if lock := self._locks.attempt(name):
+            if self._locks.read_mark(name) != before:
+                return None  # It is settled, and all of them go on, rather than one after the other.
+            if lock := self._locks.try_lock(name):
                 return lock
-            size = self._store.of(request).growing(request.sha256) if request.sha256 else None
+            size = self._store.growing(request) if request.sha256 else None
             if size != grown:
                 grown, moved = size, time.monotonic()
         return None
 
-    def _attempt(self, name: str) -> Lock | None:
+    def _try_lock(self, name: str) -> Lock | None:
         """Try the lock; the first time in a thread, as it may hang."""
         if self._proven:
-            return self._locks.attempt(name)
-        lock = attempt(lambda: self._locks.attempt(name), lambda: _LONGEST_LOCK, _release)
+            return self._locks.try_lock(name)
+        lock = call_with_deadline(lambda: self._locks.try_lock(name), _LONGEST_LOCK, lambda: _LONGEST_LOCK, _give_back)
         self._proven = True
         return lock
 
 
-def _release(lock: Lock | None) -> None:
+def _give_back(lock: Lock | None) -> None:
     if lock:
         lock.release()
 
 
-class Flight:
-    """One look-up that is to be asked, with its lock, or without where it goes alone."""
+class Turn:
+    """The right of one process to ask, with its lock, or without if it goes alone."""
 
     def __init__(self, lock: Lock | None, locks: Locks, name: str) -> None:
         self._lock = lock
         self._locks = locks
         self._name = name
 
-    def land(self) -> None:
-        """Let those who wait go on; once."""
+    def settle(self) -> None:
+        """Let those that wait go on; once."""
         lock, self._lock = self._lock, None
         if lock:
-            self._locks.mark(self._name)
+            self._locks.change_mark(self._name)
             lock.release()
 
-    def land_with(self, body: Body) -> None:
-        """Land as soon as it is settled what is stored: now, or when a body that is streamed has ended."""
+    def settle_after(self, body: Body) -> None:
+        """Settle as soon as it is known what is stored: now, or when a body that is streamed has ended."""
         if isinstance(body, Tee):
-            body.then(lambda _: self.land())
+            body.when_settled(lambda _: self.settle())
         else:
-            self.land()
+            self.settle()

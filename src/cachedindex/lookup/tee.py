@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Body, Record
-from cachedindex.store.store import NewBlob
+from cachedindex.store.blob import NewBlob
 
 _CHUNK = 1 << 16
 
@@ -16,26 +16,26 @@ class Tee:
     """A Body over another one; the client reads what it would have read, to the same end or the same exception."""
 
     def __init__(
-        self, source: Body, blob: NewBlob, announced: int | None, keep: Callable[[NewBlob], Record | None]
+        self, source: Body, blob: NewBlob, announced: int | None, publish: Callable[[NewBlob], Record | None]
     ) -> None:
-        """Take the source, the blob to fill, the bytes that were announced, and what keeps a blob that is complete."""
+        """Take the source, the blob to fill, the bytes that were announced, and what publishes a complete blob."""
         self._source = source
         self._blob: NewBlob | None = blob
         self._announced = announced
-        self._keep = keep
+        self._publish = publish
+        self._watchers: list[Callable[[Tee], None]] = []
         self.closed = False
         self.record: Record | None = None
-        """What was kept, once the end has been reached."""
-        self.problem: str | None = None
-        """Why nothing could be kept, where the disk was to blame."""
-        self._told: list[Callable[[Tee], None]] = []
+        """What was stored, once the end has been reached."""
+        self.problem: StoreUnavailable | None = None
+        """Why the disk did not take it."""
 
-    def then(self, told: Callable[[Tee], None]) -> None:
-        """Have somebody told, once, when it is settled whether something was kept."""
-        self._told.append(told)
+    def when_settled(self, watcher: Callable[[Tee], None]) -> None:
+        """Call `watcher` once, when it is settled whether something was kept."""
+        self._watchers.append(watcher)
 
     def __del__(self) -> None:
-        """Settle it where the client dropped it unread."""
+        """Settle it if the client dropped it unread."""
         with suppress(Exception):  # At the interpreter's end there may be nothing left to do it with.
             self._settle(complete=False)
 
@@ -50,7 +50,7 @@ class Tee:
             try:
                 self._blob.write(data)
             except StoreUnavailable as error:
-                self.problem = str(error)
+                self.problem = error
                 self._settle(complete=False)
         if size != 0 and (not data or size < 0):
             self.closed = True  # urllib3 takes this for the end.
@@ -58,8 +58,16 @@ class Tee:
             self._settle(complete=True)
         return data
 
-    def drain(self) -> None:
-        """Read to the end for the store alone."""
+    def drain(self) -> bytes:
+        """Read the rest, for the store and for the caller."""
+        parts = []
+        while data := self.read(_CHUNK):
+            parts.append(data)
+        self._source.close()
+        return b"".join(parts)
+
+    def discard(self) -> None:
+        """Read the rest for the store alone, in little memory."""
         while self.read(_CHUNK):
             pass
         self._source.close()
@@ -76,10 +84,10 @@ class Tee:
             return
         try:
             if complete and self._announced in (None, blob.size):
-                self.record = self._keep(blob)
+                self.record = self._publish(blob)
         except StoreUnavailable as error:
-            self.problem = str(error)
+            self.problem = error
         finally:
             blob.abandon()
-        for told in self._told:
-            told(self)
+        for watcher in self._watchers:
+            watcher(self)

@@ -1,44 +1,37 @@
-"""Projects that a client may silently take from one index, because another that may have them is down."""
+"""Indexes that could not be asked for a project that the client may silently take from another one meanwhile."""
 
 from __future__ import annotations
 
-from cachedindex.model import Request
+from cachedindex.lookup.given import GivenPages
 from cachedindex.rules import urls
 
 
 class Unreachable:
-    """What each index said of each project, in one process: that is where a client compares them."""
+    """The indexes without an answer, in one process: that is where a client compares indexes."""
 
-    def __init__(self) -> None:
-        self._found: dict[str, str] = {}
-        self._down: dict[str, dict[str, str]] = {}
-        self._told: set[str] = set()
+    def __init__(self, given: GivenPages) -> None:
+        """Take the pages that the client was given from other indexes."""
+        self._given = given
+        self._reported: set[str] = set()
+        self.projects: dict[str, dict[str, str]] = {}
+        """For each project: the indexes that could not be asked for it, and why."""
 
-    def found(self, request: Request) -> str | None:
-        """Note that an index has a project; return what to say, where another one is down."""
-        project = urls.project(request.url)
-        self._found.setdefault(project, _index(request))
-        return self._tell(project)
+    def add(self, page_url: str, why: str) -> str | None:
+        """Remember that an index could not be asked for a project; return what to say if another one has it."""
+        project = urls.project(page_url)
+        self.projects.setdefault(project, {})[urls.index(page_url)] = why
+        return self.warning(project)
 
-    def down(self, request: Request, why: str) -> str | None:
-        """Note that an index could not be asked for a project; return what to say, where another one has it."""
-        project = urls.project(request.url)
-        self._down.setdefault(project, {})[_index(request)] = why
-        return self._tell(project)
-
-    def _tell(self, project: str) -> str | None:
-        source = self._found.get(project)
-        untold = {index: why for index, why in self._down.get(project, {}).items() if index not in self._told}
-        if source is None or not untold:
+    def warning(self, project: str) -> str | None:
+        """Return what to say of a project that one index has and another was not asked for; once for each index."""
+        source = self._given.index_of(project)
+        down = self.projects.get(project, {})
+        silent = {index: why for index, why in down.items() if index not in self._reported}
+        if source is None or not silent:
             return None
-        self._told.update(untold)
-        index, why = next(iter(untold.items()))
+        self._reported.update(silent)
+        index, why = next(iter(silent.items()))
         return (
             f"{index} could not be asked for {project} ({why}), and nothing is stored of it: it is taken from "
             f"{source} alone, and so is whatever else {index} may have (missing-index = fail would end the build)"
         )
-
-
-def _index(request: Request) -> str:
-    """Return where the index of a project page begins."""
-    return urls.public(request.url).rstrip("/").rpartition("/")[0] + "/"

@@ -2,195 +2,170 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from http import HTTPStatus
 from io import BytesIO
 
-from cachedindex.errors import StoreUnavailable
+from cachedindex.errors import StoreUnavailable, UpstreamFailed
+from cachedindex.lookup.context import Exchange
+from cachedindex.lookup.origin import Origin, Origins
 from cachedindex.lookup.tee import Tee
-from cachedindex.model import Answer, Event, EventKind, Health, Record, Request, RunMemory
-from cachedindex.rules import accept, breaker, layout, pages, privacy, run_memory, urls
-from cachedindex.rules.judge import GONE, Judgement, exceeds, judge
+from cachedindex.model import Answer, Record, Request, Send
+from cachedindex.rules import accept, pages, privacy, urls
+from cachedindex.rules.judge import GONE, Meaning, judge, meaning
+from cachedindex.store.blob import NewBlob
 from cachedindex.store.health_log import HealthLog
-from cachedindex.store.store import NewBlob, Store
-
-_STORED_HEADERS = (
-    "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
-    "x-pypi-last-serial",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """What one exchange with upstream brought, as far as it has been read."""
-
-    answer: Answer
-    judgement: Judgement
-    record: Record | None = None
-    """What is stored now because of it; None while its body is still to be read."""
-    problem: str | None = None
-    """Why it could not be stored."""
+from cachedindex.store.store import Store
 
 
 class Upstream:
-    """The origins beyond the store, as the processes of this host, and of this run, see them together."""
+    """The origins beyond the store."""
 
     def __init__(self, store: Store, host: HealthLog, run: HealthLog, clock: Callable[[], float] = time.time) -> None:
-        """Take where answers and events are kept; `clock` tells seconds since the epoch."""
+        """Take where answers and events are kept; `clock` returns seconds since the epoch."""
         self._store = store
-        self._host = host
-        self._run = run
         self._clock = clock
-        self._recalled: dict[str, tuple[Sequence[Event], float, Health]] = {}
+        self._origins = Origins(host, run, clock)
 
-    def health(self, request: Request) -> Health:
-        """Return what this host remembers of the request's origin."""
-        name, now = layout.health_name(request), self._clock()
-        events = self._host.events(name)
-        known = self._recalled.get(name)
-        # Every question to upstream wants to know this some times, and time alone changes it slowly.
-        if known is None or known[0] is not events or not 0 <= now - known[1] < 1:
-            known = self._recalled[name] = (events, now, breaker.recall(events, now))
-        return known[2]
+    def origin(self, request: Request) -> Origin:
+        """Return the origin of a request."""
+        return Origin(request, self._origins)
 
-    def cold(self, request: Request) -> RunMemory:
-        """Return what this run remembers of look-ups without a copy at the request's origin."""
-        return run_memory.recall(self._run.events(layout.health_name(request)))
+    def ask(
+        self, origin: Origin, record: Record | None, validators: Mapping[str, str], send: Send, *, patient: bool
+    ) -> Exchange:
+        """Send the origin's request, judge the answer, store what it is worth. Raises UpstreamFailed as `send` does.
 
-    def admit(self, request: Request) -> breaker.Admission:
-        """Return whether a look-up that has a copy may ask now; a probe is claimed for this process."""
-        admission = breaker.admit(self.health(request), request.remembered_as, self._clock())
-        if admission != "probe":
-            return admission
-        token = secrets.token_hex(8)
-        self._note(request, "probing", cause=token)
-        return "probe" if breaker.is_prober(self.health(request), token) else "hold"
-
-    def failed(self, request: Request, cause: str, *, with_copy: bool = True) -> None:
-        """Tell the host, and the run where there was no copy, that the origin did."""
-        self._note(request, "failed", cause=cause)
-        if not with_copy:
-            self._remember(request, "failed", cause)
-
-    def ask(self, request: Request, record: Record | None, send: Callable[[], Answer]) -> Exchange:
-        """Send the request, judge the answer, store what it is worth. Raises UpstreamFailed as `send` does.
-
-        It may run in a thread of its own, and end after its caller has gone on: it says nothing to anybody.
+        A patient one is the client's own, for want of a copy that may stand in. It may run in a thread of its own, and
+        end after its caller has gone on: it says nothing to anybody.
         """
         asked = self._clock()
-        answer = send()
-        if answer.disclosure.gained and record is None and not request.identity.scope and not request.identity.shared:
-            request = request.within(privacy.GAINED)
+        answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
+        request = origin.request
+        if record is None and (kept_for := privacy.kept_for(request, answer)) is not request:
+            request, origin = kept_for, self.origin(kept_for)
         body = b""
         if pages.is_read_whole(request) and answer.untouched is None:
             body = answer.body.read()
             answer = replace(answer, body=BytesIO(body))
-        judgement = judge(request, record, answer, body, self.health(request), self._clock())
-        self._learn(request, judgement, self._clock() - asked)
-        if record is None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._remember(request, "removed" if answer.status in GONE else "answered")
-        if judgement.verdict == "replace" and request.kind != "page":
-            return self._teed(request, answer, asked, judgement)
-        return self._kept(request, record, answer, body, asked, judgement)
+        health, now = origin.health(), self._clock()
+        may_stand_in = record is not None and not patient
+        means = meaning(request, judge(request, record, answer, body, health, now), copy=may_stand_in)
+        self._learn(origin, record, answer, means, now - asked)
+        if means.store == "answer" and request.kind != "page":
+            return self._teed(request, answer, asked, means)
+        return self._kept(request, record, answer, body, asked, means)
 
-    def _learn(self, request: Request, judgement: Judgement, took: float) -> None:
-        if judgement.verdict in ("replace", "renew"):
-            self._note(request, "answered", took=took)
-        elif judgement.verdict == "doubt":
-            self._note(request, "doubted", cause=judgement.digest)
-        elif judgement.verdict == "remove":
-            self._note(request, "removed")
-        elif judgement.fault and request.kind == "page":  # A failing file is no failing index.
-            self.failed(request, judgement.why)
+    @staticmethod
+    def _learn(origin: Origin, record: Record | None, answer: Answer, means: Meaning, took: float) -> None:
+        if means.note:
+            cause = means.why if means.note == "failed" else means.digest
+            origin.note(means.note, cause, took if means.note == "answered" else 0.0)
+        if record is None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            origin.remember("removed" if answer.status in GONE else "answered")
 
     def _kept(
-        self, request: Request, record: Record | None, answer: Answer, body: bytes, asked: float, judgement: Judgement
+        self, request: Request, record: Record | None, answer: Answer, body: bytes, asked: float, means: Meaning
     ) -> Exchange:
         """Return what asking for a page brought, once the store has taken it."""
-        now = self._clock()
-        if judgement.verdict == "replace":
-            new = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
-        elif judgement.verdict == "renew" and record and exceeds(request, answer):
-            return Exchange(answer, judgement, record)
-        elif judgement.verdict == "renew" and record:
-            headers = _renewed(record, answer)
-            new = replace(record, headers=headers, asked=asked, checked=now, took=now - asked, expired=False)
-        elif judgement.verdict == "remove":
-            return Exchange(answer, judgement, problem=self._stored(lambda: self._store.of(request).remove(request)))
-        else:
-            return Exchange(answer, judgement)
-        return Exchange(answer, judgement, new, self._stored(lambda: self._store.of(request).put(request, new)))
+        if means.store == "answer":
+            page = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
+            return Exchange(answer, means, page, self._problem(lambda: self._store.put(request, page)))
+        if means.store == "renewal" and record and privacy.exceeds(request, answer):
+            return Exchange(answer, means, record)
+        if means.store == "renewal" and record:
+            renewed = _renewed(record, answer, asked, self._clock())
+            return Exchange(answer, means, renewed, self._problem(lambda: self._store.put(request, renewed)))
+        if means.store == "removal":
+            return Exchange(answer, means, problem=self._problem(lambda: self._store.remove(request)))
+        return Exchange(answer, means)
 
-    def _teed(self, request: Request, answer: Answer, asked: float, judgement: Judgement) -> Exchange:
-        """Return the answer with a body that is stored as it is read, where its end can be told from a cut."""
-        if self._store.read_only:
-            return Exchange(answer, judgement)
+    def _teed(self, request: Request, answer: Answer, asked: float, means: Meaning) -> Exchange:
+        """Return the answer with a body that is stored as it is read, if its end can be distinguished from a cut."""
         chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
-        # An encoded body is its own only in the encoding that this client asked for.
         ends = answer.announced is not None or chunked
-        if not request.sha256 and ("content-encoding" in answer.headers or not ends):
-            return Exchange(answer, judgement)
+        # An encoded body is its own only in the encoding that this client asked for.
+        is_certain = request.sha256 or (ends and "content-encoding" not in answer.headers)
+        if self._store.read_only or not is_certain:
+            return Exchange(answer, means)
 
-        def keep(blob: NewBlob) -> Record | None:
+        def publish(blob: NewBlob) -> Record | None:
             if request.sha256 and blob.sha256 != request.sha256:
                 return None
             blob.commit()
             record = self._record(answer, request, asked, blob.size, blob.sha256)
-            self._store.of(request).put(request, record)
+            self._store.put(request, record)
             return record
 
         try:
-            blob = self._store.of(request).new_blob(request.sha256)
-        except StoreUnavailable as error:
-            return Exchange(answer, judgement, problem=str(error))
-        tee = Tee(answer.body, blob, answer.announced, keep)
-        native = answer.native and answer.native.being_read()
-        return Exchange(replace(answer, body=tee, native=native), judgement)
+            blob = self._store.new_blob(request)
+        except StoreUnavailable as problem:
+            return Exchange(answer, means, problem=problem)
+        tee = Tee(answer.body, blob, answer.announced, publish)
+        return Exchange(replace(answer, body=tee, native=answer.native and answer.native.being_read()), means)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None
     ) -> Record:
         now = self._clock()
-        final = urls.public(answer.url)
-        headers = _storable(answer)
         # What the client's own cache had kept is as old as that says.
-        age, took = answer.age, now - asked
+        asked_then, checked, took = asked - answer.age, now - answer.age, now - asked
+        headers, final = privacy.storable(answer.headers), urls.public(answer.url)
         form = accept.kept_form(request, answer.headers.get("content-type", ""))
-        return Record(request.url, final, headers, asked - age, now - age, took, size, digest, page, form)
-
-    def _note(self, request: Request, what: EventKind, cause: str = "", took: float = 0.0) -> None:
-        event = Event(what, self._clock(), request.remembered_as, cause, took)
-        if breaker.worth_noting(self.health(request), event):
-            self._host.note(layout.health_name(request), event)
-
-    def _remember(self, request: Request, what: EventKind, cause: str = "") -> None:
-        event = Event(what, self._clock(), request.remembered_as, cause)
-        if request.kind != "file" and run_memory.worth_noting(self.cold(request), event):
-            self._run.note(layout.health_name(request), event)
+        return Record(request.url, final, headers, asked_then, checked, took, size, digest, page, form)
 
     @staticmethod
-    def _stored(change: Callable[[], object]) -> str | None:
+    def _problem(change: Callable[[], object]) -> StoreUnavailable | None:
         """Return why a change of the store was not taken, or None."""
         try:
             change()
-        except StoreUnavailable as error:
-            return str(error)
+        except StoreUnavailable as problem:
+            return problem
         return None
 
 
-def _renewed(record: Record, answer: Answer) -> dict[str, str]:
-    """Return a record's headers after a 304, which tells of the time, but not of the body (RFC 9111, section 3.2).
+def drained(exchange: Exchange) -> Exchange:
+    """Return what came of an answer whose body is read to its end, and then given from memory.
+
+    Raises UpstreamFailed if it breaks off or is not what was announced.
+    """
+    body = exchange.answer.body
+    if not isinstance(body, Tee):
+        return exchange
+    try:
+        data = body.drain()
+    except Exception as error:
+        raise UpstreamFailed("its answer broke off", error) from error
+    if body.record is None and body.problem is None:
+        raise UpstreamFailed("its answer was cut short")
+    answer = replace(exchange.answer, body=BytesIO(data))
+    return replace(exchange, answer=answer, record=body.record, problem=body.problem)
+
+
+def _sent(validators: Mapping[str, str], send: Send, *, patient: bool, is_renewal: bool) -> Answer:
+    """Send with the validators; again without, if upstream says that nothing has changed since something else."""
+    headers = dict(validators)
+    if patient and is_renewal:
+        # What has expired here may be fresh for a cache of the client's own, which is not to answer for upstream.
+        headers = {"cache-control": "max-age=0", **headers}
+    answer = send(headers, patient=patient)
+    ours = validators.get("if-none-match", "")
+    theirs = answer.headers.get("etag", ours) if ours else ""
+    agreed = validators and theirs.removeprefix("W/") == ours.removeprefix("W/")
+    if answer.status != HTTPStatus.NOT_MODIFIED or agreed:
+        return answer
+    answer.body.close()
+    return send({"cache-control": "no-cache"}, patient=patient)
+
+
+def _renewed(record: Record, answer: Answer, asked: float, now: float) -> Record:
+    """Return a record after a 304, which says something of the time, but not of the body (RFC 9111, section 3.2).
 
     A type or an encoding that it names is that of no body. An Age that it does not repeat is over.
     """
     kept = {name: value for name, value in record.headers.items() if name != "age"}
-    told = {name: value for name, value in _storable(answer).items() if not name.startswith("content-")}
-    return {**kept, **told}
-
-
-def _storable(answer: Answer) -> dict[str, str]:
-    return {name: answer.headers[name] for name in _STORED_HEADERS if name in answer.headers}
+    told = {name: value for name, value in privacy.storable(answer.headers).items() if not name.startswith("content-")}
+    return replace(record, headers={**kept, **told}, asked=asked, checked=now, took=now - asked, expired=False)

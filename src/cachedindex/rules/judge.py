@@ -1,107 +1,163 @@
-"""After an answer: whether it replaces the copy, renews it, casts doubt on it, is rejected, or is not for us."""
+"""After an answer: what it is worth, and what follows from that for the store, for the others, and for the client."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from cachedindex.model import Answer, Health, Record, Request
+from cachedindex.errors import assert_never
+from cachedindex.model import Answer, EventKind, Health, Record, Request
 from cachedindex.options import CONFIRM_AFTER
-from cachedindex.rules import downloads, pages, privacy
+from cachedindex.rules import downloads, layout, pages, privacy
 
 _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3
 """Doubt about as many projects at once is the origin's fault, not theirs."""
 _FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_LATER_VERSION = re.compile(r"vnd\.pypi\.simple\.v(?!1\+)")
-"""Of the index API, which a client of version 1 must not be given (PEP 691)."""
 _PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What an answer means for the record."""
+class Replace:
+    """It is sound, and takes the place of the copy."""
 
-    verdict: Literal["replace", "renew", "remove", "doubt", "reject", "pass"]
-    why: str = ""
+
+@dataclass(frozen=True)
+class Renew:
+    """The copy is still right."""
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Upstream has it no more, and this has been confirmed."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """It may be a removal or an outage: the copy stays until it is confirmed."""
+
+    why: str
+    digest: str
+    """Of the doubtful answer, to know it again."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """It cannot be what was asked for: the copy is better."""
+
+    why: str
     fault: bool = False
     """Whether it counts as a failure of the origin."""
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """It is for the client alone, and changes no copy."""
+
+    why: str
+    fault: bool = False
+
+
+Verdict = Replace | Renew | Remove | Doubt | Reject | HandOver
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What follows from an answer."""
+
+    store: Literal["answer", "renewal", "removal", "nothing"]
+    note: EventKind | None
+    """What the other processes of this host learn of the origin."""
+    give: Literal["answer", "record", "copy"]
+    """Upstream's own answer; the record that is stored now; the copy as it was, stale."""
+    why: str = ""
+    is_down: bool = False
+    """Whether a client without a copy has to do without what the index may have."""
     digest: str = ""
-    """Of a doubtful answer, to know it again."""
+    """Of a doubtful answer."""
 
 
-def judge(
-    request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float
-) -> Judgement:
-    """Return what an answer means; `body` is there for what is read whole: a page, an `extends` file."""
+def meaning(  # noqa: PLR0911 - one for each verdict
+    request: Request, verdict: Verdict, *, copy: bool
+) -> Meaning:
+    """Return what follows from a verdict, given whether there is a copy that may stand in."""
+    instead: Literal["copy", "answer"] = "copy" if copy else "answer"
+    match verdict:
+        case Replace():
+            return Meaning("answer", "answered", "record" if copy else "answer")
+        case Renew():
+            return Meaning("renewal", "answered", "record")
+        case Remove(why):
+            return Meaning("removal", "removed", "answer", why)
+        case Doubt(why, digest):
+            return Meaning("nothing", "doubted", instead, why, digest=digest)
+        case Reject(why, fault):
+            return Meaning("nothing", _failure(request, fault=fault), instead, why, is_down=True)
+        case HandOver(why, fault):
+            return Meaning("nothing", _failure(request, fault=fault), "answer", why, is_down=fault)
+        case _:
+            return assert_never(verdict)
+
+
+def _failure(request: Request, *, fault: bool) -> EventKind | None:
+    """Return what is noted of a fault: a file that fails is no failing index."""
+    return "failed" if fault and request.kind == "page" else None
+
+
+def judge(request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float) -> Verdict:
+    """Return what an answer is worth; `body` is there for what is read whole: a page, an `extends` file."""
     if answer.status == HTTPStatus.OK:
-        judged = _judge_body(request, record, answer, body, health, now)
-        unstored = judged.verdict == "replace" and _unstored(request, answer)
-        return Judgement("pass", "it is not to be stored") if unstored else judged
+        verdict = _judge_body(request, record, answer, body, health, now)
+        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer)
+        return HandOver("it is not to be stored") if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
-        return Judgement("renew")
+        return Renew()
     # A redirect that is left at the end of the way leads nowhere, or in a circle.
-    lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
-    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or lost
+    is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or is_lost
     why = f"it answered {answer.status} {answer.reason}".rstrip()
-    if answer.status in _FINAL or record is None or exceeds(request, answer):
-        return Judgement("pass", why, fault)
+    if answer.status in _FINAL or record is None or privacy.exceeds(request, answer):
+        return HandOver(why, fault)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
-    return Judgement("reject", why, fault)
-
-
-def exceeds(request: Request, answer: Answer) -> bool:
-    """Return whether an answer was given to more than the request tells of, so that it must not change a copy."""
-    told, identity = answer.disclosure, request.identity
-    return told.other or (told.gained and identity.scope != privacy.GAINED and not identity.shared)
-
-
-def _unstored(request: Request, answer: Answer) -> bool:
-    control = answer.headers.get("cache-control", "").lower()
-    if exceeds(request, answer) or "no-store" in control:
-        return True
-    if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # There is one record for all clients.
-        return True
-    return "private" in control and not (request.identity.scope or request.identity.shared)
+    return Reject(why, fault)
 
 
 def _judge_body(
     request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float
-) -> Judgement:
+) -> Verdict:
     if not answer.completeness.whole:
-        return Judgement("reject", "the answer was cut short")
+        return Reject("the answer was cut short")
     media = answer.headers.get("content-type", "")
     if request.kind == "page":
         return _judge_page(request, record, media, body, answer, health, now)
     unlike = downloads.unlike(request.url, record, media, body) if request.kind == "other" else None
     if unlike:
-        return Judgement("reject", f"it answered with {unlike}")
-    return (
-        Judgement("replace") if answer.completeness.ends else Judgement("pass", "its end cannot be told from a break")
-    )
+        return Reject(f"it answered with {unlike}")
+    return Replace() if answer.completeness.ends else HandOver("its end cannot be distinguished from a break")
 
 
 def _judge_page(
     request: Request, record: Record | None, media: str, body: bytes, answer: Answer, health: Health, now: float
-) -> Judgement:
+) -> Verdict:
     try:
         new = pages.read(request.url, media, body)
     except pages.NoIndexPage as error:
-        return Judgement("reject", f"it answered with {error}")
-    # Where neither a length, nor a last chunk, nor gzip tells a whole answer from a cut one, the page has to.
+        return Reject(f"it answered with {error}")
+    # If neither a length, nor a last chunk, nor gzip shows that an answer is whole, the page has to.
     if not answer.completeness.ends and not pages.is_closed(media, body):
-        return Judgement("reject", "the answer was cut short")
+        return Reject("the answer was cut short")
     if record is None or new.status == "quarantined":  # PEP 792: installers must not be offered its files.
-        return Judgement("replace")
+        return Replace()
     old = pages.stored(record)
     if _is_older(record, old, answer, new, now):
-        return Judgement("reject", "it answered with an older page")
+        return Reject("it answered with an older page")
     lost = pages.lost(old, new)
-    return _doubt(request, lost, pages.digest(new), health, now) if lost else Judgement("replace")
+    return _doubt(request, lost, pages.digest(new), health, now) if lost else Replace()
 
 
 def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, now: float) -> bool:
@@ -115,16 +171,16 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
     return pages.offers_less(old, new)
 
 
-def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Judgement:
-    """Believe a doubtful answer once it was seen again later, with the origin sound for others in between.
+def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Verdict:
+    """Believe a doubtful answer once it was seen again later, if the origin gave sound answers for others in between.
 
     After a day in any case: an origin may have no other page, and an index may drop most of what it has.
     """
-    since, seen = health.doubted.get(request.remembered_as, (now, digest))
+    since, seen = health.doubted.get(layout.subject(request), (now, digest))
     first = since if seen == digest else now
     waited = now - first
     sound_since = health.answered is not None and health.answered > first
     projects_own = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
-    if waited >= (CONFIRM_AFTER if projects_own else _DOUBT_LIMIT):
-        return Judgement("remove" if digest.isdigit() else "replace", "seen again")
-    return Judgement("doubt", why, digest=digest)
+    if waited < (CONFIRM_AFTER if projects_own else _DOUBT_LIMIT):
+        return Doubt(why, digest)
+    return Remove("seen again") if digest.isdigit() else Replace()

@@ -1,4 +1,4 @@
-"""Where everything lies in the cache folder: the readable path and the key of a record, the name of a health log."""
+"""The names of everything in the cache folder: a record's path and key, a health log, an event's subject."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Request
-from cachedindex.rules import urls
+from cachedindex.rules import accept, urls
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
-"""Names that are no files on Windows, whatever follows the first dot."""
+"""Names that cannot be files on Windows, whatever follows the first dot."""
+
+
+def record_paths(request: Request) -> Sequence[Sequence[str]]:
+    """Return the paths of a request's records, one for each form that it accepts, the preferred one first."""
+    return [record_path(request, form) for form in _forms(request)]
 
 
 def record_path(request: Request, form: str) -> Sequence[str]:
@@ -26,21 +31,35 @@ def record_path(request: Request, form: str) -> Sequence[str]:
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
     if form:
         return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
-    # No folder for a file's hashed directories: one level of files per host is what `ls` can be used on.
+    # No folder for a file's hashed directories: one level of files per host is readable with `ls`.
     return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
 
 
 def key(request: Request, form: str) -> str:
-    """Return what tells the request's record in this form from every other one."""
-    everybodys = _digest(request.url, form, request.route.trust)
-    scope = request.identity.scope
-    return f"{everybodys}.{scope}" if scope else everybodys
+    """Return what distinguishes the request's record in this form from every other one."""
+    public, scope = _digest(request.url, form, request.route.trust), request.identity.scope
+    return f"{public}.{scope}" if scope else public
+
+
+def preferred_key(request: Request) -> str:
+    """Return the key of the record that the request prefers: what its processes wait for together."""
+    return key(request, _forms(request)[0])
 
 
 def health_name(request: Request) -> str:
-    """Return the file name of what is remembered of the request's origin, as reached by its proxy and trust."""
-    start, route = urls.origin(request.url), request.route
-    return f"{_segment(start.rpartition('/')[2].replace(':', '_'))}.{_digest(start, route.proxy, route.trust)}"
+    """Return the file name of the health log of the request's origin, as reached by its proxy and trust."""
+    origin, route = urls.origin(request.url), request.route
+    return f"{_segment(origin.rpartition('/')[2].replace(':', '_'))}.{_digest(origin, route.proxy, route.trust)}"
+
+
+def subject(request: Request) -> str:
+    """Return what an event in a health log is about: another credential may have been answered otherwise."""
+    scope = request.identity.scope
+    return f"{request.url}#{scope}" if scope else request.url
+
+
+def _forms(request: Request) -> Sequence[str]:
+    return accept.forms(request.kind, request.headers.get("accept", ""))
 
 
 def _segment(text: str) -> str:

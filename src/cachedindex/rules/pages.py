@@ -1,23 +1,22 @@
-"""What a page is and says: the kind of a URL, a page's links and hashes, and whether it is an index page at all."""
+"""What an index page says: its links and hashes, and whether it is an index page at all."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from cachedindex.model import Kind, Record, Request, number
+from cachedindex.model import Record, Request, number
 from cachedindex.rules import downloads, urls
 
 _DISTRIBUTION = re.compile(
     r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.IGNORECASE
 )
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 # A tag whose attributes may hold a bare ">" or "<", as in data-requires-python=">=3.8, <4". It never reaches beyond the
 # next anchor, so that a broken page takes no longer than a good one.
 _VALUES = r"""((?:[^<>"']|"(?:[^"<]|<(?!a\s))*"|'(?:[^'<]|<(?!a\s))*')*)>"""
@@ -58,22 +57,6 @@ class Page:
 
 class NoIndexPage(ValueError):
     """The body is no index page, or not this project's; the text says what it is instead."""
-
-
-def promised(fragment: str) -> str | None:
-    """Return the sha256 that a link's fragment promises (PEP 503)."""
-    name, _, value = fragment.partition("=")
-    return value if name == "sha256" and _SHA256.fullmatch(value) else None
-
-
-def kind(url: str, headers: Mapping[str, str], sha256: str | None) -> Kind:
-    """Return what a URL is asked as, by what the client says of it before anything has been fetched."""
-    if sha256:
-        return "file"
-    if "vnd.pypi.simple" in headers.get("accept", ""):
-        return "page"
-    path = urlsplit(url).path.lower()
-    return "page" if path.endswith(("/", ".html", ".htm")) else "other"
 
 
 def is_read_whole(request: Request) -> bool:
@@ -127,10 +110,18 @@ def promises(record: Record) -> dict[str, str]:
     return vouched
 
 
-def may_list(page_url: str, file_url: str) -> bool:
-    """Return whether a page could be the one that lists a file: its project begins the file's name, or it has none."""
-    filename = urls.normalized(unquote(urlsplit(file_url).path.rpartition("/")[2]))
-    return filename.startswith(f"{urls.project(page_url)}-") or page_url.endswith((".html", ".htm"))
+def group(page_url: str) -> str:
+    """Return the group of pages that a page belongs to when a file is asked for: its project's, or that of no project.
+
+    A flat page, as find-links names one, may list files of any project.
+    """
+    return "" if page_url.endswith((".html", ".htm")) else urls.project(page_url)
+
+
+def groups_of(file_url: str) -> Sequence[str]:
+    """Return the groups of pages that may list a file: that of each project whose name may begin its name."""
+    parts = urls.normalized(unquote(urlsplit(file_url).path.rpartition("/")[2])).split("-")
+    return ["", *("-".join(parts[:end]) for end in range(1, len(parts)))]
 
 
 def lost(old: Page, new: Page) -> str | None:
@@ -187,7 +178,7 @@ def _json_links(url: str, files: Iterable[Any]) -> Iterable[Link]:
 
 def _json_sha256(hashes: object) -> str | None:
     value = hashes.get("sha256") if isinstance(hashes, dict) else None
-    return value if isinstance(value, str) and _SHA256.fullmatch(value) else None
+    return value if isinstance(value, str) and urls.is_sha256(value) else None
 
 
 def _read_html(url: str, text: str, final: str) -> Page:
@@ -248,7 +239,7 @@ def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
     if not _DISTRIBUTION.search(filename):
         return None
     metadata = anchor.get("data-core-metadata") or anchor.get("data-dist-info-metadata") or ""
-    return Link(target, filename, promised(fragment), promised(metadata))
+    return Link(target, filename, urls.promised(fragment), urls.promised(metadata))
 
 
 def _projects(url: str, anchors: Iterable[Mapping[str, str]]) -> int:

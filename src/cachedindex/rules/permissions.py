@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 
 
-def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> str | None:
-    """Return why a folder of this `st_mode` is not used and what to do, or None where it may be.
+@dataclass(frozen=True)
+class Refusal:
+    """Why a folder is not used, and what a person can do about it."""
 
-    `is_meant` tells of a group that may write to a folder without its setgid bit whether it is nobody but the owner, or
-    named by an access control list.
+    why: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.why}; {self.advice}"
+
+
+def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> Refusal | None:
+    """Return why a folder of this `st_mode` is not used, or None if it may be.
+
+    `is_meant` is asked about a group that may write to a folder without its setgid bit: whether the group is the owner
+    alone, or an access control list names it.
     """
     if mode & stat.S_ISVTX:
-        return (
-            f"{folder} is not used: in a folder with the sticky bit no job can replace what another stored; "
-            "make one with `install -d -m 2775 -g GROUP FOLDER`, and set cache-dir to it"
+        return Refusal(
+            f"{folder} is not used: in a folder with the sticky bit no job can replace a file that another stored",
+            "make one with `install -d -m 2775 -g GROUP FOLDER`, and set cache-dir to it",
         )
     if mode & stat.S_IWOTH:
         return _unsafe(folder, "every user of this host may change there what builds install")
@@ -25,13 +37,14 @@ def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> str | None:
 
 
 def safest(mode: int, *, is_meant: bool) -> int:
-    """Return a new folder's mode without what would have it refused."""
+    """Return a new folder's mode without the bits for which it would be refused."""
     group = 0 if mode & stat.S_ISGID or is_meant else stat.S_IWGRP
     return stat.S_IMODE(mode) & ~(group | stat.S_IWOTH | stat.S_ISVTX)
 
 
-def _unsafe(folder: str, why: str) -> str:
-    return (
-        f"{folder} is not used: {why}; to share it with one group: `chgrp GROUP {folder} && chmod 2775 {folder}`, "
-        f"to keep it to its owner: `chmod go-w {folder}`"
+def _unsafe(folder: str, why: str) -> Refusal:
+    return Refusal(
+        f"{folder} is not used: {why}",
+        f"to share it with one group: `chgrp GROUP {folder} && chmod 2775 {folder}`, "
+        f"to keep it to its owner: `chmod go-w {folder}`",
     )

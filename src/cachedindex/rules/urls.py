@@ -1,20 +1,43 @@
-"""URLs as an index uses them: the origin that is asked, the project that a page is about, what may be shown of one."""
+"""URLs as an index uses them: what is asked for, the origin that is asked, the project that a page is about."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from cachedindex.model import Kind
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Parts(NamedTuple):
+    """A URL taken apart into what is asked for, and what only the client is to know."""
+
+    bare: str
+    """Without user, password and fragment."""
+    userinfo: str
+    """User and password, as they stand before the host; nothing if there are none."""
+    sha256: str | None
+    """What the fragment promises (PEP 503)."""
+
+
+def split(url: str) -> Parts:
+    """Take a URL apart."""
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    return Parts(parts._replace(netloc=host, fragment="").geturl(), userinfo, promised(parts.fragment))
 
 
 def bare(url: str) -> str:
     """Return the URL without user, password and fragment: what is asked for."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+    return split(url).bare
 
 
 def public(url: str) -> str:
     """Return the URL without its query as well, which may be a secret: what may be stored and shown."""
-    return urlsplit(bare(url))._replace(query="").geturl()
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def origin(url: str) -> str:
@@ -22,6 +45,11 @@ def origin(url: str) -> str:
     parts = urlsplit(url)
     port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def index(page_url: str) -> str:
+    """Return where the index of a project page begins, with a slash at the end."""
+    return public(page_url).rstrip("/").rpartition("/")[0] + "/"
 
 
 def normalized(name: str) -> str:
@@ -32,3 +60,23 @@ def normalized(name: str) -> str:
 def project(url: str) -> str:
     """Return the normalized last segment of a page's path, which for a project page is the project's name."""
     return normalized(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
+
+
+def promised(fragment: str) -> str | None:
+    """Return the sha256 that a link's fragment promises (PEP 503)."""
+    name, _, value = fragment.partition("=")
+    return value if name == "sha256" and is_sha256(value) else None
+
+
+def is_sha256(text: str) -> bool:
+    """Return whether a text is a sha256 in lower-case hexadecimal digits."""
+    return _SHA256.fullmatch(text) is not None
+
+
+def kind(url: str, accept: str, sha256: str | None) -> Kind:
+    """Return what a URL is asked as, by what the client says of it before anything has been fetched."""
+    if sha256:
+        return "file"
+    if "vnd.pypi.simple" in accept:
+        return "page"
+    return "page" if urlsplit(url).path.lower().endswith(("/", ".html", ".htm")) else "other"

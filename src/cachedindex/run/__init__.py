@@ -1,1 +1,1 @@
-"""What the processes of one build share: a folder, a report, and the ways in which the hook reaches them."""
+"""One build with all its processes: the folder that they share, what they report, and how the hook reaches them."""

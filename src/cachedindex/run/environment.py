@@ -1,4 +1,4 @@
-"""The environment that carries the hook, the settings and the run to child processes."""
+"""The variables that carry the hook, the settings and the run to child processes."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from pathlib import Path
 
 from cachedindex import sources
 from cachedindex.options import OPTIONS
-from cachedindex.run.folder import Run
+from cachedindex.run.folder import RunFolder
 from cachedindex.sources import RUN_VARIABLE
 
 HOOK = Path(__file__).parent.parent / "hook"
-"""The folder whose sitecustomize.py every Python finds first."""
+"""The folder on PYTHONPATH; every Python finds its sitecustomize.py before any other."""
 _CARRIED = "VIRTUALENV_CACHEDINDEX_RUN"
-"""The run again, for tox, which hands VIRTUALENV_* to its environments and little else (tox 4.67, virtual_env/api.py).
-"""
-_KEPT = "variables.json"
+"""The run again, for tox: it hands VIRTUALENV_* to its environments, and little else (tox 4.67, virtual_env/api.py)."""
+_SAVED = "variables.json"
 
 
 def for_children(
-    base: Mapping[str, str], run: Run | None, options: Mapping[str, str], handed: Path | None = None
+    base: Mapping[str, str], run: RunFolder | None, options: Mapping[str, str], settings_file: Path | None = None
 ) -> dict[str, str]:
-    """Return the variables to set for children: the hook's folder, the run's, and options that were given as text.
+    """Return the variables to set for child processes: the hook's folder, the run, and options given as text.
 
-    `handed` is a configuration file with what cannot be a variable.
+    `settings_file` is a configuration file with the options that cannot be variables.
     """
     found = {sources.variable(name): text for name, text in options.items()}
-    if handed:
-        found[sources.FILE_VARIABLE] = os.pathsep.join(filter(None, [str(handed), base.get(sources.FILE_VARIABLE)]))
+    if settings_file:
+        files = [str(settings_file), base.get(sources.FILE_VARIABLE)]
+        found[sources.FILE_VARIABLE] = os.pathsep.join(filter(None, files))
     if run:
         found.update(of_run(run))
-        _keep(run, {**base, **found})
-    # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
-    # pip's look for a newer pip has no copy on most hosts, so each pip would wait 5 s for it in an outage (pip 26.3).
+        _save(run, {**base, **found})
+    # In an outage, each pip would wait 5 s for its look-up of a newer pip, as most hosts have no copy (pip 26.3).
     found["PIP_DISABLE_PIP_VERSION_CHECK"] = base.get("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+    # PYTHONPATH reaches every Python below, whichever environment it belongs to, and leaves nothing behind.
     before = base.get("PYTHONPATH")
-    # An empty part is one, too: the working folder.
+    # An empty part is kept: it is the working folder.
     rest = [part for part in before.split(os.pathsep) if part != str(HOOK)] if before else []
     return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
 
 
-def of_run(run: Run) -> dict[str, str]:
-    """Return what makes a child process a part of the run, and does no more."""
+def of_run(run: RunFolder) -> dict[str, str]:
+    """Return the variables that only make a child process a part of the run."""
     return {RUN_VARIABLE: str(run.folder), _CARRIED: str(run.folder)}
 
 
 def rejoin(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Set the variables of the run that this process belongs to, where something above has filtered them out."""
-    run = Run.handed_down({RUN_VARIABLE: environ.get(_CARRIED, "")})
+    """Set the variables of the run that this process belongs to, if a program above has filtered them out."""
+    run = RunFolder.handed_down({RUN_VARIABLE: environ.get(_CARRIED, "")})
     if run and not environ.get(RUN_VARIABLE):
-        with suppress(OSError, ValueError):  # Cut by a full disk: without them it is a pip on its own.
-            environ.update({**json.loads((run.folder / _KEPT).read_text("utf-8")), **_ours(environ)})
+        with suppress(OSError, ValueError):  # Cut by a full disk: without them, this process is not part of the run.
+            environ.update({**json.loads((run.folder / _SAVED).read_text("utf-8")), **_ours(environ)})
 
 
 def given(base: Mapping[str, str]) -> dict[str, str]:
-    """Return the options that an environment already gives, which win over any other place's."""
+    """Return the options that are variables in an environment already; they win over those of any other place."""
     return {name: base[sources.variable(name)] for name in OPTIONS if base.get(sources.variable(name))}
 
 
-def _keep(run: Run, variables: Mapping[str, str]) -> None:
-    with suppress(OSError):  # The disk is full, of which whoever stores a page will tell.
-        (run.folder / _KEPT).write_text(json.dumps(_ours(variables)), "utf-8")
+def _save(run: RunFolder, variables: Mapping[str, str]) -> None:
+    with suppress(OSError):  # The disk is full: whichever process stores a page will report it.
+        (run.folder / _SAVED).write_text(json.dumps(_ours(variables)), "utf-8")
 
 
 def _ours(variables: Mapping[str, str]) -> dict[str, str]:

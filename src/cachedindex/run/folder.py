@@ -1,7 +1,7 @@
-"""A run's folder: where its processes leave their outcomes, and agree on who says what.
+"""The folder of one run: its processes append their outcomes there, and agree on which of them prints a message.
 
-It is in the temporary folder, not in the cache, which may be full or not to be written: then there is most to say.
-Whoever began the run removes it at the end.
+It is in the temporary folder, not in the cache: a cache that is full or not writable is when there is most to report.
+The process that began the run removes the folder at the end.
 """
 
 from __future__ import annotations
@@ -11,50 +11,62 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
+from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.sources import RUN_VARIABLE
 from cachedindex.store import disk
 
 _PREFIX = "cachedindex-run-"
 _ABANDONED_AFTER = 7 * 86400.0
+_DAMAGED = "damaged"
 
 
-class Run:
-    """One build with all its child processes."""
+class RunFolder:
+    """One build with all its child processes, as far as they share it.
+
+    What adds to the folder raises StoreUnavailable if that cannot be written; what reads it raises OSError.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Join the run of this folder."""
         self.folder = folder
-        self._process = os.getpid()
 
     @classmethod
-    def begin(cls) -> Run:
-        """Make a new run's folder; OSError where even the temporary folder cannot be written."""
-        _sweep()
-        return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+    def begin(cls) -> RunFolder:
+        """Make the folder of a new run; StoreUnavailable if even the temporary folder cannot be written."""
+        try:
+            _remove_abandoned()
+            return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make a folder for temporary files: {error.strerror or error}") from error
 
     @classmethod
-    def handed_down(cls, environ: Mapping[str, str] = os.environ) -> Run | None:
-        """Return the run that a parent process handed down, unless it has ended meanwhile, or is another user's.
+    def handed_down(cls, environ: Mapping[str, str] = os.environ) -> RunFolder | None:
+        """Return the run that a parent process handed down, unless it has ended or belongs to another user.
 
-        Where one has ended, anybody may make a folder of that name in the temporary folder.
+        After the end of a run, any user may make a folder with its name in the temporary folder.
         """
         folder = environ.get(RUN_VARIABLE)
         return cls(Path(folder)) if folder and disk.is_own(Path(folder)) else None
 
-    @property
-    def is_forked(self) -> bool:
-        """Whether this process is a fork of the one that began or joined the run, and runs its atexit functions."""
-        return os.getpid() != self._process
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Append an outcome for the summary at the end of the run."""
+        disk.append(self.folder / f"{os.getpid()}.jsonl", _encoded(outcome) + b"\n", self.folder)
 
-    def hand_down(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
-        """Return a new configuration file of these sections, for child processes; OSError where that fails."""
+    def add_page(self, name: str) -> None:
+        """Append the name of a record that was served without asking upstream."""
+        disk.append(self.folder / f"{os.getpid()}.pages", f"{name}\n".encode(), self.folder)
+
+    def add_damaged(self, path: Path) -> None:
+        """Append the path of a damaged file that is now in quarantine."""
+        disk.append(self.folder / _DAMAGED, os.fsencode(path) + b"\n", self.folder)
+
+    def add_settings(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
+        """Return a new configuration file with these sections, for child processes; OSError if it cannot be written."""
         import configparser  # noqa: PLC0415 - few clients have any
 
         parser = configparser.ConfigParser(interpolation=None)
@@ -64,53 +76,68 @@ class Run:
             parser.write(file)
         return path
 
-    def note(self, outcome: Outcome) -> None:
-        """Leave an outcome for whoever ends the run; StoreUnavailable where that cannot be written."""
-        disk.append(self.folder / f"{os.getpid()}.jsonl", json.dumps(asdict(outcome)).encode() + b"\n", self.folder)
-
-    def note_page(self, name: str) -> None:
-        """Leave the name of a record that was served; StoreUnavailable where that cannot be written."""
-        disk.append(self.folder / f"{os.getpid()}.pages", f"{name}\n".encode(), self.folder)
+    def outcomes(self) -> Sequence[Outcome]:
+        """Return the outcomes of all processes; ValueError or LookupError if a line is damaged."""
+        lines = (line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines())
+        return [_decoded(line) for line in lines]
 
     def pages(self) -> set[str]:
-        """Return the names of the records that all processes left; OSError where the folder is gone."""
+        """Return the names of the records that all processes served."""
         return {name for path in self.folder.glob("*.pages") for name in path.read_text("utf-8").splitlines()}
 
-    def set_aside(self, path: Path) -> None:
-        """Leave the path of a damaged file that was set aside; StoreUnavailable where that cannot be written."""
-        disk.append(self.folder / "damaged", os.fsencode(path) + b"\n", self.folder)
-
-    def damaged(self) -> list[str]:
-        """Return the paths that all processes left; OSError for what cannot be read."""
+    def damaged(self) -> Sequence[str]:
+        """Return the paths in quarantine that all processes added."""
         try:
-            return [os.fsdecode(line) for line in (self.folder / "damaged").read_bytes().splitlines()]
+            return [os.fsdecode(line) for line in (self.folder / _DAMAGED).read_bytes().splitlines()]
         except FileNotFoundError:
             return []
 
-    def outcomes(self) -> Iterable[Outcome]:
-        """Return what all processes left; OSError, ValueError or TypeError for what somebody damaged."""
-        lines = (line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines())
-        return [Outcome(**json.loads(line)) for line in lines]
-
-    def first(self, message: str) -> bool:
-        """Return whether no process of the run has said this before."""
+    def is_first_to_say(self, message: str) -> bool:
+        """Return whether no process of the run has asked this about the same message before."""
         said = self.folder / f"said-{sha256(message.encode()).hexdigest()[:16]}"
         try:
             os.close(os.open(said, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return False
-        except OSError:  # The folder is gone or full: twice said is better than never.
+        except OSError:  # The folder is gone or full: a message that is printed twice is better than none.
             return True
         return True
 
-    def end(self) -> None:
-        """Remove the folder."""
+    def remove_folder(self) -> None:
+        """Remove the folder with everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _sweep() -> None:
-    """Remove the folders of runs that were killed: those of this user's that nothing was written to for a week."""
+def _encoded(outcome: Outcome) -> bytes:
+    """Return an outcome's line, without its end. The names are the format's: a field may get another one."""
+    fields = {
+        "ended": outcome.ended,
+        "kind": outcome.kind,
+        "url": outcome.url,
+        "origin": outcome.origin,
+        "why": outcome.why,
+        "age": outcome.age,
+    }
+    return json.dumps(fields).encode()
+
+
+def _decoded(line: bytes) -> Outcome:
+    fields = json.loads(line)
+    if not isinstance(fields, dict):
+        raise ValueError(f"not an outcome: {line!r}")  # noqa: TRY004 - the text is wrong, not its type
+    return Outcome(
+        ended=fields["ended"],
+        kind=fields["kind"],
+        url=fields["url"],
+        origin=fields["origin"],
+        why=fields["why"],
+        age=fields["age"],
+    )
+
+
+def _remove_abandoned() -> None:
+    """Remove this user's folders of runs that were killed: nothing was written to them for a week."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # One that ends just now.
+        with suppress(OSError):  # Its run ends at this moment.
             if disk.is_own(folder) and time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
                 shutil.rmtree(folder, ignore_errors=True)

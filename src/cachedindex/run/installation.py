@@ -1,4 +1,4 @@
-"""The hook in an environment: which files it consists of there, put in place, taken away, and told about."""
+"""The hook in an environment: its files, how they are installed and removed, and what is in place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARK = "# Written by `cachedindex hook install`; `cachedindex hook remove` take
 _START = Path(__file__).parent.parent / "hook" / "sitecustomize.py"
 _MODULE = "_cachedindex_start"
 _IMPORT = f'import sys; exec("try: import {_MODULE}\\nexcept Exception: pass")\n'
-"""site runs lines that begin with `import`, and prints a traceback where one fails (Python 3.10 to 3.14, site.py)."""
+"""site runs lines that begin with `import`, and prints a traceback if one fails (Python 3.10 to 3.14, site.py)."""
 _ASK = """
 import json, sys, sysconfig
 hook = sys.modules.get("_cachedindex_hook")
@@ -40,38 +40,38 @@ class Place:
     base: bool = False
 
     def files(self, config: str | None = None) -> dict[str, str]:
-        """Return the text of each file by its name, in the order in which they can be written safely."""
+        """Return the text of each file by its name, in an order in which it is safe to write them."""
         start = _MARK + _START.read_text("utf-8")
         start = start.replace("\nHOOK = None\n", f"\nHOOK = {str(HOOK)!r}\n", 1)
         start = start.replace("\nCONFIG = None\n", f"\nCONFIG = {config!r}\n", 1)
-        if self.base:  # Nothing else reaches the environments that will be made of it.
+        if self.base:  # No other file reaches the environments that will be made of it.
             return {"sitecustomize.py": start}
-        # Where there is a `.start` file, Python 3.15 leaves the import lines of its namesake alone (PEP 829).
+        # If there is a `.start` file, Python 3.15 skips the import lines of the `.pth` file of that name (PEP 829).
         return {
             f"{_MODULE}.py": start,
             f"{_MODULE}.start": f"{_MARK}{_MODULE}:start\n",
             f"{_MODULE}.pth": _MARK + _IMPORT,
         }
 
-    def ours(self) -> list[Path]:
-        """Return those files that are there and were written by us, in the order of `files`."""
+    def installed(self) -> list[Path]:
+        """Return the files in place that we have written, in the order of `files`."""
         return [path for name in self.files() if _is_ours(path := self.folder / name)]
 
 
 @dataclass(frozen=True)
 class Python:
-    """What a Python says of itself."""
+    """What a Python says about itself."""
 
     executable: str
     version: tuple[int, int]
     environment: Place
     base: Place
     loaded: str | None
-    """The hook that it has loaded at its start, when told to ignore its environment."""
+    """The hook that it loads at its start even if it ignores the environment (`-I`)."""
 
 
-def ask(executable: str) -> Python:
-    """Return what a Python says of itself; SettingsError where it cannot be asked."""
+def inspect(executable: str) -> Python:
+    """Return what a Python says about itself; SettingsError if it cannot be run."""
     command = [executable, "-I", "-c", _ASK]
     try:
         ran = subprocess.run(  # noqa: S603 - the user named it
@@ -80,34 +80,34 @@ def ask(executable: str) -> Python:
     except OSError as error:
         raise SettingsError(f"{executable}: {error.strerror}") from error
     try:
-        # Others' start files print as well: the last line is ours.
+        # Other start files may print as well: ours is the last line.
         version, purelib, stdlib, loaded = json.loads(ran.stdout.rpartition("\n")[2])
     except ValueError:
-        said = ran.stderr.strip().splitlines() or ["it says nothing of itself"]
-        raise SettingsError(f"{executable} is no Python 3 that works: {said[-1]}") from None
+        said = ran.stderr.strip().splitlines() or ["it printed nothing"]
+        raise SettingsError(f"{executable}: does not run as Python 3: {said[-1]}; name another with --python") from None
     return Python(executable, tuple(version), Place(Path(purelib)), Place(Path(stdlib), base=True), loaded)
 
 
-def install(place: Place, python: str, config: str | None = None) -> None:
-    """Put the hook in place for a Python, also over an older one; SettingsError where that fails or is not safe."""
+def install_hook(place: Place, python: str, config: str | None = None) -> None:
+    """Put the hook in place for a Python, or replace an older one; SettingsError if it fails or is not safe."""
     _refuse_open_code(place)
     files = place.files(config)
     foreign = [path for name in files if (path := place.folder / name).exists() and not _is_ours(path)]
     if foreign:
-        raise SettingsError(f"{foreign[0]}: there is one already, and it is not ours; the hook would have to be there")
+        raise SettingsError(f"{foreign[0]}: there is one already, and cachedindex did not write it; move it away first")
     try:
         for name, text in files.items():
-            # Whole or not at all, so that no Python that starts meanwhile sees half of it.
+            # Whole or not at all: a Python that starts meanwhile must not see a half.
             disk.publish(place.folder / name, text.encode(), place.folder)
     except StoreUnavailable as error:
-        remove(place)
+        remove_hook(place)
         raise SettingsError(str(error)) from error
     _compile(python, place.folder / next(iter(files)), HOOK)
 
 
-def remove(place: Place) -> bool:
-    """Take the hook away and return whether it was there; SettingsError where that is not possible."""
-    found = place.ours()
+def remove_hook(place: Place) -> bool:
+    """Remove the hook and return whether it was there; SettingsError if it cannot be removed."""
+    found = place.installed()
     try:
         for path in reversed(found):
             path.unlink()
@@ -118,11 +118,11 @@ def remove(place: Place) -> bool:
     return bool(found)
 
 
-def baked(place: Place) -> Mapping[str, Any] | None:
-    """Return what the start file in a place has for HOOK and CONFIG, as far as it is whole; None where none is ours."""
-    import ast  # noqa: PLC0415 - only to tell about it
+def values_in(place: Place) -> Mapping[str, Any] | None:
+    """Return HOOK and CONFIG of the start file in a place, as far as it is whole; None if there is no such file."""
+    import ast  # noqa: PLC0415 - for a status only
 
-    found = place.ours()
+    found = place.installed()
     if not found:
         return None
     values = {}
@@ -135,26 +135,26 @@ def baked(place: Place) -> Mapping[str, Any] | None:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.stem == _MODULE:  # Nobody else has that name, so what a full disk left of it can be mended.
+    if path.stem == _MODULE:  # No other program uses that name: a full disk has cut it off.
         return path.is_file()
     try:
         return path.read_text("utf-8").startswith(_MARK)
-    except (OSError, UnicodeError):  # Whatever it is, it is not what we wrote.
+    except (OSError, UnicodeError):  # Not readable text: we have not written it.
         return False
 
 
 def _refuse_open_code(place: Place) -> None:
-    """Raise SettingsError where anybody could change what an environment runs that not anybody can change.
+    """Raise SettingsError if every user could change the hook of an environment that not every user can change.
 
-    In a container whose umask is 0, all that a job makes is open, and nobody else is there.
+    An environment that is open itself may have it: so are all files in a container whose umask is 0.
     """
     opened = _opened(HOOK)
     if opened and not _opened(place.folder):
-        raise SettingsError(f"{opened}: every user may write there; install cachedindex where only its owner may")
+        raise SettingsError(f"{opened}: every user may write there; install cachedindex where only its owner may write")
 
 
 def _opened(path: Path) -> Path | None:
-    """Return what every user may change of a path: itself, or a folder above it; None for nothing."""
+    """Return the path, or the folder above it, that every user may change; None if there is none."""
     if os.name != "posix":
         return None
     modes = {each: each.stat().st_mode for each in (path, *path.parents) if each.exists()}
@@ -162,9 +162,9 @@ def _opened(path: Path) -> Path | None:
 
 
 def _compile(python: str, *paths: Path) -> None:
-    """Compile for a Python what it will load at each start, as one that writes no bytecode would take 3 ms each time.
+    """Compile what a Python loads at each start: one that writes no bytecode would take 3 ms each time.
 
-    Where that fails it takes them.
+    If that fails, it takes them.
     """
     command = [python, "-I", "-c", "import py_compile, sys; [py_compile.compile(path) for path in sys.argv[1:]]"]
     with suppress(OSError):

@@ -1,1 +1,1 @@
-"""The disk, and the only code that touches the cache folder; `docs/reference/store-format.md` describes it."""
+"""The cache folder on the disk, as a look-up needs it; `docs/reference/store-format.md` describes its files."""

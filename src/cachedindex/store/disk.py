@@ -1,4 +1,4 @@
-"""Files as this project writes and reads them: whole or not at all, with the modes of the cache folder."""
+"""Reads and writes files: whole or not at all, with the modes of the cache folder."""
 
 from __future__ import annotations
 
@@ -19,45 +19,55 @@ T = TypeVar("T")
 _ESTALE_TRIES = 3
 _FOLDER_TRIES = 3
 _TOUCHED_FOR = 3600.0
-"""Seconds for which a touch holds: the order in which entries go needs no finer clock, and a hit no write."""
+"""Seconds after which a file in use is touched again: the order of eviction needs no finer clock."""
+
+
+def unavailable(doing: str, root: Path, error: OSError) -> StoreUnavailable:
+    """Return the exception for an OSError, with a sentence that is the same for every file below the root."""
+    return StoreUnavailable(f"cannot {doing} {root}: {error.strerror or error}")
 
 
 @contextmanager
 def failing_as_unavailable(doing: str, root: Path) -> Iterator[None]:
-    """Turn an OSError into StoreUnavailable, with a sentence that is the same for every file below the root."""
+    """Turn an OSError of a block into StoreUnavailable; a hit, which reads only, does without the generator."""
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"cannot {doing} {root}: {error.strerror or error}") from error
+        raise unavailable(doing, root, error) from error
 
 
 def read(path: Path, root: Path) -> bytes | None:
-    """Return a file's bytes, or None where there is none; StoreUnavailable for anything else."""
-    with failing_as_unavailable("read", root):
+    """Return a file's bytes, or None if there is no such file; StoreUnavailable for anything else."""
+    try:
         return reopened(path.read_bytes)
+    except OSError as error:
+        raise unavailable("read", root, error) from error
 
 
 def reopened(opening: Callable[[], T]) -> T | None:
-    """Return what comes of opening and reading a file, or None where there is none; OSError for anything else."""
+    """Return the result of a function that opens and reads a file; None if there is no file, OSError for other errors.
+
+    On NFS it is called again if another host replaced the file while it was open.
+    """
     for _ in range(_ESTALE_TRIES):
         try:
             return opening()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if error.errno != errno.ESTALE:  # NFS: replaced by another host while it was open.
+            if error.errno != errno.ESTALE:
                 raise
     return None
 
 
 class NewFile:
-    """A file in the making: invisible under its final name until `commit`, gone after `abandon`.
+    """A file that is being written: invisible under its final name until `commit`, gone after `abandon`.
 
-    The temporary lies in the final folder, as a rename is atomic within one folder only.
+    The temporary lies in the final folder, since a rename is atomic within one folder only.
     """
 
     def __init__(self, path: Path, root: Path) -> None:
-        """Open the temporary; StoreUnavailable where that fails."""
+        """Open the temporary; StoreUnavailable if that fails."""
         self._path = path
         self._root = root
         self._temporary = temporary(path)
@@ -67,12 +77,12 @@ class NewFile:
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
             descriptor = _within(path.parent, root, mode, lambda: os.open(self._temporary, flags, _most(mode)))
-            # Without a buffer, which a fork would have a copy of, and write at its end.
+            # Without a buffer: a fork would have a copy of it, and write it at its end.
             self._file = os.fdopen(descriptor, "wb", buffering=0)
             _raise_mode(descriptor, mode & 0o666)
 
     def write(self, data: bytes) -> None:
-        """Append; StoreUnavailable where the disk does not take it, and then nothing is left."""
+        """Append; StoreUnavailable if the disk does not accept it, and then nothing is left."""
         try:
             with failing_as_unavailable("write to", self._root):
                 rest = memoryview(data)
@@ -91,7 +101,7 @@ class NewFile:
         """Publish under the final name, or under another one in the same file system."""
         final = path or self._path
         try:
-            # close, too, tells of a full disk, and on a network file system of everything else.
+            # close may fail on a full disk as well, and on a network file system for any reason.
             with failing_as_unavailable("write to", self._root):
                 self._file.close()
                 _within(final.parent, self._root, self._root.stat().st_mode, lambda: self._temporary.replace(final))
@@ -101,7 +111,7 @@ class NewFile:
 
     def abandon(self) -> None:
         """Remove the temporary; nothing was published. A fork of the process that makes it leaves it there."""
-        # Whatever fails here leaves a stray at worst, and the failure that led here is the one to tell.
+        # A failure here leaves a stray at worst, and the failure that led here is the one to report.
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -110,14 +120,14 @@ class NewFile:
 
 
 def publish(path: Path, data: bytes, root: Path) -> None:
-    """Write a whole file at once; StoreUnavailable leaves what was there before."""
+    """Write a whole file at once; if it raises StoreUnavailable, an older file of that name is still there."""
     new = NewFile(path, root)
     new.write(data)
     new.commit()
 
 
 def append(path: Path, line: bytes, root: Path) -> None:
-    """Add one short line, in one write, which a local file system does not mix with another process's."""
+    """Append one short line, in one write, which a local file system does not mix with another process's."""
     with failing_as_unavailable("write to", root):
         descriptor = open_shared(path, os.O_APPEND | os.O_WRONLY, root)
         try:
@@ -126,11 +136,27 @@ def append(path: Path, line: bytes, root: Path) -> None:
             os.close(descriptor)
 
 
+def append_and_read(path: Path, line: bytes, root: Path) -> tuple[os.stat_result, bytes]:
+    """Append one short line, and return the file's status and bytes as they are then, with one open()."""
+    try:
+        descriptor = open_shared(path, os.O_APPEND | os.O_RDWR, root)
+        try:
+            os.write(descriptor, line)
+            # Before the bytes are read: a line that another process adds in between is read again later, not lost.
+            status = os.fstat(descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return status, os.read(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise unavailable("write to", root, error) from error
+
+
 def open_shared(path: Path, flags: int, root: Path) -> int:
-    """Return the descriptor of a file that whoever may write to the root may write to, made where it is not there."""
+    """Return the descriptor of a file that all who may write to the root may write to; it is made if it is missing."""
     mode = root.stat().st_mode
-    # Through no link: whoever else may write here could have it lead to a file of this user's.
-    flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    # Not through a link: another user who may write here could have it lead to a file of this user's.
+    flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags, _most(mode)))
     if os.fstat(descriptor).st_size == 0:
         _raise_mode(descriptor, mode & 0o666)
@@ -138,16 +164,16 @@ def open_shared(path: Path, flags: int, root: Path) -> int:
 
 
 def move(path: Path, target: Path, root: Path) -> None:
-    """Give a file another name below the same root; StoreUnavailable where that fails."""
+    """Give a file another name below the same root; StoreUnavailable if that fails."""
     with failing_as_unavailable("write to", root):
         _within(target.parent, root, root.stat().st_mode, lambda: path.replace(target))
 
 
 def now(root: Path) -> float:
-    """Return the time by the clock that stamps this folder's files, which on a network mount is not this host's."""
+    """Return the time in seconds since the epoch by the clock that dates this folder's files, maybe a file server's."""
     try:
         probe = NewFile(root / "clock", root)
-    except StoreUnavailable:  # The disk is full, and somebody wants to make room: this host's clock will do.
+    except StoreUnavailable:  # The disk is full, and is about to be collected: this host's clock is good enough.
         return time.time()
     try:
         return probe.modified()
@@ -156,62 +182,62 @@ def now(root: Path) -> float:
 
 
 def touch(path: Path) -> None:
-    """Note by its modification time that a file is in use, hourly at most.
+    """Show by its modification time that a file is in use, hourly at most.
 
-    Without a time of our own, which only the owner of a file may set. A file server's clock that is more than the hour
-    off ours has it done each time, which costs microseconds; the opposite, never, would have evicted what is in use.
+    The system sets the time, since only a file's owner may choose one. If a file server's clock is more than the hour
+    off, each hit touches the file, which costs microseconds; the opposite, never, would have files in use evicted.
     """
-    with suppress(OSError):  # Not ours to write, or just evicted: whoever may write keeps what is in use.
+    with suppress(OSError):  # No right to write, or just evicted: another process may keep it in use.
         if abs(time.time() - path.stat().st_mtime) > _TOUCHED_FOR:
             os.utime(path)
 
 
 def make_folder(folder: Path, mode: Callable[[Path], int]) -> None:
-    """Make one folder with the mode that is wanted for it, given what mkdir made; nobody sees it without."""
+    """Make one folder, whose mode follows from the path that mkdir made; nobody sees the folder before it has it."""
     new = temporary(folder)
     new.mkdir()
     try:
-        with suppress(PermissionError):  # A file system without modes: what mkdir gave is what there is.
+        with suppress(PermissionError):  # A file system without modes: that of mkdir has to do.
             new.chmod(mode(new))
         new.rename(folder)
     except OSError:
-        with suppress(FileNotFoundError):  # Taken for a stray by a collector.
+        with suppress(FileNotFoundError):  # A collector has removed it as a stray.
             new.rmdir()
         if not folder.is_dir():  # Otherwise another job made it meanwhile.
             raise
 
 
 def is_own(folder: Path) -> bool:
-    """Return whether there is such a folder, no link, that belongs to this user and to nobody else."""
+    """Return whether there is such a folder, not a link, that belongs to this user and to nobody else."""
     try:
-        found = folder.lstat()
-    except OSError:  # It is not there, or where this user may not look.
+        status = folder.lstat()
+    except OSError:  # It is not there, or in a folder that this user may not search.
         return False
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         return False
-    # Windows tells no users apart by this; what asks has to know what that means.
-    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
+    # Windows does not identify users by this: a caller has to know whether that is good enough.
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
 
 
 def temporary(path: Path) -> Path:
-    """Return a name beside a path that nobody else uses; whatever has such a name for an hour is a stray."""
+    """Return a name beside a path that nobody else uses; a file that has such a name for an hour is a stray."""
     return path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}.tmp"
 
 
 def growing(path: Path) -> object:
-    """Return what changes for as long as somebody writes a file that is to be published under this path."""
+    """Return a value that changes as long as some process writes a file that is to be published under this path."""
     try:
         with os.scandir(path.parent) as entries:
-            found = [entry for entry in entries if entry.name.startswith(_prefix(path))]
-            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in found)
-    except OSError:  # Nobody does, or has just ended.
+            temporaries = [entry for entry in entries if entry.name.startswith(_prefix(path))]
+            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in temporaries)
+    except OSError:  # There is no such process, or it has just ended.
         return None
 
 
 def look_anew(folder: Path) -> None:
     """Open a folder, and those above it: an NFS client remembers for half a minute that a file was not there."""
     for parent in (*reversed(folder.parents), folder):
-        with suppress(OSError):  # Not there, or not to be listed: nothing that could have been remembered.
+        with suppress(OSError):  # It is not there, or may not be listed: then nothing was remembered of it.
             os.close(os.open(parent, os.O_RDONLY))
 
 
@@ -220,11 +246,12 @@ def _prefix(path: Path) -> str:
 
 
 def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
-    """Do what needs a folder, making it; again, where a collector removed it meanwhile because it was empty."""
+    """Do work that needs a folder; make the folder if it is missing, again if a collector removed it while empty."""
     for _ in range(_FOLDER_TRIES):
         with suppress(FileNotFoundError):
-            _make_folders(folder, root, mode)
             return work()
+        with suppress(FileNotFoundError):  # The collector removes the folders above as well.
+            _make_folders(folder, root, mode)
     return work()
 
 
@@ -236,12 +263,12 @@ def _make_folders(folder: Path, root: Path, mode: int) -> None:
 
 
 def _most(mode: int) -> int:
-    """Return the mode to open a new file with; umask and a default ACL decide what is left of it."""
+    """Return the mode to open a new file with, before umask and a default ACL have reduced it."""
     return 0o666 if mode & 0o077 else 0o600
 
 
 def _raise_mode(descriptor: int, wanted: int) -> None:
-    """Give the group what the cache folder gives it, whatever the umask took; only ever to a file of our own."""
+    """Give the group the rights that the cache folder gives it, against the umask; only on this user's own file."""
     has = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if wanted & ~has and hasattr(os, "fchmod"):
         with suppress(PermissionError):

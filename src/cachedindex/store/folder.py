@@ -1,4 +1,4 @@
-"""The cache folder as a whole: whether it may be used, and what marks it as ours."""
+"""The cache folder as a whole: its permissions, and the tag that identifies it as this project's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from cachedindex.rules import permissions
+from cachedindex.rules.permissions import Refusal
 from cachedindex.store import disk
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
@@ -16,15 +17,15 @@ All of it may be deleted at any time: the next build with a working index fills 
 
 
 def make(root: Path) -> None:
-    """Make the folder and those above it, with a mode that is not refused; StoreUnavailable where that fails."""
+    """Make the folder and those above it, with a mode that is not refused; StoreUnavailable if that fails."""
     if not root.is_dir():
         with disk.failing_as_unavailable("make", root):
             root.parent.mkdir(parents=True, exist_ok=True)
             disk.make_folder(root, _first_mode)
 
 
-def mark(root: Path) -> None:
-    """Make the folder, and what tells backups and people that it is a cache of ours; StoreUnavailable as `make`."""
+def make_tagged(root: Path) -> None:
+    """Make the folder, with the files that identify it as a cache to backups and people; StoreUnavailable as `make`."""
     make(root)
     for name, text in (("CACHEDIR.TAG", _TAG), ("README", _README)):
         if disk.read(root / name, root) is None:
@@ -32,28 +33,28 @@ def mark(root: Path) -> None:
 
 
 def is_ours(root: Path) -> bool:
-    """Return whether a release of ours made the folder; other programs have a CACHEDIR.TAG as well."""
+    """Return whether a release of this project made the folder; other programs write a CACHEDIR.TAG as well."""
     return b"cachedindex" in (disk.read(root / "CACHEDIR.TAG", root) or b"")
 
 
-def refusal(root: Path) -> str | None:
-    """Return why the folder is not used and what to do; None where it may be, or is not there yet."""
-    if not hasattr(os, "getuid"):  # Windows makes up the mode that it tells.
+def refusal(root: Path) -> Refusal | None:
+    """Return why the folder is not used; None if it may be used, or is not there yet."""
+    if not hasattr(os, "getuid"):  # Windows invents the mode that it reports.
         return None
     try:
-        found = root.stat()
-    except OSError:  # Not there; or whoever reads there tells what is wrong.
+        status = root.stat()
+    except OSError:  # It is not there; or the first read fails, and reports it.
         return None
     return permissions.refusal(
-        str(root), found.st_mode, lambda: has_acl(root) or _is_private(found.st_uid, found.st_gid)
+        str(root), status.st_mode, lambda: has_acl(root) or _is_private(status.st_uid, status.st_gid)
     )
 
 
 def may_write(root: Path) -> bool:
-    """Return whether this process may store there: in the folder, or where it would make it."""
+    """Return whether this process may store there: in the folder, or in the one above if it has to be made."""
     try:
         existing = next(folder for folder in (root, *root.parents) if folder.exists())
-    except OSError:  # Below a folder that may not be looked into.
+    except OSError:  # It is below a folder that this user may not search.
         return False
     return os.access(existing, os.W_OK | os.X_OK)
 
@@ -62,7 +63,7 @@ def has_acl(path: Path, kind: str = "access") -> bool:
     """Return whether an access control list says more than the mode, or one is the "default" for new files (acl(5))."""
     try:
         return bool(os.getxattr(path, f"system.posix_acl_{kind}"))
-    except (OSError, AttributeError):  # There is none, or the system keeps none there.
+    except (OSError, AttributeError):  # There is none, or this system has none.
         return False
 
 
@@ -77,6 +78,6 @@ def _is_private(user: int, group: int) -> bool:
 
     try:
         owner, members = pwd.getpwuid(user), grp.getgrgid(group)
-    except KeyError:  # As in a container, where nobody knows the user.
+    except KeyError:  # As in a container, in which the user has no name.
         return False
     return (owner.pw_gid, owner.pw_name) == (group, members.gr_name) and set(members.gr_mem) <= {owner.pw_name}

@@ -1,17 +1,19 @@
-"""What processes tell each other about an origin: a file of events per origin, only ever appended to.
+"""The events of each origin, one file for each, to which the processes of a host or a run append.
 
-Appending needs no lock, and no event is lost to another's write, so that the breaker opens for all at once.
+Appending needs no lock, and no event is lost to another process's write, so that the breaker opens for all at once.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
@@ -19,65 +21,114 @@ from cachedindex.store import disk, folder
 
 FOLDER = "health-v1"
 _LONGEST = 1 << 16
-"""Bytes at which a file is begun anew: what it says is worth a few questions to upstream, no more."""
+"""Bytes from which on the next event starts a new file: losing the old one costs a few requests, no more."""
 
 _MOST = 500
-"""Events that a process remembers by itself, about as many as a file holds: a script may ask for days."""
+"""Events that a process remembers by itself, about as many as a file holds: a script may run for days."""
 
 
 class HealthLog:
-    """The events of every origin: in the first folder that takes them, else in this process alone."""
+    """The events of every origin: in the first folder that accepts them, else in this process alone."""
 
-    def __init__(self, *homes: tuple[Path, str], told_by: Sequence[tuple[Path, str]] = ()) -> None:
-        """Take the folders: for each a root, whose mode is the policy, and a folder below it.
-
-        Those of `told_by` are read, and never written.
-        """
-        self._homes = [(root, root / name) for root, name in homes]
-        self._told_by = [(root, root / name) for root, name in told_by]
+    def __init__(self, *homes: tuple[Path, str], readable: Sequence[tuple[Path, str]] = ()) -> None:
+        """Each home is a root, whose mode is the policy, and a folder below it; the `readable` ones are only read."""
+        self._folders = [(root, below, False) for root, below in readable]
+        self._folders += [(root, below, True) for root, below in homes]
+        self._files: dict[str, list[_EventFile]] = {}
         self._own: defaultdict[str, deque[Event]] = defaultdict(lambda: deque(maxlen=_MOST))
-        self._read: dict[Path, tuple[bytes, list[Event]]] = {}
-        """What each file held last time: it only grows, and every question to upstream reads it some times."""
-        self._known: dict[str, tuple[list[Event], list[Event]]] = {}
+        self._merged: dict[str, tuple[list[Sequence[Event]], list[Event]]] = {}
 
     def events(self, name: str) -> Sequence[Event]:
-        """Return what was noted of an origin by its name, in order of time; a file that cannot be read tells nothing.
+        """Return an origin's events in order of time, by the origin's name; a file that cannot be read has none.
 
-        Of the host's folder as well as of a run's, since a folder may have become full, or writable, meanwhile. It is
-        the same object as before where nothing was added.
+        Both the host's folder and the run's are read, since a folder may have become full, or writable, meanwhile. No
+        file is opened unless it has changed since it was read, and the result is the same object if nothing was added.
         """
-        events = [*self._own[name]]
-        for root, home in (*self._told_by, *self._homes):
-            with suppress(StoreUnavailable):
-                events.extend(self._of_file(home / name, root))
-        if name not in self._known or events != self._known[name][0]:
-            self._known[name] = (events, sorted(events, key=lambda event: event.at))
-        return self._known[name][1]
+        parts: list[Sequence[Event]] = [tuple(self._own[name])]
+        for file in self._files_of(name):
+            file.refresh()
+            parts.append(file.state.events)
+        merged = self._merged.get(name)
+        if merged is None or merged[0] != parts:
+            merged = self._merged[name] = (parts, sorted(chain(*parts), key=attrgetter("at")))
+        return merged[1]
 
-    def _of_file(self, path: Path, root: Path) -> Sequence[Event]:
-        raw = disk.read(path, root) or b""
-        before, events = self._read.get(path, (b"", []))
-        if raw == before:
-            return events
-        if not raw.startswith(before):  # It was begun anew.
-            before, events = b"", []
-        whole = raw.rfind(b"\n") + 1
-        added = [event for line in raw[len(before) : whole].splitlines() for event in _event(line)]
-        self._read[path] = (raw[:whole], [*events, *added])
-        return self._read[path][1]
+    def append(self, name: str, event: Event) -> None:
+        """Write an event for the other processes; if no folder accepts it, this process remembers it by itself."""
+        line = encode(event)
+        for file in self._files_of(name):
+            if file.is_writable and file.append(line):
+                return
+        self._own[name].append(event)
 
-    def note(self, name: str, event: Event) -> None:
-        """Tell the other processes; where no folder takes it, this one remembers it all the same."""
-        line = json.dumps(asdict(event)).encode() + b"\n"
-        if not any(_append(root, home / name, line) for root, home in self._homes):
-            self._own[name].append(event)
+    def claim(self, name: str, event: Event) -> Sequence[Event]:
+        """Append an event, and return the events as they are then: their order shows which process was first."""
+        self.append(name, event)
+        return self.events(name)
+
+    def _files_of(self, name: str) -> list[_EventFile]:
+        if name not in self._files:
+            self._files[name] = [
+                _EventFile(root / below / name, root, is_writable=writable) for root, below, writable in self._folders
+            ]
+        return self._files[name]
+
+
+class _State(NamedTuple):
+    """A file of events, as this process read it last."""
+
+    signature: tuple[int, int, int] | None = None
+    """Size, modification time and inode, of which one changes if the file does."""
+    lines: bytes = b""
+    """Its whole lines, without one that is being written."""
+    events: tuple[Event, ...] = ()
+
+
+class _EventFile:
+    """One file of events."""
+
+    def __init__(self, path: Path, root: Path, *, is_writable: bool) -> None:
+        self._path = path
+        self._root = root
+        self.is_writable = is_writable
+        self.state = _State()
+
+    def refresh(self) -> None:
+        """Read the file, if it has changed since it was read last."""
+        try:
+            signature = _signature(self._path.stat())
+            if signature != self.state.signature:
+                self.state = _after(self.state, signature, disk.read(self._path, self._root) or b"")
+        except (OSError, StoreUnavailable):  # It is not there, or cannot be read: then it has no events.
+            self.state = _State()
+
+    def append(self, line: bytes) -> bool:
+        """Append a line, and read those of other processes, with one open(); return whether the folder accepts it."""
+        try:
+            self._prepare()
+            status, raw = disk.append_and_read(self._path, line, self._root)
+        except StoreUnavailable:  # A process that tries to store a page there reports it.
+            return False
+        self.state = _after(self.state, _signature(status), raw)
+        return True
+
+    def _prepare(self) -> None:
+        """Have a folder to write to, and start a new file in place of a long one."""
+        try:
+            if self._path.stat().st_size > _LONGEST:
+                self._path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            if not self._root.exists():
+                folder.make(self._root)
+        except OSError as error:
+            raise disk.unavailable("write to", self._root, error) from error
 
 
 def of_host(root: Path, run: Path | None, *, read_only: bool = False) -> HealthLog:
     """Return the log that all processes of this host share: in the host's folder, else in the run's own."""
     shared = (root, f"{FOLDER}/{socket.gethostname() or 'localhost'}")
     own = [(run, "health")] if run else []
-    return HealthLog(*own, told_by=[shared]) if read_only else HealthLog(shared, *own)
+    return HealthLog(*own, readable=[shared]) if read_only else HealthLog(shared, *own)
 
 
 def of_run(run: Path | None) -> HealthLog:
@@ -85,19 +136,39 @@ def of_run(run: Path | None) -> HealthLog:
     return HealthLog((run, "cold")) if run else HealthLog()
 
 
-def _append(root: Path, path: Path, line: bytes) -> bool:
+def _signature(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _after(state: _State, signature: tuple[int, int, int], raw: bytes) -> _State:
+    """Return the state once the file was read again: only the lines that were added are decoded."""
+    lines = raw[: raw.rfind(b"\n") + 1]
+    if not lines.startswith(state.lines):  # Another process has started a new file.
+        state = _State()
+    decoded = [decode(line) for line in lines[len(state.lines) :].splitlines()]
+    return _State(signature, lines, (*state.events, *[event for event in decoded if event]))
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as a line of JSON, with its line feed."""
+    fields = {"what": event.what, "at": event.at, "url": event.url, "cause": event.cause, "took": event.took}
+    return json.dumps(fields).encode() + b"\n"
+
+
+def decode(line: bytes) -> Event | None:
+    """Return the line's event; None if a full disk cut the line, or another release wrote it."""
     try:
-        folder.make(root)
-        with disk.failing_as_unavailable("write to", root):
-            if path.exists() and path.stat().st_size > _LONGEST:
-                path.unlink(missing_ok=True)
-        disk.append(path, line, root)
-    except StoreUnavailable:  # Whoever tries to store a page there says so.
-        return False
-    return True
-
-
-def _event(line: bytes) -> Iterator[Event]:
-    """Yield the line's event; a line that a full disk cut, or another release wrote, is none."""
-    with suppress(ValueError, TypeError):
-        yield Event(**json.loads(line))
+        fields = json.loads(line)
+    except (ValueError, RecursionError):  # It was cut, or somebody else wrote it.
+        return None
+    match fields:
+        case {
+            "what": "failed" | "answered" | "probing" | "doubted" | "removed" as what,
+            "at": int() | float() as at,
+            "url": str(url),
+            "cause": str(cause),
+            "took": int() | float() as took,
+            **more,
+        } if not more:
+            return Event(what=what, at=at, url=url, cause=cause, took=took)
+    return None

@@ -1,4 +1,4 @@
-"""Locks between processes: the only place for filelock and fcntl. They save work, and nothing is less right without."""
+"""Locks between processes: the only place for filelock and fcntl. They save work, and no result depends on one."""
 
 from __future__ import annotations
 
@@ -25,48 +25,49 @@ _guard = threading.Lock()
 
 
 class Locks:
-    """The locks of one folder, which is made when the first one is taken."""
+    """The locks of one folder, which is made with the first of them."""
 
     def __init__(self, folder: Path, root: Path) -> None:
-        """Take the folder, and the cache folder whose mode is the policy for it."""
+        """`root` is the cache folder whose mode is the policy for the locks' folder."""
         self._folder = folder
         self._root = root
 
-    def is_own(self, name: str) -> bool:
+    def is_held_here(self, name: str) -> bool:
         """Return whether this very process holds a lock, or is just trying it."""
         return self._path(name) in _held
 
-    def attempt(self, name: str) -> Lock | None:
-        """Take a lock without waiting; None where somebody has it. StoreUnavailable where there is no locking here."""
+    def try_lock(self, name: str) -> Lock | None:
+        """Return the lock without waiting, or None if it is held; StoreUnavailable if there is no locking here."""
         path = self._path(name)
-        with _guard:  # Not for longer: what follows may hang.
+        with _guard:  # Only for the set, since the system's own locking may hang.
             if path in _held:
                 return None
             _held.add(path)
         release = None
         try:
             with disk.failing_as_unavailable("lock in", self._folder):
-                release = self._taken(path)
+                release = self._acquire(path)
         finally:
             if release is None:
                 _held.discard(path)
         return Lock(path, release) if release else None
 
-    def mark(self, name: str) -> None:
-        """Tell those who wait for a lock that its holder is through, well or badly."""
-        with suppress(StoreUnavailable):  # Then they find the lock free, one after the other.
+    def change_mark(self, name: str) -> None:
+        """Show the processes that wait for a lock that its holder is done, well or badly."""
+        with suppress(StoreUnavailable):  # Then they get the lock itself, one after the other.
             disk.publish(self._mark(name), secrets.token_hex(8).encode(), self._root)
 
-    def marked(self, name: str) -> bytes | None:
-        """Return what tells one mark from the next."""
+    def read_mark(self, name: str) -> bytes | None:
+        """Return a lock's mark, which is another one after each change; None if there is none."""
         disk.look_anew(self._folder)
-        with suppress(StoreUnavailable):  # As good as none.
+        with suppress(StoreUnavailable):  # An unreadable mark is as good as none.
             return disk.read(self._mark(name), self._root)
         return None
 
-    def _taken(self, path: Path) -> Callable[[], None] | None:
+    def _acquire(self, path: Path) -> Callable[[], None] | None:
+        """Return the function that releases the lock; None if another process holds it."""
         folder.make(self._root)
-        # On NFS a lock wants a file that is open for writing. Made here, with the modes of the cache folder.
+        # On NFS a lock requires a file that is open for writing. Made here, with the modes of the cache folder.
         descriptor = disk.open_shared(path, os.O_RDWR, self._root)
         try:
             release = _by_filelock(path, self._root.stat().st_mode & 0o666 | 0o600)
@@ -86,25 +87,25 @@ class Locks:
 
 
 class Lock:
-    """A lock that this process holds; its end, even by a kill, releases it."""
+    """A lock that this process holds; the end of the process releases it as well, even if it is killed."""
 
     def __init__(self, path: Path, release: Callable[[], None]) -> None:
         self._path = path
         self._release = release
 
     def release(self) -> None:
-        """Give it back, from whatever thread; once."""
-        with suppress(OSError):  # Nobody to tell: whoever waits does so for a while only.
+        """Release it, once, from any thread."""
+        with suppress(OSError):  # The processes that wait do so for a limited time only.
             self._release()
         with _guard:
             _held.discard(self._path)
 
 
 @contextmanager
-def trying(path: Path, root: Path) -> Iterator[bool]:
-    """Hold a lock for a block; yield False at once where another process holds it.
+def holding(path: Path, root: Path) -> Iterator[bool]:
+    """Hold a lock for a block; yield False at once if another process holds it.
 
-    Where none can be had, for want of rights, space or a lock server, it is True: then two may do the same work.
+    If there can be no lock, for lack of rights, space or a lock server, it yields True: two may do the same work.
     """
     try:
         release = _by_flock(disk.open_shared(path, os.O_RDWR, root))
@@ -119,12 +120,12 @@ def trying(path: Path, root: Path) -> Iterator[bool]:
 
 
 def _by_filelock(path: Path, mode: int) -> Callable[[], None] | None:
-    """Take a lock by filelock; ImportError where there is none that can be told what not to fall back to (3.30)."""
+    """Lock by filelock; ImportError if it is missing, or too old to be kept from its fallback (before 3.30)."""
     from filelock import Timeout, UnixFileLock  # noqa: PLC0415 - 10 to 50 ms, which only a miss has to pay for
 
     if "fallback_to_soft" not in inspect.signature(UnixFileLock.__init__).parameters:
         raise ImportError("this filelock may fall back to files that outlive a kill")
-    # Not bound to a thread: a body's end may come in another one, or when it is collected.
+    # Not bound to a thread: a body may end in another one, or when it is collected.
     lock = UnixFileLock(path, mode=mode, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
@@ -136,7 +137,7 @@ def _by_filelock(path: Path, mode: int) -> Callable[[], None] | None:
 
 
 def _by_flock(descriptor: int) -> Callable[[], None] | None:
-    """Take the same lock without filelock: a pip's own environment, into which we came by path, has none."""
+    """Hold the same lock without filelock, which the environment of a pip that loads the hook by its path lacks."""
     try:
         if fcntl is None:
             raise OSError("this system has no flock")
@@ -149,7 +150,7 @@ def _by_flock(descriptor: int) -> Callable[[], None] | None:
         raise
 
     def release() -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # Which a fork that has the descriptor as well would keep.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # Closing alone does not: a fork may have the descriptor as well.
         os.close(descriptor)
 
     return release

@@ -1,4 +1,4 @@
-"""Where files go that did not verify: somebody may want to see them, and nobody is to be served them."""
+"""The folder of damaged files: somebody may want to examine them, and no client is served them."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _MOST_BYTES = 100e6
 
 
 class Quarantine:
-    """The folder of what is damaged, below one root; it holds the newest 100 files, or 100 MB of them."""
+    """The damaged files below one root: the newest 100 of them, or 100 MB."""
 
-    def __init__(self, root: Path, told: Callable[[Path], None] = lambda _: None) -> None:
-        """Take the root, and who is told where a file went."""
+    def __init__(self, root: Path, isolated: Callable[[Path], None] = lambda _: None) -> None:
+        """`isolated` is called with the new path of each file that was moved here."""
         self._root = root
         self._folder = root / FOLDER
-        self._told = told
+        self._isolated = isolated
 
-    def take(self, path: Path, is_damaged: Callable[[], bool]) -> None:
-        """Move a damaged file here; where that cannot be done it stays, and stays a miss.
+    def isolate(self, path: Path, is_damaged: Callable[[], bool]) -> None:
+        """Move a damaged file here; if that is not possible, it stays, and stays a miss.
 
-        `is_damaged` looks at it once more: meanwhile another process may have put a sound one in its place.
+        `is_damaged` reads it once more: meanwhile another process may have put a sound one in its place.
         """
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = "-".join(path.relative_to(self._root).parts[1:])[-150:]
         target = self._folder / f"{moment}.{secrets.token_hex(4)}.{name}"
-        # Not ours to write, full, or not to be read twice: the client is served from upstream all the same.
+        # No right to write, no space, or a second read that fails: the client is served from upstream all the same.
         with suppress(StoreUnavailable, OSError):
             if is_damaged():
                 disk.move(path, target, self._root)
-                self._told(target)
+                self._isolated(target)
                 self._trim()
 
     def _trim(self) -> None:
         for path in surplus(self._folder):
-            with suppress(OSError):  # Another process has done it, or will.
+            with suppress(OSError):  # Another process has deleted it, or will.
                 path.unlink()
 
 
 def surplus(folder: Path) -> list[Path]:
-    """Return the oldest files of a quarantine, beyond what it holds."""
+    """Return the oldest files of a quarantine, beyond the number and the bytes that it holds."""
     beyond, size = [], 0
     with suppress(OSError):  # There is no such folder, or another process deletes from it as well.
         for number, path in enumerate(sorted(folder.iterdir(), reverse=True)):

@@ -1,1 +1,1 @@
-"""What keeps the cache folder small and sound: collections, and what `cachedindex doctor` looks at."""
+"""Keeps the cache folder small and sound: collections, and the checks of `cachedindex doctor`."""

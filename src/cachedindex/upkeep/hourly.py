@@ -1,4 +1,4 @@
-"""Has the cache folder collected once an hour, beside a process that stores there and waits for nothing."""
+"""Has the cache folder collected once an hour, in a thread of a process that has just stored something."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Upkeep:
     """The collections of one process."""
 
     def __init__(self, root: Path, shared: Path, limit: float, idle: float) -> None:
-        """Take the cache folder, the one that holds locks and health, and the bounds in bytes and in seconds."""
+        """`shared` is the folder that holds locks and health; `limit` is in bytes, `idle` in seconds."""
         self._root = root
         self._shared = shared
         self._limit = limit
@@ -25,34 +25,35 @@ class Upkeep:
         self.thread: threading.Thread | None = None
 
     def stored(self, path: Path) -> None:
-        """Collect, where the last time was an hour before this file was written.
+        """Start a collection if the last one was an hour before this file was written.
 
-        The thread is a daemon: one that hangs in a network mount, or is not done when the build is, dies with the
-        process. What it deleted until then was right to go, and the next store goes on.
+        The thread is a daemon: if it hangs in a network mount, or is not done when the build is, it dies with the
+        process. Each of its deletions stands for itself, and the next process that stores something continues.
         """
         if (self.thread and self.thread.is_alive()) or not self._is_due(path):
             return
         self.thread = threading.Thread(target=self._collect, name="cachedindex-gc", daemon=True)
-        with suppress(RuntimeError):  # No thread to spare, or the interpreter is on its way out: another store will do.
+        with suppress(RuntimeError):  # No thread is left, or the interpreter is about to exit: a later one collects.
             self.thread.start()
 
     def _is_due(self, path: Path) -> bool:
         try:
             # By the clock of the file system alone, which on a network mount is not this host's.
             return abs(path.stat().st_mtime - (self._root / _STAMP).stat().st_mtime) > _EVERY
-        except OSError:  # Nobody collected yet, and a folder that is new need not be in its first hour.
+        except OSError:  # There was no collection yet, and a new folder can wait for an hour.
             stamp(self._root)
             return False
 
     def _collect(self) -> None:
-        # Whatever it is, the build goes on and nobody waits for this; `cachedindex gc` tells what is wrong.
+        # The build goes on after any error, and nobody waits for this; `cachedindex gc` reports it.
         with suppress(Exception):
             from cachedindex.upkeep import gc  # noqa: PLC0415 - 4 ms, once an hour
 
-            gc.collect(self._root, self._shared, self._limit, self._idle)
+            if gc.collect(self._root, self._shared, self._limit, self._idle):
+                stamp(self._root)
 
 
 def stamp(root: Path) -> None:
-    """Note that the folder was collected just now."""
-    with suppress(StoreUnavailable):  # Then the next process to store collects as well.
+    """Record by a file's modification time that the folder was collected just now."""
+    with suppress(StoreUnavailable):  # Then the next process that stores something collects as well.
         disk.publish(root / _STAMP, b"", root)

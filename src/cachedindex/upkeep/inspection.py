@@ -1,4 +1,4 @@
-"""What `cachedindex doctor` tells of the cache folder itself: who may do what, and what it stands on."""
+"""The checks of `cachedindex doctor` on the cache folder itself: its permissions, file system, clock and locks."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ _LEAST_NAMES = 1000
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     says: str
     advice: str = ""
-    """What to do; nothing where all is well."""
+    """What a person should do; empty if nothing is wrong."""
 
 
 def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:
     """Yield what mode, owner and access lists mean for this user."""
     refusal = folder.refusal(root)
-    found = root.stat()
-    mode = f"mode {stat.S_IMODE(found.st_mode):o}, owner {_owner(root, found)}"
+    status = root.stat()
+    mode = f"mode {stat.S_IMODE(status.st_mode):o}, owner {_owner(root, status)}"
     if refusal:
-        why, _, advice = refusal.partition("; ")
-        yield Finding(f"{mode}: {why}", advice)
+        yield Finding(f"{mode}: {refusal.why}", refusal.advice)
     else:
-        shared = found.st_mode & stat.S_IWGRP and found.st_mode & stat.S_ISGID
+        shared = status.st_mode & stat.S_IWGRP and status.st_mode & stat.S_ISGID
         yield Finding(f"{mode}: {'shared with its group' if shared else 'only its owner may store there'}")
     lists = [kind for kind in ("access", "default") if folder.has_acl(root, kind)]
     if lists == ["access"]:
@@ -53,7 +52,7 @@ def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:
 
 
 def ground(root: Path, shared: Path, limit: float) -> Iterator[Finding]:
-    """Yield what the file system is and has left; `limit` is in bytes."""
+    """Yield the kind of the file system and how much space it has left; `limit` is in bytes."""
     system, local = mounts.file_system(root), mounts.file_system(shared)
     if local.is_network:
         yield Finding(
@@ -66,7 +65,7 @@ def ground(root: Path, shared: Path, limit: float) -> Iterator[Finding]:
     names = "" if system.names is None else f", room for {system.names} more files"
     if system.free < _LEAST_FREE or (system.names is not None and system.names < _LEAST_NAMES):
         yield Finding(free + names, "the next pages will not be stored: make room, or lower max-size")
-    elif limit - sum(found.seen.st_size for found in listing.files(root)) > system.free and limit < math.inf:
+    elif limit - sum(file.status.st_size for file in listing.files(root)) > system.free and limit < math.inf:
         yield Finding(free + names, "the disk is full before max-size is reached: lower max-size")
     else:
         yield Finding(free + names)
@@ -79,7 +78,7 @@ def clock(root: Path) -> Finding:
         return Finding("the folder's clock is this host's")
     return Finding(
         f"the folder's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this host's",
-        "set both by one time server: what is fresh is told by this host's clock",
+        "set both by one time server: this host's clock decides which pages are fresh",
     )
 
 
@@ -87,7 +86,7 @@ def locking(shared: Path) -> Finding:
     """Return whether a lock keeps a second process out. It may hang on a network mount."""
     path = shared / locks.FOLDER / f"doctor.{os.getpid()}"
     try:
-        with locks.trying(path, shared) as first, locks.trying(path, shared) as second:
+        with locks.holding(path, shared) as first, locks.holding(path, shared) as second:
             works = first and not second
         path.unlink(missing_ok=True)
     except OSError:
@@ -97,8 +96,8 @@ def locking(shared: Path) -> Finding:
     return Finding("locks do not work, so jobs may do the same work twice", "set lock-dir to a folder where they do")
 
 
-def _owner(root: Path, found: os.stat_result) -> str:
+def _owner(root: Path, status: os.stat_result) -> str:
     try:
         return f"{root.owner()}:{root.group()}"
-    except (KeyError, NotImplementedError):  # Nobody knows them, as in a container.
-        return f"{found.st_uid}:{found.st_gid}"
+    except (KeyError, NotImplementedError):  # They have no names, as in a container.
+        return f"{status.st_uid}:{status.st_gid}"

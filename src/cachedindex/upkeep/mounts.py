@@ -1,4 +1,4 @@
-"""What the system says of the file system that a folder lies in."""
+"""The file system that a folder lies in: its kind, and the space that it has left."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class FileSystem:
     """One mounted file system."""
 
     kind: str
-    """As mount(8) names it; "unknown" where the system does not tell."""
+    """As mount(8) names it; "unknown" if the system does not say."""
     free: int
     """Bytes that this user may still write."""
     names: int | None
-    """Files that may still be made; None where the file system has no such bound."""
+    """Files that may still be made; None if the file system has no such limit."""
 
     @property
     def is_network(self) -> bool:
@@ -31,14 +31,14 @@ class FileSystem:
 
 
 def file_system(folder: Path) -> FileSystem:
-    """Return the file system of a folder; OSError where the system does not tell how full it is."""
-    found = os.statvfs(folder) if hasattr(os, "statvfs") else None
-    names = found.f_favail if found and found.f_files else None
+    """Return the file system of a folder; OSError if the system does not say how full it is."""
+    status = os.statvfs(folder) if hasattr(os, "statvfs") else None
+    names = status.f_favail if status and status.f_files else None
     return FileSystem(_kind(folder), shutil.disk_usage(folder).free, names)
 
 
 def _kind(folder: Path) -> str:
-    """Return the kind of the mount whose point is nearest above the folder; the last one, where several lie there."""
+    """Return the kind of the mount whose point is nearest above the folder; the last one, if there are several."""
     try:
         lines = _MOUNTINFO.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:  # Only Linux has it.

@@ -1,4 +1,4 @@
-"""Whether all that lies in the cache folder is sound, and mends what is not."""
+"""The checks of `cachedindex doctor` on the files in the cache folder, and their repair."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import store
+from cachedindex.store import blob, store
 from cachedindex.store.quarantine import Quarantine
 from cachedindex.upkeep import listing
 from cachedindex.upkeep.inspection import Finding
@@ -17,7 +17,7 @@ _REPAIR = "cachedindex doctor --repair"
 
 
 def damage(root: Path, *, repair: bool) -> Iterator[Finding]:
-    """Read every record and blob, and yield what does not verify; repaired, it is set aside."""
+    """Read every record and blob, and yield each that does not verify; a repair moves it to the quarantine."""
     sound = 0
     for top in listing.trees(root):
         for path, is_sound in _checks(top):
@@ -28,59 +28,60 @@ def damage(root: Path, *, repair: bool) -> Iterator[Finding]:
             except (OSError, StoreUnavailable) as error:
                 yield Finding(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}", "see its owner")
                 continue
-            aside: list[Path] = []
+            isolated: list[Path] = []
             if repair:
-                Quarantine(top, aside.append).take(path, lambda: not is_sound(path))  # noqa: B023 - called at once
-            if aside:
-                yield Finding(f"{path} was damaged, and is now {aside[0]}")
+                quarantine = Quarantine(top, isolated.append)
+                quarantine.isolate(path, lambda: not is_sound(path))  # noqa: B023 - called at once
+            if isolated:
+                yield Finding(f"{path} was damaged, and is now {isolated[0]}")
             else:
                 yield Finding(f"{path} is damaged", f"{_REPAIR} sets it aside, as does the next build that reads it")
     yield Finding(f"{sound} records and blobs are sound")
 
 
 def strays(root: Path, shared: Path, *, repair: bool) -> Finding:
-    """Return what killed processes left, and locks and health that nobody uses any more; repaired, it is gone."""
-    found = list(listing.strays(root, shared))
-    if not found:
+    """Return how many files killed processes left, and old locks and health files; a repair removes them."""
+    listed = list(listing.strays(root, shared))
+    if not listed:
         return Finding("no strays")
     if not repair:
-        return Finding(f"{len(found)} strays, as {found[0].path}", f"cachedindex gc or {_REPAIR} removes them")
-    left = [stray.path for stray in found if not stray.remove()]
+        return Finding(f"{len(listed)} strays, such as {listed[0].path}", f"cachedindex gc or {_REPAIR} removes them")
+    left = [stray.path for stray in listed if not stray.remove()]
     listing.prune(root, shared)
     if left:
-        return Finding(f"{len(left)} strays, as {left[0]}", "remove them as their owner")
-    return Finding(f"{len(found)} strays were removed")
+        return Finding(f"{len(left)} strays, such as {left[0]}", "remove them as their owner")
+    return Finding(f"{len(listed)} strays were removed")
 
 
 def modes(root: Path, *, repair: bool) -> Finding:
-    """Return what shuts out whom the folder's mode lets in; repaired, of what others own alone."""
+    """Return how many files do not give the rights of the folder's mode; a repair mends those of this user."""
     mode = stat.S_IMODE(root.stat().st_mode)
     mended, left = 0, []
     for path in listing.everything(root):
-        found = path.lstat()
-        wanted = mode if stat.S_ISDIR(found.st_mode) else mode & 0o666
-        if stat.S_ISLNK(found.st_mode) or not wanted & ~stat.S_IMODE(found.st_mode):
+        status = path.lstat()
+        wanted = mode if stat.S_ISDIR(status.st_mode) else mode & 0o666
+        if stat.S_ISLNK(status.st_mode) or not wanted & ~stat.S_IMODE(status.st_mode):
             continue
-        if repair and found.st_uid == os.geteuid():
+        if repair and status.st_uid == os.geteuid():
             _raise(path, wanted)
             mended += 1
         else:
             left.append(path)
     if left:
         advice = f"{_REPAIR} as their owner gives them the mode of {root}"
-        return Finding(f"{len(left)} files and folders shut out who may use the folder, as {left[0]}", advice)
+        return Finding(f"{len(left)} files and folders shut out users of the folder, such as {left[0]}", advice)
     return Finding(f"{mended} modes were mended" if mended else "every file has the folder's mode")
 
 
 def _checks(top: Path) -> Iterator[tuple[Path, Callable[[Path], bool]]]:
-    for found in listing.records(top):
-        yield found.path, lambda path: store.is_sound_record(path, top)
-    for found in listing.blobs(top):
-        yield found.path, store.is_sound_blob
+    for file in listing.records(top):
+        yield file.path, lambda path: store.is_sound_record(path, top)
+    for file in listing.blobs(top):
+        yield file.path, blob.is_sound
 
 
 def _raise(path: Path, wanted: int) -> None:
-    """Add to the mode of what is ours, and of nothing that somebody has put in its place meanwhile."""
+    """Add to the mode of this user's own file, not of one that somebody has put in its place meanwhile."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         if os.fstat(descriptor).st_uid == os.geteuid():

@@ -1,1 +1,1 @@
-"""The edge for zc.buildout, which reaches into buildout's inside."""
+"""The edge for zc.buildout, which replaces functions inside buildout."""

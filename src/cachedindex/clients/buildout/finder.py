@@ -1,4 +1,4 @@
-"""Surrounds buildout's search for a version: what is new is asked for once more, a timeout is a user's error."""
+"""Surrounds buildout's search for a version: asks upstream before it fails, and turns a timeout into a user's error."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cachedindex.rules import pins
 
 
 def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Exception]) -> bool:
-    """Have the installer of `zc/buildout/easy_install.py` look through `pages` (zc.buildout 4.2 to 6.0.1).
+    """Have the installer of `zc/buildout/easy_install.py` search by way of `pages` (zc.buildout 4.2 to 6.0.1).
 
-    Returns whether this zc.buildout has what that takes; `fatal` makes the exception that ends a build without a
-    traceback.
+    Returns whether this zc.buildout has the functions for that; `fatal` makes the exception that ends a build without
+    a traceback.
     """
     installer: Any = getattr(easy_install, "Installer", None)
     obtain, fetch = getattr(installer, "_obtain", None), getattr(installer, "_fetch", None)
@@ -34,12 +34,12 @@ def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Excep
         with _without_traceback(fatal, dist):
             return fetch(self, dist, *more, **named)
 
-    installer._obtain, installer._fetch = obtain_all, fetch_all  # noqa: SLF001 - so it is called in all these releases
+    installer._obtain, installer._fetch = obtain_all, fetch_all  # noqa: SLF001 - their names in all these releases
     return True
 
 
 class _Finder:
-    """Looks for what a requirement needs, with an index object that may give it."""
+    """Finds a distribution for a requirement, with an index object that has read the right pages."""
 
     def __init__(self, pages: BuildoutPages, easy_install: Any, original: Callable[..., Any]) -> None:
         self._pages = pages
@@ -47,9 +47,9 @@ class _Finder:
         self._original = original
 
     def obtain(self, installer: Any, requirement: Any, source: Any) -> Any:
-        """Return the best distribution, or None; upstream is asked once more before that."""
+        """Return the best distribution; None only after upstream was asked."""
         found, cache = self._once(installer, requirement, source), self._pages.cache
-        if found is not None or not cache or not cache.was_not_asked(requirement.project_name):
+        if found is not None or not cache or not cache.has_unasked(requirement.project_name):
             return found
         with cache.refreshing(requirement.project_name):
             self._renew(installer)
@@ -66,21 +66,21 @@ class _Finder:
         return found
 
     def _renew(self, installer: Any) -> None:
-        """Give an installer an index object that has read nothing yet, as each reads a page once."""
+        """Give an installer a new index object, as each of them reads a page only once."""
         self._easy_install.clear_index_cache()
         new = self._easy_install._get_index  # noqa: SLF001
         installer._index = new(installer._index_url, installer._links, installer._allow_hosts)  # noqa: SLF001
 
 
 def _cut_pages(installer: Any) -> dict[str, str]:
-    """Return the versions to which an installer's index object has read the pages of projects; others may be wanted."""
+    """Return the versions to which the pages were cut that an installer's index object has read, by project."""
     cut: dict[str, str] = vars(installer._index).setdefault("_cachedindex_cut", {})  # noqa: SLF001
     return cut
 
 
 @contextmanager
 def _without_traceback(fatal: Callable[[str], Exception], what: object) -> Iterator[None]:
-    """Say what happened where buildout would print a traceback and call it an internal error (buildout#298)."""
+    """Raise a user's error: buildout would print a traceback and call it an internal error (buildout#298)."""
     try:
         yield
     except (TimeoutError, ConnectionError) as error:

@@ -1,4 +1,4 @@
-"""The cache as buildout's index reader needs it: no list of all projects where an index is down, no link too many."""
+"""The cache as buildout's index reader needs it: pages cut to a pin, and no list of all projects from a dead index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from io import BytesIO
 from cachedindex.errors import UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Request, Send
+from cachedindex.process import Process
 from cachedindex.rules import pins, urls
+from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
 
 _NO_PROJECTS = b"<!DOCTYPE html><html><head><title>Simple index</title></head><body></body></html>"
@@ -19,47 +21,50 @@ _NO_PROJECTS = b"<!DOCTYPE html><html><head><title>Simple index</title></head><b
 
 @dataclass
 class Search:
-    """What buildout is looking for, and what became of it."""
+    """What buildout is searching for, and what the search has found out."""
 
     project: str = ""
-    """Its normalized name; nothing while buildout looks for no project."""
+    """Its normalized name; empty while buildout searches for no project."""
     version: str | None = None
-    """The one to which its page may be cut down."""
+    """The version to which the project's page may be cut."""
     was_cut: bool = False
     down: str | None = None
-    """The index that could not be asked for it, without a slash at the end."""
+    """The index that did not answer, without a slash at the end."""
 
 
 class BuildoutPages:
-    """Stands before the cache for as long as the process lives; the extension may bring another one, or none."""
+    """Stands between the opener and the cache of a process, which may get another one, or none, in between."""
 
-    def __init__(self) -> None:
-        self.cache: Cache | None = None
-        self.trim = False
-        """Whether pages may be cut down to a pinned version."""
-        self.index = ""
-        """Where buildout looked last."""
+    def __init__(self, process: Process) -> None:
+        self._process = process
         self._search = Search()
+        self.index = ""
+        """The index that buildout searched last."""
+
+    @property
+    def cache(self) -> Cache | None:
+        """The cache of the process at this moment."""
+        return self._process.cache
 
     @property
     def report(self) -> Report:
-        """Where the cache complains."""
-        return self.cache.report if self.cache else Report()
+        """The report of the process."""
+        return self._process.report
 
     @contextmanager
     def search(self, index: str, project: str, version: str | None) -> Iterator[Search]:
-        """Know what is looked for meanwhile: a project of an index, and the one version that will do."""
+        """Surround a search of buildout for a project in an index, with the version that it is pinned to."""
         self.index = index
-        self._search = Search(urls.normalized(project), version if self.trim else None)
+        self._search = Search(urls.normalized(project), version if self._process.settings.trim_to_pins else None)
         try:
             yield self._search
         finally:
             self._search = Search()
 
-    def answer(self, request: Request, send: Send) -> Answer | None:
-        """Return the cache's answer, cut where that is wanted; an empty project list where the index is down."""
+    def answer(self, request: Request, send: Send) -> Answer | Pass:
+        """Return the cache's answer, cut if a version is pinned; from an index that is down, an empty project list."""
         if self.cache is None:
-            return None
+            return Pass("there is no cache")
         search = self._search
         if request.url.rstrip("/") == search.down:
             return _no_projects(request)
@@ -69,7 +74,7 @@ class BuildoutPages:
         except UpstreamFailed:
             search.down = _index(request) if is_projects else search.down
             raise
-        if answer is None or not is_projects:
+        if isinstance(answer, Pass) or not is_projects:
             return answer
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             search.down = _index(request)
@@ -81,7 +86,7 @@ def _index(request: Request) -> str:
 
 
 def _cut(search: Search, answer: Answer) -> Answer:
-    """Return the answer with the links of the wanted version only; what is stored stays whole."""
+    """Return the answer with the links of one version only; the stored page stays whole."""
     is_html = "html" in answer.headers.get("content-type", "").lower()
     if not search.version or answer.status != HTTPStatus.OK or answer.untouched is not None or not is_html:
         return answer
@@ -94,6 +99,6 @@ def _cut(search: Search, answer: Answer) -> Answer:
 
 
 def _no_projects(request: Request) -> Answer:
-    """Return what buildout looks through next, so that it waits no more, and reads no tens of megabytes."""
+    """Return an empty list of projects: buildout asks for the list next, which would wait, or be tens of megabytes."""
     headers = {"content-type": "text/html; charset=utf-8", "content-length": str(len(_NO_PROJECTS))}
     return Answer(HTTPStatus.OK, "OK", request.url, headers, BytesIO(_NO_PROJECTS))

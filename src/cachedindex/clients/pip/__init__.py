@@ -1,1 +1,1 @@
-"""The edge for pip, which reaches into pip's inside."""
+"""The edge for pip, which replaces functions inside pip."""

@@ -1,6 +1,6 @@
-"""Asks upstream once more before pip gives up: what it looks for may have been published since a page was stored.
+"""Asks upstream once more before pip gives up: a release may be newer than the page that pip was served.
 
-pip's finder is where it turns out that no page offers what is required (pip 22.3 to 26.3, index/package_finder.py).
+Only pip's finder knows that no page offers what is required (pip 22.3 to 26.3, index/package_finder.py).
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from cachedindex.clients.pip import sessions
+from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
+from cachedindex.process import join
 
 
 def attach(finder_module: ModuleType) -> None:
-    """Make the finder of pip's `_internal/index/package_finder.py` look again, where pages were not asked for."""
-    cache = sessions.attached()
+    """Make the finder of pip's `_internal/index/package_finder.py` search again, after upstream was asked."""
+    cache = join(CLIENT).cache
     finder = getattr(finder_module, "PackageFinder", None)
     if cache is None:
         return
     if not all(callable(getattr(finder, name, None)) for name in ("find_all_candidates", "find_best_candidate")):
-        cache.report.complain(
-            "this pip finds versions in another way; one that is new is found once a page has expired"
-        )
+        cache.report.warn("this pip finds versions in another way; it sees a new one only after a page has expired")
         return
     forget = _forgetting(finder)
     _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
@@ -31,14 +30,14 @@ def attach(finder_module: ModuleType) -> None:
 
 
 def _wrap(
-    finder: Any, name: str, cache: Cache, forget: Callable[[Any, str], None], is_in_vain: Callable[[Any], bool]
+    finder: Any, name: str, cache: Cache, forget: Callable[[Any, str], None], found_nothing: Callable[[Any], bool]
 ) -> None:
     original = getattr(finder, name)
 
     @functools.wraps(original)
     def find(self: Any, project_name: str, *more: Any, **named: Any) -> Any:
         found = original(self, project_name, *more, **named)
-        if not is_in_vain(found) or not cache.was_not_asked(project_name):
+        if not found_nothing(found) or not cache.has_unasked(project_name):
             return found
         with cache.refreshing(project_name):
             forget(self, project_name)
@@ -48,7 +47,7 @@ def _wrap(
 
 
 def _forgetting(finder: Any) -> Callable[[Any, str], None]:
-    """Return what makes a finder forget the candidates of a project: an lru_cache's, and since pip 25.1 its own."""
+    """Return a function that makes a finder forget a project: pip had an lru_cache, and has its own since 25.1."""
     cached = [getattr(finder, name) for name in ("find_all_candidates", "find_best_candidate")]
 
     def forget(instance: Any, project_name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -10,58 +9,40 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from cachedindex import sources
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.lookup.cache import Cache
-from cachedindex.process import Process, assemble
+from cachedindex.process import join
 from cachedindex.run import environment
-from cachedindex.run.folder import Run
-from cachedindex.run.report import finish
 from cachedindex.sources import RUN_VARIABLE
 
+CLIENT = "pip"
 _HEEDS_MAX_AGE_SINCE = (26, 2)
 """Older pips send `Cache-Control: max-age=0` with every page; since then only --refresh-package does (pip#13955)."""
 
 
-_active: list[Cache] = []
-
-
 def attach(session_module: ModuleType) -> None:
-    """Make the sessions of pip's `_internal/network/session.py` answer through the cache."""
-    process = _process()
+    """Make the sessions of pip's `_internal/network/session.py` answer through the cache.
+
+    A pip that no run covers begins one, with the pips that it starts.
+    """
+    environment.rejoin()
+    process = join(CLIENT, begin=True)
+    if process.run:
+        os.environ[RUN_VARIABLE] = str(process.run.folder)
     if process.cache is None:
         return
     session = getattr(session_module, "PipSession", None)
     if session is None or not callable(getattr(session, "get_adapter", None)):
-        process.report.complain("this pip keeps its sessions elsewhere; it works on without the cache")
+        process.report.warn("this pip keeps its sessions elsewhere; it continues without the cache")
         return
-    session.get_adapter = _through(process.cache, session.get_adapter)
-    _active.append(process.cache)
+    session.get_adapter = _answering(process.cache, session.get_adapter)
 
 
-def _process() -> Process:
-    """Take part in the run above; a pip on its own, where the hook is installed, is a run with those that it starts."""
-    environment.rejoin()
-    loaded = sources.load()
-    if loaded.settings.disable or Run.handed_down():
-        return assemble(loaded)
-    own = Run.begin()
-    os.environ[RUN_VARIABLE] = str(own.folder)
-    process = assemble(loaded, run=own)
-    atexit.register(finish, own, process.store)
-    return process
-
-
-def attached() -> Cache | None:
-    """Return the cache that pip's sessions answer through; None where they do not."""
-    return _active[-1] if _active else None
-
-
-def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     heeds_max_age = _version() >= _HEEDS_MAX_AGE_SINCE
 
     def get_adapter(session: Any, url: str) -> Any:
-        """Return pip's own adapter for the URL, wrapped once."""
+        """Return pip's own adapter for the URL, in one IndexAdapter for each of them."""
         inner = ready(session, url)
         if not url.lower().startswith(("http://", "https://")):
             return inner
@@ -73,8 +54,8 @@ def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, s
                 wrapped[id(inner)] = IndexAdapter(
                     inner, cache, pick, heeds_max_age=heeds_max_age, trust_env=trust_env, fatal=_fatal
                 )
-            except Exception as error:  # noqa: BLE001 - an adapter that is built in another way than those we know
-                cache.report.broken(error)
+            except Exception as error:  # noqa: BLE001 - an adapter that is not built like those of known pips
+                cache.report.internal_error(error)
                 return inner
         return wrapped[id(inner)]
 
@@ -82,7 +63,7 @@ def _through(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, s
 
 
 def _fatal(text: str) -> Exception:
-    """Return what pip shows as an error; what requests raises it takes for a page without links (pip 26.3)."""
+    """Return an exception that ends pip; it treats those of requests as a page without links (pip 26.3)."""
     from pip._internal.exceptions import InstallationError  # noqa: PLC0415 - only in a pip
 
     error: Exception = InstallationError(text)

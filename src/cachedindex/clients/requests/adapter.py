@@ -21,8 +21,8 @@ from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Disclosure, Native, Request
-from cachedindex.rules import urls
-from cachedindex.rules.decide import telling
+from cachedindex.rules import privacy, urls
+from cachedindex.rules.decide import Pass
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -111,7 +111,7 @@ class IndexAdapter(BaseAdapter):
             except IndexMissing as missing:
                 failed = self._fatal(f"cachedindex: {missing}")
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-                self._cache.report.broken(error)
+                self._cache.report.internal_error(error)
         if failed:
             raise failed  # Here, so that it gains no context that it did not have.
         return self._inner.send(request, **options) if response is None else response
@@ -123,33 +123,30 @@ class IndexAdapter(BaseAdapter):
             return self._ask(asked, request, options, headers, patient=patient)
 
         answer = cache.answer(asked, send)
-        return None if answer is None else self._response(request, answer)
+        return None if isinstance(answer, Pass) else self._response(request, answer)
 
     def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:
         url = request.url or ""
-        headers = {name: str(value) for name, value in request.headers.items()}
         dropped = () if self._heeds_max_age else ("cache-control",)
-        if self._cookies.tell_nothing(urls.origin(url), headers.get("Cookie", ""), headers.get("Authorization", "")):
+        if "cookie" in request.headers and self._are_anybodys(request):
             dropped = (*dropped, "cookie")
-        headers = {name: value for name, value in headers.items() if name.lower() not in dropped}
         asked = request_of(
             request.method or "GET",
             url,
-            headers,
+            {name: str(value) for name, value in request.headers.items() if name.lower() not in dropped},
             trust=trust_of(self._inner, url, options["verify"]),
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
             aside="asked with a body" if request.body else "",
             certificate=_certificate(options["cert"]),
         )
-        if (
-            asked.aside
-            or asked.identity.credential
-            or telling(asked.headers)
-            or "?" in url
-            or asked.method not in _SILENT
-        ):
-            self._cookies.tell(urls.origin(url))
+        if asked.aside or asked.method not in _SILENT or privacy.unscoped(asked):
+            self._cookies.identify(urls.origin(url))
         return asked
+
+    def _are_anybodys(self, request: PreparedRequest) -> bool:
+        """Return whether the cookies of a request identify nobody."""
+        cookies, credential = str(request.headers["cookie"]), str(request.headers.get("authorization", ""))
+        return self._cookies.are_anybodys(urls.origin(request.url or ""), cookies, credential)
 
     def _ask(
         self,
@@ -196,7 +193,7 @@ class IndexAdapter(BaseAdapter):
         return twin
 
     def _response(self, request: PreparedRequest, answer: Answer) -> Response:
-        response: Any = answer.untouched
+        response: Any = answer.untouched if answer.native else None
         if response is None:
             response = self._library.response(self._inner, request, answer)
         # pip sends what it asks again with credentials through it (pip 26.3, network/auth.py, handle_401).

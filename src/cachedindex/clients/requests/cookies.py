@@ -1,4 +1,4 @@
-"""Cookies that an origin gives to everybody, told from those that say who asks.
+"""Cookies that an origin gives to everybody, as opposed to those that identify who asks.
 
 A network in front of an index often sets one with each answer. If that made every later request private, one missing
 page would switch the cache off for the rest of a pip.
@@ -11,24 +11,26 @@ from collections.abc import Iterable
 
 
 class Cookies:
-    """What each origin has set in this process while nobody had told it who asks."""
+    """What each origin has set in this process while no request had identified its asker."""
 
     def __init__(self) -> None:
-        self._given: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        self._told: set[str] = set()
+        self._set: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._identified: set[str] = set()
 
-    def given(self, origin: str, cookies: Iterable[tuple[str, str | None]], credential: str = "") -> None:
-        """Remember the names and values that an origin's answer set, and to whom."""
-        if credential or origin not in self._told:
-            self._given[origin, credential].update(f"{name}={value}" for name, value in cookies)
+    def remember(self, origin: str, cookies: Iterable[tuple[str, str | None]], credential: str = "") -> None:
+        """Remember the names and values that an origin's answer set, and for which credential."""
+        if credential or origin not in self._identified:
+            self._set[origin, credential].update(f"{name}={value}" for name, value in cookies)
 
-    def tell(self, origin: str) -> None:
-        """Remember that a request was more than anybody's: from now on its cookies may stand for somebody."""
-        self._told.add(origin)
+    def identify(self, origin: str) -> None:
+        """Remember that a request identified its asker: from now on the origin's cookies may do so, too."""
+        self._identified.add(origin)
 
-    def tell_nothing(self, origin: str, header: str, credential: str = "") -> bool:
-        """Return whether a Cookie header says nothing of who asks, or no more than the credential beside it."""
+    def are_anybodys(self, origin: str, header: str, credential: str = "") -> bool:
+        """Return whether a Cookie header identifies nobody, or nobody but the credential beside it."""
+        if not header:
+            return True
         pairs = {pair.strip() for pair in header.split(";")}
         if credential:
-            return pairs <= self._given[origin, ""] | self._given[origin, credential]
-        return origin not in self._told and pairs <= self._given[origin, ""]
+            return pairs <= self._set[origin, ""] | self._set[origin, credential]
+        return origin not in self._identified and pairs <= self._set[origin, ""]

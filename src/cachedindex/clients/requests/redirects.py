@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cachedindex.clients.common import OUR_HEADERS
 from cachedindex.errors import UpstreamFailed
-from cachedindex.rules import urls
+from cachedindex.rules import privacy, urls
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 _KEPT = 1.0
 """Seconds. A session goes on at once; what a script asks for later, by itself, is to be asked for anew."""
-_OURS = OUR_HEADERS | {"cache-control"}
+_OURS = privacy.ADDED_HEADERS | {"cache-control"}
 
 
 class Redirects(threading.local):

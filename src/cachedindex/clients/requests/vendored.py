@@ -12,13 +12,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
 
-from cachedindex.clients.common import OUR_HEADERS, trusted_less
 from cachedindex.clients.replay import http_response
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.errors import CachedIndexError
 from cachedindex.model import Answer
-from cachedindex.rules import urls
-from cachedindex.rules.decide import telling
+from cachedindex.rules import privacy, urls
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -123,20 +121,19 @@ class Hops:
         """Send one hop; called by resolve_redirects, which may have found credentials in a netrc, or a cookie."""
         del allow_redirects
         url = request.url or ""
-        adapter = self._pick(url)
-        start = urls.origin(url)
-        names = {name.lower() for name in request.headers} - OUR_HEADERS
+        origin, adapter = urls.origin(url), self._pick(url)
         authorization = str(request.headers.get("authorization", ""))
-        if self._cookies.tell_nothing(start, str(request.headers.get("cookie", "")), authorization):
+        names = {name.lower() for name in request.headers}
+        if "cookie" in names and self._cookies.are_anybodys(origin, str(request.headers["cookie"]), authorization):
             names.discard("cookie")
-        less = trusted_less(trust_of(adapter, url, options["verify"]), self._trust)
-        if telling(names):
-            self._cookies.tell(start)
-        if authorization == self._known:  # What was asked for with it is kept with it.
-            names.discard("authorization")
-        self.private = self.private or telling(names) is not None or less
+        shown = privacy.disclosed(names, authorization, self._known)
+        if shown.other or authorization:
+            self._cookies.identify(origin)
+        less = privacy.trusted_less(trust_of(adapter, url, options["verify"]), self._trust)
+        self.private = self.private or shown.other or shown.gained or less
         response = adapter.send(request, **options)
-        self._cookies.given(start, response.cookies.items(), authorization)
+        if response.cookies:
+            self._cookies.remember(origin, response.cookies.items(), authorization)
         self.responses.append(response)
         return response
 

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, OUR_HEADERS, Whole, cause, request_of, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, cause, request_of, with_page
 from cachedindex.clients.replay import http_response
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.model import Answer, Disclosure, Native, Request, Send
-from cachedindex.rules.decide import telling
+from cachedindex.rules import privacy
+from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
 
 
@@ -44,8 +45,8 @@ class Answering(Protocol):
         """Where it complains."""
         ...
 
-    def answer(self, request: Request, send: Send) -> Answer | None:
-        """Return the answer to a request, as `engine.Cache` does."""
+    def answer(self, request: Request, send: Send) -> Answer | Pass:
+        """Return the answer to a request, as `lookup.cache.Cache` does."""
         ...
 
 
@@ -66,18 +67,18 @@ class CacheHandler(urllib.request.BaseHandler):
         failed: Exception | None = None
         try:
             answer = self._answer(req)
-            return None if answer is None else answer.untouched or _response(answer, req.get_method())
+            return None if isinstance(answer, Pass) else answer.untouched or _response(answer, req.get_method())
         except UpstreamFailed as failure:
             failed = failure.original
         except IndexMissing as missing:
             failed = self._fatal(f"cachedindex: {missing}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
-            self._cache.report.broken(error)
+            self._cache.report.internal_error(error)
         if failed:
             raise failed
         return None
 
-    def _answer(self, req: urllib.request.Request) -> Answer | None:
+    def _answer(self, req: urllib.request.Request) -> Answer | Pass:
         asked = self._asked(req)
         # The caller's default may be in force in its own thread only for as long as it waits.
         timeout = socket.getdefaulttimeout() if _is_default(req.timeout) else req.timeout
@@ -87,8 +88,9 @@ class CacheHandler(urllib.request.BaseHandler):
             return self._ask(asked, _copy(req, headers), seconds)
 
         answer = self._cache.answer(asked, send)
-        if answer and isinstance(answer.untouched, urllib.error.HTTPError):
-            raise UpstreamFailed(str(answer.untouched), answer.untouched)
+        native = None if isinstance(answer, Pass) else answer.untouched
+        if isinstance(native, urllib.error.HTTPError):
+            raise UpstreamFailed(str(native), native)
         return answer
 
     def _asked(self, req: urllib.request.Request) -> Request:
@@ -147,11 +149,10 @@ class PrivacyWitness(urllib.request.BaseHandler):
     https_request, https_response = http_request, http_response
 
     def _look(self, req: urllib.request.Request) -> None:
-        names = {name.lower() for name, _ in req.header_items()} - OUR_HEADERS
-        if "authorization" in names and req.get_header("Authorization", "") != _thread.known:
-            _thread.saw_credential = True
-        if telling(names - {"authorization"}):
-            _thread.saw_private = True
+        names = [name.lower() for name, _ in req.header_items()]
+        shown = privacy.disclosed(names, req.get_header("Authorization", ""), _thread.known)
+        _thread.saw_credential |= shown.gained
+        _thread.saw_private |= shown.other
 
 
 class _Unbuilt(urllib.request.OpenerDirector):

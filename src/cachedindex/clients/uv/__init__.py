@@ -1,1 +1,1 @@
-"""What can be done for uv, whose look-ups are not intercepted."""
+"""The edge for uv, which is not intercepted, but may be set offline."""

@@ -1,4 +1,4 @@
-"""Which indexes a uv would ask: from its arguments, its variables, its configuration files, else its own default."""
+"""Finds the indexes that a uv would ask: in its arguments, variables and configuration files, or its own default."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _REQUIREMENTS = (".txt", ".in")
 
 
 class _Unknown(Exception):
-    """What uv would ask cannot be told from here."""
+    """It is not known which indexes uv would ask."""
 
 
 def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
-    """Return where the indexes begin, without credentials and each with a last slash; None where that is not clear.
+    """Return the URLs of the indexes, without credentials and each with a last slash; None if they are not known.
 
-    Read as uv 0.13 does: https://docs.astral.sh/uv/concepts/indexes/. What a file names counts even if something else
-    overrides it: one index more that answers leaves uv alone, one less might keep it off what it needs.
+    They are found as in uv 0.13: https://docs.astral.sh/uv/concepts/indexes/. An index in a file counts even if it is
+    overridden: one too many, if it answers, leaves uv alone; one too few could keep uv from what it needs.
     """
     try:
         given = [*_arguments(command), *_variables(environ)]
@@ -45,11 +45,11 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
     return list(dict.fromkeys(remote))
 
 
-def said(executable: str, *words: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return what a uv, or the one beside a uvx, prints when it is called with these words; nothing where it fails."""
+def output(executable: str, *words: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return what a uv, or the one beside a uvx, prints if it is called with these words; nothing if it fails."""
     uv = executable.removesuffix("x") if executable.endswith("uvx") else executable
     try:
-        return subprocess.run(  # noqa: S603 - the uv that is about to be run anyway
+        return subprocess.run(  # noqa: S603 - the uv that the user runs
             [uv, *words], env=environ, capture_output=True, text=True, timeout=5, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
@@ -57,7 +57,7 @@ def said(executable: str, *words: str, environ: Mapping[str, str] | None = None)
 
 
 def _arguments(command: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    """Yield what options name, with whether it takes the default's place; requirement files hold such options too."""
+    """Yield the indexes of options, with whether they replace the default; requirement files have such options, too."""
     words = list(command[1:])
     for path in filter(_is_requirements, map(Path, command[1:])):
         words.extend(path.read_text("utf-8").split())
@@ -75,7 +75,7 @@ def _is_requirements(path: Path) -> bool:
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[bool, str]]:
     proxies = {name.upper() for name, value in environ.items() if value}
-    # urllib does not know ALL_PROXY, nor links the rest of what uv does.
+    # urllib does not know ALL_PROXY, and links are no index.
     if proxies & {"ALL_PROXY", "UV_FIND_LINKS", "UV_NO_INDEX"}:
         raise _Unknown
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
@@ -107,7 +107,7 @@ def _configured(path: Path) -> Iterator[tuple[bool, str]]:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        import tomllib  # noqa: PLC0415 - there from Python 3.11 on
+        import tomllib  # noqa: PLC0415 - it exists since Python 3.11
     except ImportError:
         if "index" in text or "find-links" in text:
             raise _Unknown from None
@@ -128,7 +128,7 @@ def _of_table(table: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
 
 
 def _own_default(executable: str) -> str | None:
-    """Return what uv itself calls its default index, in its help."""
-    text = " ".join(said(executable, "help", "pip", "install").split())
+    """Return the default index that the help of uv names."""
+    text = " ".join(output(executable, "help", "pip", "install").split())
     found = re.search(r"--default-index <[A-Z_]+> [^.]*?\(by default: <?([^\s>)]+)", text)
     return found and found[1]

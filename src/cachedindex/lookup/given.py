@@ -1,0 +1,70 @@
+"""The pages that the client of this process was given: what later look-ups of the same client follow from."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cachedindex.model import Request
+from cachedindex.rules import pages, urls
+
+
+@dataclass(frozen=True)
+class GivenPage:
+    """A page as the client was given it."""
+
+    request: Request
+    digest: str = ""
+    """Its sha256; nothing for a page that is not stored."""
+    is_unasked: bool = False
+    """Whether upstream was not asked for it."""
+    is_absent: bool = False
+    """Whether the client was given the answer that there is no such page."""
+
+
+class GivenPages:
+    """All of them, by the project that each is about."""
+
+    def __init__(self) -> None:
+        self.latest: deque[GivenPage] = deque()
+        """Those that nobody has wanted to know of yet. Sorting them waits until then: most look-ups are of pages."""
+        self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
+        self._first: dict[str, str] = {}
+        self._unasked: set[str] = set()
+
+    def take_unread(self, file_url: str) -> Iterable[GivenPage]:
+        """Return the pages that may list a file, each of them once after it was given."""
+        self._sort()
+        found = [self._unread.pop(group, {}) for group in pages.groups_of(file_url) if group in self._unread]
+        return [page for group in found for page in group.values()]
+
+    def index_of(self, project: str) -> str | None:
+        """Return the first index that had a project."""
+        self._sort()
+        page = self._first.get(project)
+        return urls.index(page) if page else None
+
+    def has_unasked(self, name: str) -> bool:
+        """Return whether the client was given a project's page, or its absence, without upstream being asked."""
+        self._sort()
+        return urls.normalized(name) in self._unasked
+
+    def forget_unasked(self, name: str) -> None:
+        """Take a project as one that upstream is asked for."""
+        self._sort()
+        self._unasked.discard(urls.normalized(name))
+
+    def _sort(self) -> None:
+        with suppress(IndexError):  # None is left, or another thread took the last one.
+            while True:
+                self._place(self.latest.popleft())
+
+    def _place(self, page: GivenPage) -> None:
+        url, project = page.request.url, urls.project(page.request.url)
+        if page.is_unasked:
+            self._unasked.add(project)
+        if not page.is_absent:
+            self._unread[pages.group(url)][url] = page
+            self._first.setdefault(project, url)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from json import dumps
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cachedindex.model import Event
+from cachedindex.store.health_log import decode, encode
+
+WRITTEN_BY_0_1_0 = [
+    (
+        b'{"what": "failed", "at": 100.25, "url": "https://index.example/six/#0a", "cause": "h\\u00e9", "took": 0.0}\n',
+        Event("failed", 100.25, "https://index.example/six/#0a", "hé"),
+    ),
+    (
+        b'{"what": "answered", "at": 101.0, "url": "https://index.example/simple/six/", "cause": "", "took": 2.5}\n',
+        Event("answered", 101.0, "https://index.example/simple/six/", took=2.5),
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "event"), WRITTEN_BY_0_1_0, ids=["failed", "answered"])
+def test_the_format_is_that_of_release_0_1_0(line: bytes, event: Event) -> None:
+    assert decode(line) == event
+    assert encode(event) == line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"what": "paused"}, {"what": ["failed"]}, {"at": "1"}, {"took": None}, {"url": 1}, {"cause": {}}, {"more": 1}],
+)
+def test_an_event_of_another_release_is_none(change: dict[str, object]) -> None:
+    fields = {"what": "failed", "at": 1.0, "url": "url", "cause": "", "took": 0.0}
+    assert decode(dumps(fields).encode()) is not None
+    assert decode(dumps({**fields, **change}).encode()) is None
+
+
+@given(st.binary(max_size=100))
+def test_no_line_is_an_error(line: bytes) -> None:
+    decode(line)
+
+
+def test_every_cut_of_a_line_is_none() -> None:
+    line = encode(Event("failed", 100.25, "url", "cause"))[:-1]
+    assert decode(line)
+    assert not any(decode(line[:end]) for end in range(len(line)))

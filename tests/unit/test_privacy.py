@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+
+from cachedindex.model import Answer, Disclosure, Identity, Request
+from cachedindex.rules import privacy
+from cachedindex.rules.privacy import GAINED
+
+URL = "https://index.example/simple/six/"
+PAGE = Request("GET", URL, "page", {})
+MINE = PAGE.within("mine")
+ADDED = PAGE.within(GAINED)
+SHARED = replace(PAGE, identity=Identity(shared=True))
+FILE = Request("GET", "https://files.example/six-1.0.whl", "other", {})
+PRONE = replace(FILE, identity=Identity(may_gain=True))
+V1, V2 = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v2+json"
+
+
+@pytest.mark.parametrize(
+    ("trust", "first", "less"),
+    [("tls", "tls", False), ("unverified", "tls", True), ("http", "tls", True), ("ca /x", "tls", True),
+     ("tls", "http", False), ("tls", "ca /x", False), ("http", "unverified", True)],
+)  # fmt: skip
+def test_how_much_a_peer_is_trusted(trust: str, first: str, less: bool) -> None:
+    assert privacy.trusted_less(trust, first) is less
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        (PAGE, None),
+        (replace(PAGE, headers={"accept": "text/html", "user-agent": "pip/26.3", "cache-control": "max-age=0"}), None),
+        (MINE, None),
+        (replace(PAGE, identity=Identity("secret")), "asked with credentials"),
+        (replace(PAGE, headers={"authorization": "Digest x"}), "authorization may be a credential"),
+        (replace(PAGE, headers={"cookie": "x"}), "cookie may be a credential"),
+        (replace(PAGE, headers={"private-token": "x"}), "private-token may be a credential"),
+        (replace(PAGE, headers={"x-forwarded-user": "x"}), "x-forwarded-user may be a credential"),
+        (replace(PAGE, url=f"{URL}?token=x"), "a query may be a secret"),
+    ],
+)
+def test_for_which_request_nothing_can_be_kept(request_: Request, why: str | None) -> None:
+    said = privacy.unscoped(request_)
+    assert said is None if why is None else said and said.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "lasting"),
+    [("Basic eDp5", True), ("bearer x", True), ("token x", True), ("Digest x", False), ("Negotiate x", False),
+     ("AWS4-HMAC-SHA256 x", False), ("", False)],
+)  # fmt: skip
+def test_which_authorization_stays_the_same(authorization: str, lasting: bool) -> None:
+    assert privacy.is_lasting(authorization) is lasting
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("a:b", "", ""), ("", "a:b", "")), (("a", "b", ""), ("a", "", "b")), (("a", "", ""), ("b", "", ""))],
+)
+def test_credentials_differ_by_place_and_value(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    assert privacy.credential(*one) != privacy.credential(*other)
+
+
+def test_a_request_that_anybody_could_make_has_no_credential() -> None:
+    assert privacy.credential("", "", "") == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "scope", "shared"),
+    [
+        (PAGE, FILE, "", False),
+        (MINE, FILE, "mine-anybody", False),
+        (ADDED, FILE, f"{GAINED}-anybody", False),
+        (ADDED, PRONE, GAINED, False),
+        (MINE, PRONE, "mine-anybody", False),
+        (SHARED, FILE, "", True),
+    ],
+)
+def test_what_the_files_of_a_page_inherit(page: Request, file: Request, scope: str, shared: bool) -> None:
+    inherited = privacy.inherited(page, file)
+    assert (inherited.identity.scope, inherited.identity.shared) == (scope, shared)
+
+
+@pytest.mark.parametrize(
+    ("names", "authorization", "known", "shown"),
+    [
+        ((), "", "", Disclosure()),
+        (("accept", "user-agent"), "", "", Disclosure()),
+        (("if-none-match", "proxy-authorization"), "", "", Disclosure()),
+        (("authorization",), "Basic x", "Basic x", Disclosure()),
+        (("authorization",), "Basic x", "", Disclosure(gained=True)),
+        (("authorization",), "Basic x", "Basic y", Disclosure(gained=True)),
+        (("cookie",), "", "", Disclosure(other=True)),
+        (("x-token", "authorization"), "Basic x", "", Disclosure(other=True, gained=True)),
+    ],
+)
+def test_what_a_request_shows_as_it_leaves(
+    names: tuple[str, ...], authorization: str, known: str, shown: Disclosure
+) -> None:
+    assert privacy.disclosed(names, authorization, known) == shown
+
+
+def answer(shown: Disclosure = Disclosure(), **headers: str) -> Answer:  # noqa: B008 - it is frozen
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(200, "OK", URL, named, BytesIO(), disclosure=shown)
+
+
+OTHER, GAINS = Disclosure(other=True), Disclosure(gained=True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "got", "unstorable", "kept_for"),
+    [
+        (PAGE, answer(), False, ""),
+        (PAGE, answer(OTHER), True, ""),
+        (MINE, answer(OTHER), True, "mine"),
+        (PAGE, answer(GAINS), True, GAINED),
+        (ADDED, answer(GAINS), False, GAINED),
+        (MINE, answer(GAINS), True, "mine"),
+        (SHARED, answer(GAINS), False, ""),
+        (SHARED, answer(OTHER), True, ""),
+        (PAGE, answer(cache_control="no-store"), True, ""),
+        (MINE, answer(cache_control="max-age=3, No-Store"), True, "mine"),
+        (PAGE, answer(cache_control="private"), True, ""),
+        (MINE, answer(cache_control="private"), False, "mine"),
+        (SHARED, answer(cache_control="private"), False, ""),
+        (PAGE, answer(content_type=V1), False, ""),
+        (PAGE, answer(content_type=V2), True, ""),
+    ],
+)
+def test_what_may_be_kept_and_for_whom(request_: Request, got: Answer, unstorable: bool, kept_for: str) -> None:
+    assert privacy.unstorable(request_, got) is unstorable
+    assert privacy.kept_for(request_, got).identity.scope == kept_for
+
+
+def test_a_record_keeps_no_header_that_could_identify_somebody() -> None:
+    headers = {"content-type": "text/html", "set-cookie": "x", "www-authenticate": "x", "x-amz-id": "x", "etag": "1"}
+    assert privacy.storable(headers) == {"content-type": "text/html", "etag": "1"}
+
+
+def test_a_request_to_a_shared_index_keeps_no_credential() -> None:
+    mine = replace(PAGE, headers={"authorization": "Basic x", "accept": "text/html"}, identity=Identity("secret"))
+    opened = privacy.opened(mine)
+    assert opened.headers == {"accept": "text/html"}
+    assert opened.identity == Identity(shared=True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "may_have", "asked"),
+    [(FILE, False, False), (PRONE, True, False), (PRONE.within(GAINED), False, True), (MINE, False, False)],
+)
+def test_what_was_answered_to_a_credential_that_nobody_saw(request_: Request, may_have: bool, asked: bool) -> None:
+    assert privacy.may_have_gained(request_) is may_have
+    assert privacy.must_be_asked(request_) is asked

@@ -103,8 +103,8 @@ def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
         (HTML, b"<form action=/login>", "HTML, but no index page"),
         (HTML, b"", "HTML, but no index page"),
         (HTML, b'<a href="https://status.example/">status</a>', "HTML, but no index page"),
-        ("application/octet-stream", b"x", "no index page, but application/octet-stream"),
-        ("", b"x", "no index page, but of no type"),
+        ("application/octet-stream", b"x", "application/octet-stream instead of an index page"),
+        ("", b"x", "a body without a type instead of an index page"),
     ],
 )
 def test_what_is_no_index_page(content_type: str, body: bytes, said: str) -> None:

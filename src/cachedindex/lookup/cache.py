@@ -39,18 +39,18 @@ from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
 _SMALL = 1 << 20
-"""Bytes up to which a download that no page vouches for is read under the deadline; a larger one is streamed, since
-a healthy upstream may need longer for it than anybody would wait for a page."""
+"""Bytes up to which a download without a promised hash is read whole under the deadline. For a larger one the deadline
+ends with the headers: a healthy upstream may need longer for it than for a page, and an older version is wrong."""
 _PROBE_SHARE = 1 / 30
-"""Of the pause, that a probe may hold up its look-up: 1 s after the first one, more when that was not enough. An answer
-that comes later closes the breaker all the same."""
+"""The share of the pause for which a probe may delay its look-up: 1 s after the first pause, more after longer ones. So
+a run that is longer than the pause does not wait for the deadline again. A late answer closes the breaker as well."""
 
 _insisted: ContextVar[tuple[str, ...]] = ContextVar("cachedindex_insisted", default=())
 """The projects for which this thread's client wants upstream to be asked."""
 
 
 class Cache:
-    """What every client asks; one for a process."""
+    """The cache, as every client asks it; one for each process."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Cache:
         clock: Callable[[], float] = time.time,
         single_flight: SingleFlight | None = None,
     ) -> None:
-        """Join the parts; `clock` returns seconds since the epoch. Without `single_flight`, no process waits."""
+        """`clock` returns seconds since the epoch. Without `single_flight`, no process waits for another."""
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
@@ -99,7 +99,7 @@ class Cache:
         return self._given.has_unasked(project)
 
     def _begun(self, request: Request) -> Lookup:
-        """Return what is known of a look-up: whether a page promises it, for whom it is, what is stored."""
+        """Return the look-up: the request with its kind and scope, its settings, and the record."""
         request = self._promises.applied(request) if request.kind == "other" else request
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
         if insisted := _insisted.get():
@@ -161,7 +161,7 @@ class Cache:
         return self._answers.of_exchange(lookup, exchange)
 
     def _tried_once(self, lookup: Lookup, failed: str, send: Send) -> Answer:
-        """Ask under the deadline though there is no copy: this run has lost its patience with the origin already."""
+        """Ask under the deadline without a copy: this run has waited for the origin in vain before."""
         origin = self._upstream.origin(lookup.request)
         try:
             exchange = self._attempt(lookup, {}, send, origin, Admission(origin.health()))
@@ -173,8 +173,8 @@ class Cache:
         return self._answers.of_exchange(lookup, exchange)
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
-        """Ask, unless another process is just doing so: then wait, and look again."""
-        if self._single_flight is None or lookup.request.kind == "other":  # Which every process asks for in any case.
+        """Ask upstream; but if another process is just doing so, wait for it, and look into the store again."""
+        if self._single_flight is None or lookup.request.kind == "other":  # Every process asks for it in any case.
             return self._fetched(lookup, validators, send)
         began = self._clock()
         turn = self._single_flight.enter(lookup.request, lookup.settings.timeout)
@@ -187,9 +187,9 @@ class Cache:
         return answer
 
     def _arrived(self, lookup: Lookup, began: float) -> Answer | None:
-        """Return what another process was answered meanwhile, as that was asked for all (RFC 9111, section 4), if so.
+        """Return the copy that another process has stored since `began`, or None if this look-up may not be served it.
 
-        None if nothing came that this look-up may be served.
+        A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4).
         """
         lookup = replace(lookup, record=self._copies.record(lookup.request))
         if lookup.record is None:
@@ -203,7 +203,7 @@ class Cache:
         return None
 
     def _fetched(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
-        """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
+        """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
         origin = self._upstream.origin(lookup.request)
         try:
             exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=True)
@@ -214,12 +214,12 @@ class Cache:
         return self._answers.of_exchange(lookup, exchange)
 
     def _admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
-        """Return what one try brings, if the breaker lets it through; NotAsked if it does not."""
+        """Return the exchange of one try; NotAsked if the breaker holds it back."""
         origin = self._upstream.origin(lookup.request)
         admission = origin.admit()
 
         def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if not admission.is_probe:  # Many may have been admitted at once, and the first of them have failed since.
+            if not admission.is_probe:  # Of many that were admitted at once, the first may have failed since.
                 origin.admit()
             return send(headers, patient=patient)
 
@@ -232,7 +232,7 @@ class Cache:
     def _attempt(
         self, lookup: Lookup, validators: Mapping[str, str], send: Send, origin: Origin, admission: Admission
     ) -> Exchange:
-        """Return what one try brings before the deadline; what comes later is stored."""
+        """Return the exchange of one try before the deadline; a later answer is only stored."""
         began, health = self._clock(), admission.health
         most = health.pause * _PROBE_SHARE if admission.is_probe else math.inf
 
@@ -240,7 +240,7 @@ class Cache:
             return min(most, patience(lookup.request, lookup.record, health, lookup.settings))
 
         def extended() -> float:
-            # What other attempts have learned meanwhile counts, but for this URL's own failure.
+            # A slow answer to another attempt counts, but not a failure of this URL that was noted meanwhile.
             return allowed(replace(health, took=max(health.took, origin.health().took)))
 
         def work() -> Exchange:
@@ -259,7 +259,7 @@ class Cache:
 
 
 def _is_stored(exchange: Exchange) -> bool:
-    """Read an answer to its end for the store alone, and return whether that has it now."""
+    """Read an answer to its end for the store alone, and return whether it is stored now."""
     body = exchange.answer.body
     if not isinstance(body, Tee):
         return exchange.record is not None

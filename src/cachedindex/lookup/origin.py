@@ -1,4 +1,4 @@
-"""An origin as one look-up sees it: what the host and the run remember of it, and whether it may be asked now."""
+"""An origin as a look-up sees it: what the host and the run remember of it, and the right to ask it now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Admission:
     health: Health
     """What the host remembered of the origin at that moment."""
     is_probe: bool = False
-    """Whether this is the one question that finds out if an origin is back."""
+    """Whether this is the one request that finds out if the origin is back."""
 
 
 class Origins:
@@ -35,7 +35,7 @@ class Origins:
     def recall(self, name: str, events: Sequence[Event]) -> Health:
         """Return the state that an origin's events amount to now."""
         now, known = self.clock(), self._recalled.get(name)
-        # Every look-up that asks wants to know this some times, and time alone changes it slowly.
+        # A look-up needs it several times, and without a new event it changes slowly.
         if known is None or known[0] is not events or not 0 <= now - known[1] < 1:
             known = self._recalled[name] = (events, now, breaker.recall(events, now))
         return known[2]
@@ -45,7 +45,7 @@ class Origin:
     """The origin of one request. A log is opened only if it has changed since this process read it."""
 
     def __init__(self, request: Request, origins: Origins) -> None:
-        """Name the log and the subject of the events once."""
+        """Compute the names of the log and of the events' subject once."""
         self.request = request
         self._origins = origins
         self._name = layout.health_name(request)
@@ -60,9 +60,9 @@ class Origin:
         return run_memory.recall(self._origins.run.events(self._name))
 
     def admit(self) -> Admission:
-        """Return the right to ask for something of which there is a copy; a probe is claimed for this process.
+        """Return the right to ask upstream in spite of a copy; a probe is claimed for this process.
 
-        Raises NotAsked, with what upstream failed of before, if it is not to be asked now.
+        Raises NotAsked, with the cause of the last failure, if upstream must not be asked now.
         """
         health, now = self.health(), self._origins.clock()
         admission = breaker.admit(health, self._subject, now)
@@ -88,7 +88,7 @@ class Origin:
             self._origins.host.append(self._name, event)
 
     def remember(self, what: EventKind, cause: str = "") -> None:
-        """Note an event for the run, if it changes anything: of pages and downloads, as files are known by hash."""
+        """Note an event for the run, if it changes anything; not one of a file, since files are never refused."""
         event = Event(what, self._origins.clock(), self._subject, cause)
         if self.request.kind != "file" and run_memory.worth_noting(self.memory(), event):
             self._origins.run.append(self._name, event)

@@ -1,6 +1,6 @@
-"""What a host remembers of an origin: the state after each event, and whether it may be asked now.
+"""The circuit breaker of an origin: its state after each event, and whether the origin may be asked now.
 
-Events only ever append, so processes need no lock to share them; the state is their fold.
+Events are only appended, so processes need no lock to share them; the state is their fold.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from cachedindex.model import Event, Health
 from cachedindex.options import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
 
 _MEMORY = 2 * 86400.0
-"""Twice as long as any doubt is held."""
+"""Seconds for which an event counts: twice as long as a doubt lasts at most."""
 _SLOW = 1.5
-"""Seconds from which on it is worth knowing how long an origin takes: half of the default timeout."""
+"""Seconds from which on the duration of an answer is noted: half of the default timeout."""
 
 Admission = Literal["ask", "probe", "hold"]
 
 
 def recall(events: Iterable[Event], now: float) -> Health:
-    """Return the state that the events amount to; what lies in the future or two days back counts for nothing."""
+    """Return the state after these events; those in the future, or more than two days old, are ignored."""
     health = Health()
     for event in events:
         if -CLOCK_SKEW <= now - event.at <= _MEMORY:
@@ -46,7 +46,7 @@ def learn(health: Health, event: Event) -> Health:
 
 
 def admit(health: Health, url: str, now: float) -> Admission:
-    """Return whether a look-up that has a copy may ask: yes, as the one probe, or not now."""
+    """Return whether a look-up with a copy may ask upstream: yes, as the one probe, or not now."""
     at, _ = health.failed.get(url, (now - FAIL_TIMEOUT, ""))
     if health.opened is None:
         return "ask" if now - at >= FAIL_TIMEOUT or at > now else "hold"
@@ -56,30 +56,30 @@ def admit(health: Health, url: str, now: float) -> Admission:
 
 
 def is_prober(health: Health, token: str) -> bool:
-    """Return whether the process that noted this token as it began to probe was the first to do so."""
+    """Return whether the process that claimed the probe with this token was the first to do so."""
     return health.probing is not None and health.probing[1] == token
 
 
 def why(health: Health, url: str) -> str:
-    """Return the cause that the latest failure gave."""
+    """Return the cause of the URL's latest failure, or else of the origin's."""
     latest = health.failed.get(url) or max(health.failed.values(), default=(0.0, "it failed a moment ago"))
     return latest[1]
 
 
 def worth_noting(health: Health, event: Event) -> bool:
-    """Return whether an event tells the others anything: in a healthy build none does, and nothing is written."""
+    """Return whether an event is news to other processes: in a healthy build none is, and nothing is written."""
     if event.what in ("doubted", "removed"):
         return learn(health, event) != health
-    return event.what != "answered" or _answer_tells(health, event)
+    return event.what != "answered" or _is_answer_news(health, event)
 
 
-def _answer_tells(health: Health, event: Event) -> bool:
+def _is_answer_news(health: Health, event: Event) -> bool:
     if health.opened is not None or event.url in health.failed:
         return True
     if event.url in health.doubted:
         return True
     if health.doubted:
-        # Once per confirmation period is enough to tell an origin that is sound for others.
+        # One for each confirmation period is enough to show that the origin is sound for other URLs.
         return health.answered is None or event.at - health.answered >= CONFIRM_AFTER
     if max(health.took, event.took) < _SLOW:
         return False
@@ -92,7 +92,7 @@ def _after_failure(health: Health, event: Event) -> Health:
     if health.opened is not None:
         failed = {**health.failed, event.url: (event.at, event.cause)}
         if health.probing is None:
-            return replace(health, failed=failed)  # One that was under way when it opened.
+            return replace(health, failed=failed)  # The request was already under way when the breaker opened.
         pause = min(health.pause * 2, FAIL_TIMEOUT_LIMIT)
         return replace(health, failed=failed, opened=event.at, pause=pause, probing=None)
     recent = {url: seen for url, seen in health.failed.items() if event.at - seen[0] <= FAIL_WINDOW}
@@ -102,7 +102,7 @@ def _after_failure(health: Health, event: Event) -> Health:
 
 
 def _after_answer(health: Health, event: Event) -> Health:
-    """Take this URL's failure and doubt back; an open breaker closes, since upstream does answer."""
+    """Clear this URL's failure and doubt; an open breaker closes, since upstream does answer."""
     failed = {url: seen for url, seen in health.failed.items() if url != event.url}
     doubted = {url: seen for url, seen in health.doubted.items() if url != event.url}
     return replace(
@@ -118,5 +118,5 @@ def _after_answer(health: Health, event: Event) -> Health:
 
 
 def _is_probed(health: Health, now: float) -> bool:
-    """Return whether somebody is probing; one who was killed meanwhile keeps the others off for one pause only."""
+    """Return whether a process is probing; if it was killed meanwhile, the others wait for one pause only."""
     return health.probing is not None and now < health.probing[0] + health.pause

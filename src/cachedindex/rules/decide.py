@@ -1,4 +1,4 @@
-"""Before asking: serve the copy, ask upstream in one of four ways, leave it to the client, or refuse."""
+"""What to do about a request: serve the copy, ask upstream in one of four ways, leave it to the client, or refuse."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
 from cachedindex.rules import accept, layout, privacy, run_memory, urls
 
 _LONGEST_LIFETIME = 600.0
-"""Upstream's max-age counts up to here, as people notice a page that is wrong for longer."""
-_UNSAID_LIFETIME = 60.0
+"""Seconds that upstream's max-age counts at most: people notice a page that is outdated for longer."""
+_DEFAULT_LIFETIME = 60.0
+"""Seconds for a page that has neither a max-age nor validators."""
 _REFUSED_FOR = 5.0
-"""Seconds for which a failed look-up without a copy stands for the next ones of its run; a script that tries a build
-again finds an index that is back."""
+"""Seconds after a failed look-up without a copy in which its run is refused the next ones. Refusing for longer would
+break jobs that simply try again a little later."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Serve:
 
     why: str
     stale: bool = False
-    """Whether it is expired."""
+    """Whether the copy is expired."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Revalidate:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Ask with the client's own patience, as no copy may stand in."""
+    """Ask with the client's own patience and retries, since no copy may stand in."""
 
     validators: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,17 +47,17 @@ class TryOnce:
     """Ask once and under a deadline, without a copy: this run has waited for this origin in vain before."""
 
     failed: str
-    """What became of it then."""
+    """How that ended."""
 
 
 @dataclass(frozen=True)
 class AskOrChallenge:
-    """Ask under a deadline; in an outage, ask the client for the credentials that open this user's private copy."""
+    """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """Ask the client for the credentials that open this user's private copy, without asking upstream."""
+    """Ask the client for the credentials of this user's private copy, without asking upstream."""
 
     why: str
 
@@ -87,7 +88,7 @@ def decide(
     memory: Callable[[], RunMemory] = RunMemory,
     is_private: Callable[[], bool] = lambda: False,
 ) -> Decision:
-    """Return what to do about a request, given what the store has for it, in whatever form.
+    """Return what to do about a request, given the record that the store has for it, in whatever form.
 
     `settings` are those for its URL. Only a look-up without a copy needs the rest: `memory` returns what the run
     remembers of the origin, `is_private` whether this user has a copy that takes a credential to get.
@@ -103,7 +104,7 @@ def decide(
         decision = _with_copy(request, record, settings, now)
     is_part = request.method == "HEAD" or "range" in request.headers
     if is_part and isinstance(decision, (Revalidate, Fetch, TryOnce, AskOrChallenge)):
-        return Pass("heads and parts come from whole copies only")
+        return Pass("HEAD and range requests are answered from whole copies only")
     return decision
 
 
@@ -117,14 +118,14 @@ def lifetime(record: Record, settings: Settings) -> float:
     said = re.search(r"max-age\s*=\s*\"?(\d+)", control)
     if said:
         return min(max(float(said[1]) - _age_header(record), 0.0), _LONGEST_LIFETIME)
-    return 0.0 if _validators(record) else _UNSAID_LIFETIME
+    return 0.0 if _validators(record) else _DEFAULT_LIFETIME
 
 
 def patience(request: Request, record: Record | None, health: Health, settings: Settings) -> float:
     """Return the seconds in all that an attempt under the deadline may take.
 
-    One that has failed before took at least the whole timeout: a slow upstream gets its chance, even from processes
-    that are too short to see a late answer.
+    A URL that failed before counts as if it had taken the whole timeout, and so gets twice that: a process may be too
+    short-lived to see the late answer of a slow upstream.
     """
     before = settings.timeout if layout.subject(request) in health.failed else 0.0
     took = record.took if record else 0.0
@@ -133,7 +134,7 @@ def patience(request: Request, record: Record | None, health: Health, settings: 
 
 
 def _bypassed(request: Request) -> str | None:
-    """Return why the cache has no part in a request; None if it has."""
+    """Return why the cache leaves a request to the client; None if it does not."""
     if request.method not in ("GET", "HEAD"):
         return f"{request.method} is not cached"
     why = request.aside or privacy.unscoped(request)
@@ -141,11 +142,11 @@ def _bypassed(request: Request) -> str | None:
         return why
     if "range" in request.headers and request.kind != "file":
         # A part of a file never changes; a part of anything else may not fit what the client has.
-        return "parts come from files only"
+        return "range requests are answered for files only"
     if "no-store" in request.headers.get("cache-control", ""):
-        return "the client wants it unstored"
+        return "the client sent no-store"
     if request.kind == "page" and not accept.is_of_a_page(request.headers.get("accept", "*/*")):
-        return "it asks for a form that no index page has"
+        return "its Accept header names a form that no index page has"
     return None
 
 
@@ -173,13 +174,14 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     is_page = request.kind == "page"
     gone = is_page and run_memory.is_missing(known, layout.subject(request), settings.negative, now)
     if gone and not _is_insisted_on(request, settings):
-        return Refuse(404, "this run has asked for it a moment ago")
+        return Refuse(404, "this run was answered 404 a moment ago")
     failed = run_memory.failed_since(known, settings.negative, now)
     if failed is None:
         return Fetch()
     at, cause = failed
     why = f"{cause}, {now - at:.0f} s ago, and nothing is stored"
-    # Anything but a page may be a download, which a recipe tries again at once.
+    # Anything but a page may be a download that a recipe tries again at once, so it is not refused. It gets one try, as
+    # pip-compile would else wait a hundred seconds for a file that its index has never had.
     return Refuse(504, why) if is_page and now - at < _REFUSED_FOR else TryOnce(why)
 
 
@@ -194,7 +196,7 @@ def _is_fresh(request: Request, record: Record, settings: Settings, now: float) 
 
 
 def _is_insisted_on(request: Request, settings: Settings) -> bool:
-    """Return whether upstream is to be asked in any case: as a person wants it, or as nothing else can answer."""
+    """Return whether upstream must be asked even if the copy is fresh: a person wants it, or the scope demands it."""
     if privacy.must_be_asked(request):
         return True
     wish = request.headers.get("cache-control", "")

@@ -1,4 +1,4 @@
-"""After an answer: what it is worth, and what follows from that for the store, for the others, and for the client."""
+"""The verdict on an answer of upstream, and what follows for the store, for other processes, and for the client."""
 
 from __future__ import annotations
 
@@ -12,42 +12,43 @@ from cachedindex.options import CONFIRM_AFTER
 from cachedindex.rules import downloads, layout, pages, privacy
 
 _DOUBT_LIMIT = 86400.0
+"""Seconds after which a doubtful answer is believed in any case."""
 _DOUBTED_PROJECTS = 3
-"""Doubt about as many projects at once is the origin's fault, not theirs."""
-_FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""From this many doubted projects on, the cause is the origin, not the projects."""
+_ACCESS_DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
 @dataclass(frozen=True)
 class Replace:
-    """It is sound, and takes the place of the copy."""
+    """The answer is sound, and replaces the copy."""
 
 
 @dataclass(frozen=True)
 class Renew:
-    """The copy is still right."""
+    """Upstream confirms the copy."""
 
 
 @dataclass(frozen=True)
 class Remove:
-    """Upstream has it no more, and this has been confirmed."""
+    """Upstream no longer has it, and this has been confirmed."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """It may be a removal or an outage: the copy stays until it is confirmed."""
+    """The answer may mean a removal or an outage: the copy stays until the answer is confirmed."""
 
     why: str
     digest: str
-    """Of the doubtful answer, to know it again."""
+    """Of the doubtful answer, to recognize it."""
 
 
 @dataclass(frozen=True)
 class Reject:
-    """It cannot be what was asked for: the copy is better."""
+    """The answer cannot be the page or file that was asked for: the copy stays."""
 
     why: str
     fault: bool = False
@@ -56,7 +57,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class HandOver:
-    """It is for the client alone, and changes no copy."""
+    """The answer is for the client alone, and changes no copy."""
 
     why: str
     fault: bool = False
@@ -71,12 +72,12 @@ class Meaning:
 
     store: Literal["answer", "renewal", "removal", "nothing"]
     note: EventKind | None
-    """What the other processes of this host learn of the origin."""
+    """The event that is noted for the other processes of this host."""
     give: Literal["answer", "record", "copy"]
-    """Upstream's own answer; the record that is stored now; the copy as it was, stale."""
+    """Upstream's own answer; the record as it is stored now; or the copy as it was, stale."""
     why: str = ""
     is_down: bool = False
-    """Whether a client without a copy has to do without what the index may have."""
+    """Whether the index may have it, but does not deliver it: without a copy, the client goes without."""
     digest: str = ""
     """Of a doubtful answer."""
 
@@ -104,23 +105,23 @@ def meaning(  # noqa: PLR0911 - one for each verdict
 
 
 def _failure(request: Request, *, fault: bool) -> EventKind | None:
-    """Return what is noted of a fault: a file that fails is no failing index."""
+    """Return the event that a fault is noted as: a file that fails does not make its index a failing one."""
     return "failed" if fault and request.kind == "page" else None
 
 
 def judge(request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float) -> Verdict:
-    """Return what an answer is worth; `body` is there for what is read whole: a page, an `extends` file."""
+    """Return the verdict on an answer; `body` is empty unless it is read whole, as for a page and an `extends` file."""
     if answer.status == HTTPStatus.OK:
         verdict = _judge_body(request, record, answer, body, health, now)
         is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer)
-        return HandOver("it is not to be stored") if is_secret else verdict
+        return HandOver("it must not be stored") if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Renew()
-    # A redirect that is left at the end of the way leads nowhere, or in a circle.
+    # A redirect that nobody could follow: its target is missing, or it is part of a loop.
     is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or is_lost
     why = f"it answered {answer.status} {answer.reason}".rstrip()
-    if answer.status in _FINAL or record is None or privacy.exceeds(request, answer):
+    if answer.status in _ACCESS_DENIED or record is None or privacy.exceeds(request, answer):
         return HandOver(why, fault)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
@@ -148,7 +149,7 @@ def _judge_page(
         new = pages.read(request.url, media, body)
     except pages.NoIndexPage as error:
         return Reject(f"it answered with {error}")
-    # If neither a length, nor a last chunk, nor gzip shows that an answer is whole, the page has to.
+    # If neither a length, nor a last chunk, nor gzip shows that an answer is whole, its HTML has to.
     if not answer.completeness.ends and not pages.is_closed(media, body):
         return Reject("the answer was cut short")
     if record is None or new.status == "quarantined":  # PEP 792: installers must not be offered its files.
@@ -161,9 +162,9 @@ def _judge_page(
 
 
 def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, now: float) -> bool:
-    """Return whether a page is one that the index had before: by its serial, and as it offers nothing new.
+    """Return whether a page is one that the index had before: its serial is lower, and it offers nothing new.
 
-    For a day only: an index that was set up anew counts from the start (devpi#817 held on to its copies for ever).
+    For a day only: an index that was set up anew counts from the start (devpi#817 kept its copies for ever).
     """
     before, after = pages.serial(old, record.headers), pages.serial(new, answer.headers)
     if before is None or after is None or after >= before or now - record.checked >= _DOUBT_LIMIT:
@@ -174,13 +175,13 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
 def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Verdict:
     """Believe a doubtful answer once it was seen again later, if the origin gave sound answers for others in between.
 
-    After a day in any case: an origin may have no other page, and an index may drop most of what it has.
+    After a day, believe it in any case: an origin may have no other page, and an index may drop most of its projects.
     """
     since, seen = health.doubted.get(layout.subject(request), (now, digest))
     first = since if seen == digest else now
     waited = now - first
     sound_since = health.answered is not None and health.answered > first
-    projects_own = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
-    if waited < (CONFIRM_AFTER if projects_own else _DOUBT_LIMIT):
+    is_the_projects = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
+    if waited < (CONFIRM_AFTER if is_the_projects else _DOUBT_LIMIT):
         return Doubt(why, digest)
     return Remove("seen again") if digest.isdigit() else Replace()

@@ -1,6 +1,7 @@
-"""What a run remembers of look-ups that had no copy, so that it does not wait for the same answer again and again.
+"""The negative cache of a run: what it remembers of look-ups without a copy, so that it does not wait in vain again.
 
-For one run only, and not for long: a project that was missing a moment ago may have been uploaded since.
+For one run only, and not for long: a project that was missing a moment ago may have been uploaded since. Only attempts
+without any answer count as failed: an index may answer 500 for one project that it does not even have.
 """
 
 from __future__ import annotations
@@ -13,33 +14,33 @@ from cachedindex.model import Event, RunMemory
 
 def recall(events: Iterable[Event]) -> RunMemory:
     """Return the state that the events of one origin amount to."""
-    cold = RunMemory()
+    memory = RunMemory()
     for event in events:
-        cold = learn(cold, event)
-    return cold
+        memory = learn(memory, event)
+    return memory
 
 
-def learn(cold: RunMemory, event: Event) -> RunMemory:
+def learn(memory: RunMemory, event: Event) -> RunMemory:
     """Return the state after one more event; any answer shows that the origin is there."""
     if event.what == "failed":
-        return replace(cold, failed=(event.at, event.cause))
-    missing = {url: at for url, at in cold.missing.items() if url != event.url}
+        return replace(memory, failed=(event.at, event.cause))
+    missing = {url: at for url, at in memory.missing.items() if url != event.url}
     if event.what == "removed":
         missing[event.url] = event.at
     return RunMemory(missing=missing)
 
 
-def failed_since(cold: RunMemory, seconds: float, now: float) -> tuple[float, str] | None:
-    """Return when a look-up failed within the last seconds, and of what; a clock that ran back makes it none."""
-    return cold.failed if cold.failed and 0 <= now - cold.failed[0] < seconds else None
+def failed_since(memory: RunMemory, seconds: float, now: float) -> tuple[float, str] | None:
+    """Return when a look-up failed within these last seconds, and why; None if none did, or the clock was set back."""
+    return memory.failed if memory.failed and 0 <= now - memory.failed[0] < seconds else None
 
 
-def is_missing(cold: RunMemory, url: str, seconds: float, now: float) -> bool:
-    """Return whether the origin said within the last seconds that it has no such page."""
-    at = cold.missing.get(url)
+def is_missing(memory: RunMemory, url: str, seconds: float, now: float) -> bool:
+    """Return whether the origin said within these last seconds that it has no such page."""
+    at = memory.missing.get(url)
     return at is not None and 0 <= now - at < seconds
 
 
-def worth_noting(cold: RunMemory, event: Event) -> bool:
+def worth_noting(memory: RunMemory, event: Event) -> bool:
     """Return whether an event changes anything: in a healthy build nothing is written."""
-    return learn(cold, event) != cold
+    return learn(memory, event) != memory

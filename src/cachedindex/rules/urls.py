@@ -1,4 +1,4 @@
-"""URLs as an index uses them: what is asked for, the origin that is asked, the project that a page is about."""
+"""The parts of a URL of an index: credentials, origin, project, promised hash; and what of it may be shown."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Parts(NamedTuple):
-    """A URL taken apart into what is asked for, and what only the client is to know."""
+    """A URL, and the parts of it that are taken out because they are not sent, or are secret."""
 
     bare: str
     """Without user, password and fragment."""
     userinfo: str
-    """User and password, as they stand before the host; nothing if there are none."""
+    """User and password, as written before the host; empty if there are none."""
     sha256: str | None
-    """What the fragment promises (PEP 503)."""
+    """The digest that the fragment promises (PEP 503)."""
 
 
 def split(url: str) -> Parts:
@@ -30,12 +30,12 @@ def split(url: str) -> Parts:
 
 
 def bare(url: str) -> str:
-    """Return the URL without user, password and fragment: what is asked for."""
+    """Return the URL without user, password and fragment."""
     return split(url).bare
 
 
 def public(url: str) -> str:
-    """Return the URL without its query as well, which may be a secret: what may be stored and shown."""
+    """Return the URL as it may be stored and shown: without its query as well, which may be a secret."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -48,7 +48,7 @@ def origin(url: str) -> str:
 
 
 def index(page_url: str) -> str:
-    """Return where the index of a project page begins, with a slash at the end."""
+    """Return the URL of the index of a project page, with a slash at the end."""
     return public(page_url).rstrip("/").rpartition("/")[0] + "/"
 
 
@@ -74,7 +74,7 @@ def is_sha256(text: str) -> bool:
 
 
 def kind(url: str, accept: str, sha256: str | None) -> Kind:
-    """Return what a URL is asked as, by what the client says of it before anything has been fetched."""
+    """Return the kind of a request, as far as it is known before anything has been fetched."""
     if sha256:
         return "file"
     if "vnd.pypi.simple" in accept:

@@ -27,7 +27,7 @@ class Library:
     """The copy of requests and urllib3 that an adapter comes from."""
 
     def __init__(self, adapter: HTTPAdapter) -> None:
-        """Find it; CachedIndexError where the adapter comes from none."""
+        """Find the copy of an adapter; CachedIndexError if it comes from none."""
         bases = {cls.__module__: cls for cls in type(adapter).__mro__ if cls.__name__ == "HTTPAdapter"}
         home = next((name for name in bases if name.endswith("requests.adapters")), None)
         if home is None:
@@ -42,7 +42,7 @@ class Library:
         self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
 
     def chain(self, pick: Callable[[str], HTTPAdapter], cookies: Cookies, *, trust_env: bool) -> Hops:
-        """Return what follows redirects with the adapters that `pick` returns, as a session with this `trust_env`."""
+        """Return a follower of redirects, by the adapters that `pick` returns, as a session with this `trust_env`."""
         return self._chain(pick, cookies, self._jar(), trust_env)  # type: ignore[no-any-return]
 
     def response(self, adapter: HTTPAdapter, request: PreparedRequest, answer: Answer) -> Any:
@@ -53,7 +53,7 @@ class Library:
         raw = self._http_response(
             body=http_response(answer, request.method or "GET"),
             headers=headers,
-            # requests takes cookies from there.
+            # requests takes the cookies from it.
             original_response=getattr(getattr(source, "raw", None), "_original_response", None),
             status=answer.status,
             reason=answer.reason,
@@ -64,9 +64,9 @@ class Library:
             request_method=request.method,
             request_url=request.path_url,
         )
-        # HTTPAdapter's own: CacheControl's would store it once more.
+        # By HTTPAdapter's own method: CacheControl's would store it once more.
         response = self._http_adapter.build_response(adapter, last, raw)
-        # What a URL asks for within the answer holds for the URL at the end, too (RFC 9110, section 10.2.2).
+        # A URL's fragment holds for the URL at the end of its redirects, too (RFC 9110, section 10.2.2).
         fragment = urldefrag(request.url or "").fragment
         response.url = f"{answer.url}#{fragment}" if fragment and "#" not in answer.url else answer.url
         response.history = list(getattr(source, "history", ()))
@@ -80,7 +80,10 @@ class Library:
 
 
 class Hops:
-    """A look-up's way along its redirects, with requests' own rules of what to take along."""
+    """Follows the redirects of a look-up, by requests' own rules for headers and cookies.
+
+    So the deadline covers the whole chain, and only the answer at its end is judged.
+    """
 
     max_redirects = 30
     resolve_redirects: Any
@@ -102,7 +105,7 @@ class Hops:
         self._known = ""
 
     def follow(self, request: PreparedRequest, trust: str, options: Mapping[str, Any]) -> Response:
-        """Return the response at the end; `trust` is the first hop's, which no other may fall short of."""
+        """Return the response at the end; `trust` is how the first hop's peer is verified."""
         self._trust = trust
         self._known = str(request.headers.get("authorization", ""))
         first = self.send(request, **options)
@@ -113,7 +116,7 @@ class Hops:
         return response
 
     def onward(self, response: Response, request: PreparedRequest) -> PreparedRequest:
-        """Return what a session asks for after a redirect."""
+        """Return the request that a session sends after a redirect."""
         following: PreparedRequest = next(self.resolve_redirects(response, request, yield_requests=True))
         return following
 
@@ -145,7 +148,7 @@ class Raw:
         self._response = response
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, in whatever encoding they came."""
+        """Return the next bytes, still encoded."""
         data: bytes = self._response.raw.read(None if size < 0 else size, decode_content=False)
         return data
 
@@ -155,13 +158,13 @@ class Raw:
 
 
 def trust_of(adapter: Any, url: str, verify: Any) -> str:
-    """Return how the peer is verified, by asking the adapter itself: pip's for trusted hosts overrides `verify`."""
+    """Return how the peer is verified, by the adapter's own method: pip's for trusted hosts overrides `verify`."""
     if not url.lower().startswith("https:"):
         return "http"
     connection: Any = SimpleNamespace(cert_reqs=None)
     try:
         adapter.cert_verify(connection, url, verify, None)
-    except OSError:  # There is no such bundle: the client will say so when it asks.
+    except OSError:  # There is no such bundle: the client will fail and report it.
         return "unverified"
     if connection.cert_reqs == "CERT_NONE":
         return "unverified"

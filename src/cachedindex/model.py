@@ -76,7 +76,7 @@ class Request:
         return f"{self.url}#{scope}" if scope else self.url
 
     def within(self, scope: str) -> Request:
-        """Return the request with this scope in place of its credential."""
+        """Return the request with this scope in place of its credential, before it is stored, shown or reported."""
         return replace(self, identity=replace(self.identity, credential="", scope=scope))
 
 

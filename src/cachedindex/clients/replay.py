@@ -1,4 +1,4 @@
-"""Makes http.client's own response of an answer, so that a program can do with it whatever it does with one."""
+"""Makes http.client's own response of an answer, so that programs can use it like any other."""
 
 from __future__ import annotations
 

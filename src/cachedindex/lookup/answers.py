@@ -93,7 +93,7 @@ class Answers:
         self._add_outcome(lookup.request, "passed", why)
 
     def came_late(self, lookup: Lookup, seconds: float) -> None:
-        """Note that an answer was stored that came after its look-up had been served from the copy."""
+        """Note that an answer came and was stored after its look-up had been served from the copy."""
         self._add_outcome(lookup.request, "late", f"answers in {seconds:.1f} s")
 
     def _of_upstream(self, lookup: Lookup, exchange: Exchange) -> Answer:

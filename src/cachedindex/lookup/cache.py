@@ -86,7 +86,10 @@ class Cache:
 
     @contextmanager
     def refreshing(self, project: str) -> Iterator[None]:
-        """Have upstream asked for a project's pages in this thread, even if they are fresh."""
+        """Have upstream asked for a project's pages in this thread, even if they are fresh.
+
+        Then the project no longer counts as unasked, so that a client that backtracks does not ask again and again.
+        """
         self._given.forget_unasked(project)
         token = _insisted.set((*_insisted.get(), project))
         try:

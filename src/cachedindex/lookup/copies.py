@@ -72,6 +72,7 @@ class Copies:
                 if self._store.read_only and not self._store.private.is_own():
                     return request
                 return request.within(self._store.private.scope(request.identity.credential))
+            # Only without a public copy; and never fresh, so that it is served in an outage alone.
             if privacy.may_have_gained(request) and privacy.GAINED in self._store.scopes(request):
                 return request if self._store.get(request) else request.within(privacy.GAINED)
         except StoreUnavailable as problem:

@@ -52,7 +52,10 @@ class TryOnce:
 
 @dataclass(frozen=True)
 class AskOrChallenge:
-    """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy."""
+    """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy.
+
+    Upstream gets the timeout that it gets if there is a copy, since there is one.
+    """
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def decide(
         decision = _without_copy(request, settings, now, memory)
     else:
         decision = _with_copy(request, record, settings, now)
+    # pip's fast-deps and its resumed downloads send these; their answers are never whole, so none can be stored.
     is_part = request.method == "HEAD" or "range" in request.headers
     if is_part and isinstance(decision, (Revalidate, Fetch, TryOnce, AskOrChallenge)):
         return Pass("HEAD and range requests are answered from whole copies only")

@@ -31,7 +31,7 @@ def unlike(url: str, record: Record | None, content_type: str, body: bytes) -> s
 
 
 def _no_configuration(body: bytes) -> str | None:
-    """Return what a text is if it is no configuration, whose first line but comments begins a section; else None."""
+    """Return what a text is if it is no configuration, which begins with comments or a section; else None."""
     lines = (line.strip() for line in body.decode("utf-8", "replace").splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
     if _SECTION.match(first):

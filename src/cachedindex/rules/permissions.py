@@ -40,7 +40,7 @@ def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> Refusal | N
 
 
 def safest(mode: int, *, is_meant: bool) -> int:
-    """Return a new folder's mode without the bits for which it would be refused, whatever the umask left."""
+    """Return a new folder's mode without the bits for which it would be refused, which a umask may leave."""
     group = 0 if mode & stat.S_ISGID or is_meant else stat.S_IWGRP
     return stat.S_IMODE(mode) & ~(group | stat.S_IWOTH | stat.S_ISVTX)
 

@@ -26,7 +26,7 @@ def exact(specifiers: Sequence[tuple[str, str]]) -> str | None:
 
 
 def only(page: str, project: str, version: str) -> str | None:
-    """Return an HTML page without the links to files of other releases than `version`'s; None if it has none of that.
+    """Return an HTML page without the links to files of other releases; None if it has no file of `version`.
 
     Links in doubt stay: files whose names are built otherwise, and pre- and post-releases of the same release. So a
     client that wants this version chooses the same file as from the whole page.

@@ -13,8 +13,7 @@ from dataclasses import replace
 from cachedindex.model import Answer, Disclosure, Identity, Request
 
 GAINED = "gained"
-"""The scope of an answer to a credential that was added below our edge, where it is seen too late for a scope of its
-own."""
+"""The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
 
 _NEUTRAL_HEADERS = frozenset({
     "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type",
@@ -105,14 +104,14 @@ def trusted_less(trust: str, first: str) -> bool:
 def disclosed(names: Iterable[str], authorization: str, known: str) -> Disclosure:
     """Return what a request discloses as it leaves, given its header names in lower case and its Authorization.
 
-    The one that is `known` is no disclosure: the look-up began with it, and its scope is made of it.
+    The one that is `known` is no disclosure: the look-up began with it, and its scope depends on it.
     """
     added = set(names) - ADDED_HEADERS
     gained = "authorization" in added and authorization != known
     return Disclosure(other=revealing(added - {"authorization"}) is not None, gained=gained)
 
 
-# After the answer: what may be kept, and for whom?
+# After the answer: may it be stored, and under which scope?
 
 
 def exceeds(request: Request, answer: Answer) -> bool:

@@ -1,4 +1,7 @@
-"""The hook in an environment: its files, how they are installed and removed, and what is in place."""
+"""The hook in an environment: its files, how they are installed and removed, and what is in place.
+
+The files hold the path of the hook, so that an upgrade of cachedindex needs no new installation.
+"""
 
 from __future__ import annotations
 

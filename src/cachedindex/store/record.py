@@ -1,4 +1,7 @@
-"""A record as bytes and back; bytes that do not verify are no record."""
+"""A record as bytes and back; bytes that do not verify are no record.
+
+The first line verifies the header, and the header the body, so that one wrong bit anywhere makes a miss.
+"""
 
 from __future__ import annotations
 

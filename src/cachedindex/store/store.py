@@ -96,7 +96,10 @@ class Store:
         return self._tree(request).record_path(request, stored.form).relative_to(self.root).as_posix()
 
     def expire(self, name: str) -> None:
-        """Have a record revalidated before its time; a record that is gone needs no change."""
+        """Have a record revalidated before its time; a record that is gone needs no change.
+
+        It is not deleted, since an outage must still find it.
+        """
         if self.read_only:
             return
         path = self.root / name

@@ -99,6 +99,9 @@ def _cut(search: Search, answer: Answer) -> Answer:
 
 
 def _no_projects(request: Request) -> Answer:
-    """Return an empty list of projects: buildout asks for the list next, which would wait, or be tens of megabytes."""
+    """Return an empty list of projects: buildout asks for the list next, which would wait, or be tens of megabytes.
+
+    Only if the search got no answer for its page: after a 404, upstream is asked for the list, as without us.
+    """
     headers = {"content-type": "text/html; charset=utf-8", "content-length": str(len(_NO_PROJECTS))}
     return Answer(HTTPStatus.OK, "OK", request.url, headers, BytesIO(_NO_PROJECTS))

@@ -175,6 +175,8 @@ class Record:
     """The representation that was asked for: "json" or "html"; empty for anything but a page."""
     expired: bool = False
     """Whether it is expired before its time, since a run that it was served to has failed."""
+    barred: bool = False
+    """Whether upstream has answered 401 since to a client of this scope: it is served to no such client any more."""
 
 
 EventKind = Literal["failed", "answered", "probing", "doubted", "removed"]
@@ -192,6 +194,18 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Doubted:
+    """A URL whose latest answer may be a removal or an outage."""
+
+    first: float
+    """When the first doubtful answer came, in seconds since the epoch."""
+    since: float
+    """Since when they have all been the same."""
+    digest: str
+    """Of the latest one."""
+
+
+@dataclass(frozen=True)
 class Health:
     """What this host remembers of one origin; the fold of its events."""
 
@@ -205,8 +219,8 @@ class Health:
     """When a process began to probe, and the token by which it recognizes that it was the first."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
-    doubted: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    """URLs whose latest answer may be a removal or an outage: since when, and that answer's digest."""
+    doubted: Mapping[str, Doubted] = field(default_factory=dict)
+    """By URL."""
     answered: float | None = None
     """When a URL last gave a sound answer while another one was in doubt."""
 

@@ -49,7 +49,9 @@ def request_of(
     parts = urls.split(url)
     lower = {name.lower(): value for name, value in headers.items()}
     kind = urls.kind(parts.bare, lower.get("accept", ""), parts.sha256)
-    authorization = lower.pop("authorization") if privacy.is_lasting(lower.get("authorization", "")) else ""
+    authorization = lower.get("authorization", "")
+    if authorization:
+        authorization = lower.pop("authorization") if privacy.is_lasting(authorization) else ""
     identity = Identity(privacy.credential(parts.userinfo, authorization, certificate))
     return Request(method, parts.bare, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 

@@ -81,6 +81,8 @@ class Upstream:
             return Exchange(answer, means, renewed, self._problem(lambda: self._store.put(request, renewed)))
         if means.store == "removal":
             return Exchange(answer, means, problem=self._problem(lambda: self._store.remove(request)))
+        if means.store == "bar":
+            return Exchange(answer, means, problem=self._problem(lambda: self._store.bar(request)))
         return Exchange(answer, means)
 
     def _teed(self, request: Request, answer: Answer, asked: float, means: Meaning) -> Exchange:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from cachedindex.model import Event, Health
+from cachedindex.model import Doubted, Event, Health
 from cachedindex.options import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
 
 _MEMORY = 2 * 86400.0
@@ -39,10 +39,9 @@ def learn(health: Health, event: Event) -> Health:
         return health if _is_probed(health, event.at) else replace(health, probing=(event.at, event.cause))
     if event.what == "removed":
         return replace(health, doubted={url: seen for url, seen in health.doubted.items() if url != event.url})
-    since, digest = health.doubted.get(event.url, (event.at, event.cause))
-    return replace(
-        health, doubted={**health.doubted, event.url: (since if digest == event.cause else event.at, event.cause)}
-    )
+    known = health.doubted.get(event.url, Doubted(event.at, event.at, event.cause))
+    since = known.since if known.digest == event.cause else event.at
+    return replace(health, doubted={**health.doubted, event.url: Doubted(known.first, since, event.cause)})
 
 
 def admit(health: Health, url: str, now: float) -> Admission:

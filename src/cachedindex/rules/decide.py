@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from cachedindex.model import Health, Record, Request, RunMemory, number
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
-from cachedindex.rules import accept, layout, privacy, run_memory, urls
+from cachedindex.rules import accept, downloads, layout, privacy, run_memory, urls
 
 _LONGEST_LIFETIME = 600.0
 """Seconds that upstream's max-age counts at most: people notice a page that is outdated for longer."""
@@ -113,15 +114,17 @@ def decide(
 
 
 def lifetime(record: Record, settings: Settings) -> float:
-    """Return for how many seconds after its last check a page is fresh (RFC 9111, section 4.2.1)."""
+    """Return for how many seconds after its last check a record is fresh (RFC 9111, section 4.2.1).
+
+    A download is fresh for as long as it says itself: its address is its version's, so that nobody waits for a change.
+    """
+    if record.page is None and downloads.is_distribution(record.url):
+        return _said_lifetime(record) or 0.0
     if settings.index_ttl is not None:
         return settings.index_ttl
-    control = record.headers.get("cache-control", "").lower()
-    if "no-cache" in control or "no-store" in control:
-        return 0.0
-    said = re.search(r"max-age\s*=\s*\"?(\d+)", control)
-    if said:
-        return min(max(float(said[1]) - _age_header(record), 0.0), _LONGEST_LIFETIME)
+    said = _said_lifetime(record)
+    if said is not None:
+        return min(said, _LONGEST_LIFETIME)
     return 0.0 if _validators(record) else _DEFAULT_LIFETIME
 
 
@@ -194,7 +197,9 @@ def _is_preferred(request: Request, record: Record) -> bool:
 
 
 def _is_fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
-    if request.kind != "page" or record.expired or not _is_preferred(request, record):
+    if record.expired or not _is_preferred(request, record):
+        return False
+    if request.kind != "page" and not downloads.is_distribution(record.url):
         return False
     return -CLOCK_SKEW <= now - record.checked < lifetime(record, settings)
 
@@ -224,5 +229,17 @@ def _validators(record: Record) -> dict[str, str]:
     return {name: record.headers[source] for name, source in pairs.items() if source in record.headers}
 
 
-def _age_header(record: Record) -> float:
-    return float(number(record.headers.get("age", "")) or 0)
+def _said_lifetime(record: Record) -> float | None:
+    """Return for how many seconds upstream itself says that an answer is good; None if it says nothing."""
+    headers = record.headers
+    control = headers.get("cache-control", "").lower()
+    if "no-cache" in control or "no-store" in control:
+        return 0.0
+    if said := re.search(r"max-age\s*=\s*\"?(\d+)", control):
+        return max(float(said[1]) - float(number(headers.get("age", "")) or 0), 0.0)
+    if "expires" not in headers:
+        return None
+    try:
+        return max(parsedate_to_datetime(headers["expires"]).timestamp() - record.checked, 0.0)
+    except (ValueError, OverflowError):  # Whatever cannot be read has expired (RFC 9111, section 5.3).
+        return 0.0

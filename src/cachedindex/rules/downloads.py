@@ -16,6 +16,11 @@ def is_configuration(url: str) -> bool:
     return urlsplit(url).path.lower().endswith(".cfg")
 
 
+def is_distribution(url: str) -> bool:
+    """Return whether a URL is an archive's, whose name has its version, so that it hardly ever changes."""
+    return _ARCHIVE.search(urlsplit(url).path.lower()) is not None
+
+
 def unlike(url: str, record: Record | None, content_type: str, body: bytes) -> str | None:
     """Return what an answer is if it cannot be the download, as the page of a login portal cannot; else None.
 
@@ -27,7 +32,7 @@ def unlike(url: str, record: Record | None, content_type: str, body: bytes) -> s
         return None
     if record:
         return None if "html" in record.headers.get("content-type", "").lower() else "HTML, which the copy is not"
-    return "HTML" if _ARCHIVE.search(urlsplit(url).path.lower()) else None
+    return "HTML" if is_distribution(url) else None
 
 
 def _no_configuration(body: bytes) -> str | None:

@@ -7,15 +7,14 @@ from http import HTTPStatus
 from typing import Literal
 
 from cachedindex.errors import assert_never
-from cachedindex.model import Answer, EventKind, Health, Record, Request
+from cachedindex.model import Answer, Doubted, EventKind, Health, Record, Request
 from cachedindex.options import CONFIRM_AFTER
-from cachedindex.rules import downloads, layout, pages, privacy
+from cachedindex.rules import downloads, layout, pages, privacy, urls
 
 _DOUBT_LIMIT = 86400.0
 """Seconds after which a doubtful answer is believed in any case."""
 _DOUBTED_PROJECTS = 3
 """From this many doubted projects on, the cause is the origin, not the projects."""
-_ACCESS_DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
@@ -56,6 +55,13 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """It is refused to everybody who asks like this: the copy is not served to them any more, outage or not."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class HandOver:
     """The answer is for the client alone, and changes no copy."""
 
@@ -63,14 +69,14 @@ class HandOver:
     fault: bool = False
 
 
-Verdict = Replace | Renew | Remove | Doubt | Reject | HandOver
+Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | HandOver
 
 
 @dataclass(frozen=True)
 class Meaning:
     """What follows from an answer."""
 
-    store: Literal["answer", "renewal", "removal", "nothing"]
+    store: Literal["answer", "renewal", "removal", "bar", "nothing"]
     note: EventKind | None
     """The event that is noted for the other processes of this host."""
     give: Literal["answer", "record", "copy"]
@@ -98,6 +104,8 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("nothing", "doubted", instead, why, digest=digest)
         case Reject(why, fault):
             return Meaning("nothing", _failure(request, fault=fault), instead, why, is_down=True)
+        case Bar(why):
+            return Meaning("bar", None, "answer", why)
         case HandOver(why, fault):
             return Meaning("nothing", _failure(request, fault=fault), "answer", why, is_down=fault)
         case _:
@@ -121,11 +129,24 @@ def judge(request: Request, record: Record | None, answer: Answer, body: bytes, 
     is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or is_lost
     why = f"it answered {answer.status} {answer.reason}".rstrip()
-    if answer.status in _ACCESS_DENIED or record is None or privacy.exceeds(request, answer):
+    if record is None or privacy.exceeds(request, answer):
         return HandOver(why, fault)
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return _judge_refusal(request, answer, why, health, now)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
     return Reject(why, fault)
+
+
+def _judge_refusal(request: Request, answer: Answer, why: str, health: Health, now: float) -> Verdict:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        # A proxy that wants another password of its own says it in the index's name (tinyproxy).
+        is_proxys = bool(request.route.proxy) and urls.is_plain(request.url)
+        return HandOver(why) if is_proxys else Bar(why)
+    if privacy.is_anybodys(request):
+        # Nobody's right was revoked, as nobody had shown any (tuna#2603): one project is a policy, many are an outage.
+        return _doubt(request, why, str(answer.status), health, now)
+    return HandOver(why)
 
 
 def _judge_body(
@@ -158,7 +179,11 @@ def _judge_page(
     if _is_older(record, old, answer, new, now):
         return Reject("it answered with an older page")
     lost = pages.lost(old, new)
-    return _doubt(request, lost, pages.digest(new), health, now) if lost else Replace()
+    if lost is None or pages.gains(
+        old, new, request.url
+    ):  # A living index may list its newest files only (vllm#17804).
+        return Replace()
+    return _doubt(request, lost, pages.digest(new), health, now)
 
 
 def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, now: float) -> bool:
@@ -177,11 +202,11 @@ def _doubt(request: Request, why: str, digest: str, health: Health, now: float) 
 
     After a day, believe it in any case: an origin may have no other page, and an index may drop most of its projects.
     """
-    since, seen = health.doubted.get(layout.subject(request), (now, digest))
-    first = since if seen == digest else now
-    waited = now - first
-    sound_since = health.answered is not None and health.answered > first
+    known = health.doubted.get(layout.subject(request), Doubted(now, now, digest))
+    since = known.since if known.digest == digest else now
+    sound_since = health.answered is not None and health.answered > since
     is_the_projects = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
-    if waited < (CONFIRM_AFTER if is_the_projects else _DOUBT_LIMIT):
+    is_confirmed = is_the_projects and now - since >= CONFIRM_AFTER
+    if not is_confirmed and now - known.first < _DOUBT_LIMIT:
         return Doubt(why, digest)
     return Remove("seen again") if digest.isdigit() else Replace()

@@ -28,6 +28,8 @@ _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
 _LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.IGNORECASE)
 _META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)
+_DOCUMENT = re.compile(r"<(?:html|body|title|h1)\b", re.IGNORECASE)
+_ACTIVE = re.compile(r"<(?:form|input|script|iframe|frame|object)\b|http-equiv\s*=\s*[\"']?refresh", re.IGNORECASE)
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
@@ -135,6 +137,14 @@ def lost(old: Page, new: Page) -> str | None:
     return f"it lists {new.projects} projects of {old.projects}" if new.projects * 2 < old.projects else None
 
 
+def gains(old: Page, new: Page, page_url: str) -> bool:
+    """Return whether a page lists a file of its own project that the older one lacks; of a page of none, any file."""
+    before, now = ({link.filename for link in page.links} for page in (old, new))
+    prefix = f"{urls.project(page_url)}-"
+    own = {name for name in before | now if urls.normalized(name).startswith(prefix)}
+    return bool((now - before) & own if before & own else now - before)
+
+
 def digest(page: Page) -> str:
     """Return a digest of what a page lists; its text is no measure, as many indexes write the time into it."""
     return sha256(repr((sorted(link.filename for link in page.links), page.projects)).encode()).hexdigest()
@@ -188,12 +198,23 @@ def _read_html(url: str, text: str, final: str) -> Page:
     anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
     found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
     projects = 0 if found else _projects(start, anchors)
-    if not found and not projects and not _PEP_503.search(text):
+    if not found and not projects and not _PEP_503.search(text) and not _lists_nothing(start, text, anchors):
         raise NoIndexPage("HTML, but no index page")
     if _is_anothers(url, text, found):
         raise NoIndexPage("another project's page")
     last = _SERIAL.search(text)
     return Page(found, projects, _status(text), number(last[1]) if last else None)
+
+
+def _lists_nothing(start: str, text: str, anchors: Iterable[Mapping[str, str]]) -> bool:
+    """Return whether HTML is a page without distributions: of an index, a folder, a project that was emptied.
+
+    A portal's or a login page asks for something, runs something, or leads elsewhere.
+    """
+    if not _DOCUMENT.search(text) or _ACTIVE.search(text):
+        return False
+    targets = [_joined(start, anchor["href"]) for anchor in anchors if "href" in anchor]
+    return all(target and urls.origin(target) == urls.origin(start) for target in targets)
 
 
 def _status(text: str) -> str:

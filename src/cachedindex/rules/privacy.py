@@ -29,7 +29,7 @@ _TRUST = ("http", "unverified", "ca", "tls")
 """How far a peer is verified, the least first."""
 _STORED_HEADERS = (
     "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
-    "x-pypi-last-serial",
+    "expires",    "x-pypi-last-serial",
 )  # fmt: skip
 _LATER_VERSION = re.compile(r"vnd\.pypi\.simple\.v(?!1\+)")
 """A version of the index API that a client of version 1 must not be given (PEP 691)."""
@@ -62,6 +62,11 @@ def unscoped(request: Request) -> str | None:
     if header:
         return f"{header} may be a credential, or change the answer"
     return "a query may be a secret, or a signature that expires" if "?" in request.url else None
+
+
+def is_anybodys(request: Request) -> bool:
+    """Return whether a request shows nothing that upstream could revoke."""
+    return not request.identity.scope and not request.identity.shared
 
 
 def opened(request: Request) -> Request:

@@ -40,6 +40,11 @@ def public(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
+def is_plain(url: str) -> bool:
+    """Return whether the URL is asked without TLS, so that a proxy on the way sees and answers the request."""
+    return urlsplit(url).scheme == "http"
+
+
 def origin(url: str) -> str:
     """Return scheme, host and port, in lower case and without a default port."""
     parts = urlsplit(url)

@@ -29,6 +29,8 @@ def encode(record: Record) -> bytes:
         "form": record.form,
         "expired": record.expired,
     }
+    if record.barred:  # A field that release 0.1.0 does not know: it has to take the record for none.
+        fields["barred"] = True
     header = json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
     return b"%s %s\n%s\n%s" % (_MAGIC, sha256(header).hexdigest().encode(), header, record.page or b"")
 
@@ -87,7 +89,7 @@ def _record(fields: dict[str, Any], body: bytes) -> Record | None:
             "form": str(form),
             "expired": bool(expired),
             **more,
-        } if not more:
+        } if more in ({}, {"barred": True}):
             return Record(
                 url=url,
                 final=final,
@@ -100,5 +102,6 @@ def _record(fields: dict[str, Any], body: bytes) -> Record | None:
                 page=body if has_body else None,
                 form=form,
                 expired=expired,
+                barred=bool(more),
             )
     return None

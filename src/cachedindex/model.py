@@ -69,12 +69,6 @@ class Request:
     aside: str = ""
     """Why the cache leaves the request to the client, if the headers do not show it: a body, another encoding."""
 
-    @property
-    def remembered_as(self) -> str:
-        """The name of this look-up in a health log; another credential may have been answered otherwise."""
-        scope = self.identity.scope
-        return f"{self.url}#{scope}" if scope else self.url
-
     def within(self, scope: str) -> Request:
         """Return the request with this scope in place of its credential, before it is stored, shown or reported."""
         return replace(self, identity=replace(self.identity, credential="", scope=scope))

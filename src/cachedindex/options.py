@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
+from urllib.parse import unquote
 
 MAX_FAILS = 2
 FAIL_WINDOW = 60.0
@@ -27,6 +28,7 @@ _UNITS = {
     "d day days": 86400,
     "w week weeks": 604800,
 }
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _SECONDS = {name: float(size) for names, size in _UNITS.items() for name in (names.split() or [""])}
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
           "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
@@ -105,12 +107,19 @@ def _missing(text: str) -> str:
 
 
 def _prefix(text: str) -> str:
-    """Return the URL of an index, without credentials and with a slash at its end."""
+    """Return the URL of an index as `_comparable` does, with a slash at its end."""
     url = text.strip()
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url, re.IGNORECASE):
         raise ValueError("write the URL of an index, as in https://index.example/simple/")
+    return f"{_comparable(url).rstrip('/')}/"
+
+
+def _comparable(url: str) -> str:
+    """Return a URL in the one spelling that all of its spellings share (RFC 3986, section 6.2), without credentials."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/"
+    host, _, path = rest.partition("/")
+    scheme, host = scheme.lower(), host.rpartition("@")[2].lower()
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}/{unquote(path)}"
 
 
 def _folder(text: str) -> str:
@@ -155,7 +164,8 @@ class Settings:
 
     def for_url(self, url: str) -> Settings:
         """Return the settings for a URL: those of the index with the longest URL that it begins with."""
-        mine = [(start, values) for start, values in self.indexes if f"{url}/".startswith(start)]
+        asked = f"{_comparable(url)}/"
+        mine = [(start, values) for start, values in self.indexes if asked.startswith(start)]
         return replace(self, **dict(max(mine, key=lambda index: len(index[0]))[1])) if mine else self
 
 

@@ -326,6 +326,15 @@ def test_an_adapter_that_is_none_of_requests_is_left_alone(
     assert "the build continues without the cache" in caplog.text
 
 
+def test_a_redirect_to_a_port_out_of_range_is_the_clients_own_error(
+    open_session: Open, index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    index.fault(faults.redirect("http://127.0.0.1:99999/simple/alpha/"), "^/simple/alpha/")
+    with pytest.raises(requests.exceptions.InvalidURL):
+        open_session().get(f"{index.url}alpha/")
+    assert caplog.text == ""
+
+
 def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, index: Index) -> None:
     """Pages and files often come from two hosts, and each gets an adapter."""
     pages, files = open_session(), open_session()

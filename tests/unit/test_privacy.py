@@ -40,6 +40,9 @@ def test_how_much_a_peer_is_trusted(trust: str, first: str, less: bool) -> None:
         (replace(PAGE, headers={"private-token": "x"}), "private-token may be a credential"),
         (replace(PAGE, headers={"x-forwarded-user": "x"}), "x-forwarded-user may be a credential"),
         (replace(PAGE, url=f"{URL}?token=x"), "a query may be a secret"),
+        (replace(PAGE, headers={"host": "index.example"}), None),
+        (replace(PAGE, headers={"host": "INDEX.EXAMPLE"}), None),
+        (replace(PAGE, headers={"host": "other.example"}), "it names another host"),
     ],
 )
 def test_for_which_request_nothing_can_be_kept(request_: Request, why: str | None) -> None:

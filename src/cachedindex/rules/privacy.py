@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
+from cachedindex.rules import urls
 
 GAINED = "gained"
 """The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
@@ -59,6 +60,8 @@ def unscoped(request: Request) -> str | None:
     header = revealing(request.headers)
     if request.identity.credential:
         return "asked with credentials"
+    if request.headers.get("host") and not urls.is_host_of(request.headers["host"], request.url):
+        return "it names another host than its URL, whose pages may differ"
     if header:
         return f"{header} may be a credential, or change the answer"
     return "a query may be a secret, or a signature that expires" if "?" in request.url else None

@@ -48,8 +48,18 @@ def is_plain(url: str) -> bool:
 def origin(url: str) -> str:
     """Return scheme, host and port, in lower case and without a default port."""
     parts = urlsplit(url)
-    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    try:
+        number = parts.port
+    except ValueError:  # It is out of range: a redirect may lead there, and the client says so when it asks.
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+    port = "" if number in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{number}"
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def is_host_of(header: str, url: str) -> bool:
+    """Return whether a Host header names the host of a URL, with its port or without."""
+    netloc = urlsplit(url).netloc.rpartition("@")[2].lower()
+    return header.strip().lower() in (netloc, netloc.rpartition(":")[0] or netloc)
 
 
 def index(page_url: str) -> str:

@@ -10,7 +10,7 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, cast
@@ -217,7 +217,7 @@ def proxy_of(req: urllib.request.Request) -> str:
 
 def answer_from(asked: Request, native: Any) -> Answer:
     """Return a response of urllib as an answer; a page's body is read."""
-    headers = {name.lower(): value for name, value in native.headers.items()}
+    headers = _joined(native.headers.items())
     reason = native.msg if isinstance(native.msg, str) else native.reason
     answer = Answer(native.status, str(reason), native.url, headers, native, native=Native(native))
     if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
@@ -229,6 +229,15 @@ def answer_from(asked: Request, native: Any) -> Answer:
         return Whole(page, len(page))
 
     return with_page(asked, answer, read)
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by lower-case name; several of one name are one list (RFC 9110, section 5.3), but for cookies."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers and key != "set-cookie" else value
+    return headers
 
 
 def _response(answer: Answer, method: str) -> Any:

@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
@@ -107,6 +107,12 @@ def unzipped(data: bytes) -> Whole:
             return Whole(data, len(data), cut=True, encoded=True)
         complete, rest = decoder.eof, decoder.unused_data
     return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
+
+
+def searched_pages(project: str, find_links: Iterable[object]) -> list[str]:
+    """Return the last segments of the pages in which a search looks: the project's in each index, and find-links."""
+    links = [str(link) for link in find_links]
+    return [project, *(urls.project(link) for link in links if link.startswith(("http://", "https://")))]
 
 
 def cause(error: BaseException) -> str:

@@ -98,6 +98,14 @@ def _names(text: str) -> tuple[str, ...]:
     return words
 
 
+def _store(text: str) -> str:
+    """Return the word for what is stored of an index."""
+    word = text.strip().lower()
+    if word not in ("auto", "always", "never"):
+        raise ValueError("write auto, always or never")
+    return word
+
+
 def _missing(text: str) -> str:
     """Return "warn" or "fail"."""
     word = text.strip().lower()
@@ -143,6 +151,8 @@ class Settings:
     """Seconds after the end of its time to live in which a copy may be served stale (RFC 5861)."""
     negative: float = 60.0
     """Seconds of the negative cache: a run remembers a 404, and a look-up without a copy that was not answered."""
+    store: Literal["auto", "always", "never"] = "auto"
+    """Whether an index's `no-store` is honoured, or overridden; or nothing of it is stored."""
     missing_index: Literal["warn", "fail"] = "warn"
     """What to do if an index is down, no copy of its page of a project is stored, and another index has the project."""
     offline: bool = False
@@ -183,6 +193,7 @@ OPTIONS: Mapping[str, Option] = {
     "timeout": Option(_positive, "how long upstream may take if a copy could be served instead (3 s)"),
     "stale-if-error": Option(_staleness, "how long after its time to live a copy is of use (30 d, never, unlimited)"),
     "negative": Option(duration, "how long a run remembers that an index lacks a page, or is down (60 s)"),
+    "store": Option(_store, "auto, always or never: whether what the index says of storing counts (auto)"),
     "missing-index": Option(_missing, "warn or fail if an index that is down may have a needed project (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(_names, "ask upstream for these projects, or :all:, even if a page is fresh"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -763,3 +764,32 @@ def test_a_bug_of_ours_is_not_hidden_here(world: World) -> None:
     world.reply = lambda: None  # type: ignore[assignment, return-value]
     with pytest.raises(AttributeError):
         world.get()
+
+
+NO_STORE = {"cache_control": "max-age=0, must-revalidate, no-cache, no-store"}
+
+
+@pytest.mark.parametrize(
+    ("store", "headers", "kept"),
+    [
+        ("auto", NO_STORE, False),
+        ("always", NO_STORE, True),
+        ("auto", {**NO_STORE, "x_devpi_serial": "7"}, True),
+        ("never", {**NO_STORE, "x_devpi_serial": "7"}, False),
+        ("never", {}, False),
+    ],
+)
+def test_a_page_that_is_not_to_be_stored_serves_in_an_outage_if_an_option_or_devpi_says_so(
+    tmp_path: Path, store: Any, headers: dict[str, str], kept: bool
+) -> None:
+    world = World(tmp_path, Settings(timeout=30.0, store=store))
+    world.reply = lambda: world.answer(GOOD, **headers)
+    for _ in range(2):
+        world.get()
+    assert len(world.asked) == 2, "it is asked for each time"
+    world.reply = world.fail
+    if kept:
+        assert world.get() == (GOOD, "stale")
+    else:
+        with pytest.raises(UpstreamFailed):
+            world.cache.answer(PAGE, world.send)

@@ -209,7 +209,9 @@ class Cache:
         """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
         origin = self._upstream.origin(lookup.request)
         try:
-            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=True)
+            exchange = self._upstream.ask(
+                origin, lookup.record, validators, send, patient=True, store=lookup.settings.store
+            )
         except UpstreamFailed as failure:
             origin.failed(failure.cause, with_copy=False)
             self._answers.failed(lookup, failure.cause)
@@ -247,7 +249,9 @@ class Cache:
             return allowed(replace(health, took=max(health.took, origin.health().took)))
 
         def work() -> Exchange:
-            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=False)
+            exchange = self._upstream.ask(
+                origin, lookup.record, validators, send, patient=False, store=lookup.settings.store
+            )
             announced = exchange.answer.announced
             return drained(exchange) if announced is not None and announced <= _SMALL else exchange
 

@@ -35,7 +35,14 @@ class Upstream:
         return Origin(request, self._origins)
 
     def ask(
-        self, origin: Origin, record: Record | None, validators: Mapping[str, str], send: Send, *, patient: bool
+        self,
+        origin: Origin,
+        record: Record | None,
+        validators: Mapping[str, str],
+        send: Send,
+        *,
+        patient: bool,
+        store: privacy.Storing = "auto",
     ) -> Exchange:
         """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed as `send` does.
 
@@ -53,7 +60,8 @@ class Upstream:
             answer = replace(answer, body=BytesIO(body))
         health, now = origin.health(), self._clock()
         may_stand_in = record is not None and not patient
-        means = meaning(request, judge(request, record, answer, body, health, now), copy=may_stand_in)
+        verdict = judge(request, record, answer, body, health, now, store)
+        means = meaning(request, verdict, copy=may_stand_in)
         self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)

@@ -117,11 +117,19 @@ def _failure(request: Request, *, fault: bool) -> EventKind | None:
     return "failed" if fault and request.kind == "page" else None
 
 
-def judge(request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float) -> Verdict:
+def judge(
+    request: Request,
+    record: Record | None,
+    answer: Answer,
+    body: bytes,
+    health: Health,
+    now: float,
+    store: privacy.Storing = "auto",
+) -> Verdict:
     """Return the verdict on an answer; `body` is empty unless it is read whole, as for a page and an `extends` file."""
     if answer.status == HTTPStatus.OK:
         verdict = _judge_body(request, record, answer, body, health, now)
-        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer)
+        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, store)
         return HandOver("it must not be stored") if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Renew()

@@ -130,13 +130,17 @@ class IndexAdapter(BaseAdapter):
         dropped = () if self._heeds_max_age else ("cache-control",)
         if "cookie" in request.headers and self._are_anybodys(request):
             dropped = (*dropped, "cookie")
+        trust = trust_of(self._inner, url, options["verify"])
+        aside = "it has a body" if request.body else ""
+        if trust == "unknown":  # Nothing stored may stand for what the client would refuse.
+            aside = "how its peer is verified is not known"
         asked = request_of(
             request.method or "GET",
             url,
             {name: str(value) for name, value in request.headers.items() if name.lower() not in dropped},
-            trust=trust_of(self._inner, url, options["verify"]),
+            trust=trust,
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
-            aside="asked with a body" if request.body else "",
+            aside=aside,
             certificate=_certificate(options["cert"]),
         )
         if asked.aside or asked.method not in _SILENT or privacy.unscoped(asked):

@@ -23,7 +23,15 @@ class NotAsked(CachedIndexError):
 
 
 class DeadlinePassed(CachedIndexError):
-    """Work under a deadline was not done in time; it goes on, and nobody waits for it any more."""
+    """Work under a deadline was not done in time; it goes on, and nobody waits for it any more.
+
+    `url` and `connected` are as in UpstreamFailed.
+    """
+
+    def __init__(self, text: str, *, url: str = "", connected: bool = True) -> None:
+        super().__init__(text)
+        self.url = url
+        self.connected = connected
 
 
 class CopyLost(CachedIndexError):
@@ -34,14 +42,26 @@ class UpstreamFailed(CachedIndexError):
     """Upstream gave no answer: refused, broke off, ran into the client's own timeout, or into ours.
 
     `original` is the client's own exception object, which is what the client gets when no copy can stand in; `hops` are
-    its own responses that redirected it before.
+    its own responses that redirected it before. `url` is what was asked for when it failed, which a redirect may have
+    led to; nothing stands for the request's own URL. If it was not `connected`, no index of that origin could have
+    answered.
     """
 
-    def __init__(self, cause: str, original: Exception | None = None, hops: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        cause: str,
+        original: Exception | None = None,
+        hops: Sequence[Any] = (),
+        *,
+        url: str = "",
+        connected: bool = True,
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.original = original
         self.hops = hops
+        self.url = url
+        self.connected = connected
 
 
 class IndexMissing(CachedIndexError):

@@ -177,7 +177,7 @@ class Record:
     """Whether it is to be asked for again before its time, as a run that it was served to has failed."""
 
 
-EventKind = Literal["failed", "answered", "probing", "doubted", "removed"]
+EventKind = Literal["failed", "unreachable", "limited", "answered", "probing", "doubted", "removed"]
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,12 @@ class Event:
     url: str
     cause: str = ""
     took: float = 0.0
+    """Seconds of an answer; of a limit, the seconds for which it is to be left alone."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """What this host remembers of one origin; the fold of its events."""
+    """What this host remembers of one repository, or of an origin as a whole; the fold of its events."""
 
     failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """For each URL: when it failed last, and of what."""
@@ -203,6 +204,8 @@ class Health:
     """How many seconds it stays open before a probe."""
     probing: tuple[float, str] | None = None
     """When somebody began to probe, and the token that tells whether it was this process."""
+    limited: tuple[float, str] | None = None
+    """Until when it asked to be left alone, and what it answered."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
     doubted: Mapping[str, tuple[float, str]] = field(default_factory=dict)
@@ -215,8 +218,9 @@ class Health:
 class RunMemory:
     """What a run remembers of an origin's look-ups that had no copy; the fold of their events."""
 
-    failed: tuple[float, str] | None = None
-    """When one failed after all the client's patience, and of what; None where a later one was answered."""
+    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    """For each repository, or "" for the origin as a whole: when a look-up failed after all the client's patience, and
+    of what, if no later one was answered."""
     missing: Mapping[str, float] = field(default_factory=dict)
     """URLs that the origin said it does not have, and when."""
 

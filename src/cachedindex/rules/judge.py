@@ -9,14 +9,15 @@ from typing import Literal
 from cachedindex.errors import assert_never
 from cachedindex.model import Answer, EventKind, Health, Record, Request
 from cachedindex.options import CONFIRM_AFTER
-from cachedindex.rules import downloads, layout, pages, privacy
+from cachedindex.rules import downloads, layout, limits, pages, privacy, urls
 
 _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3
 """Doubt about as many projects at once is the origin's fault, not theirs."""
 _FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+_FAULTS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.TOO_MANY_REQUESTS)
+"""Failures that are no 5xx."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Reject:
 
     why: str
     fault: bool = False
-    """Whether it counts as a failure of the origin."""
+    """Whether it counts as a failure of whatever answered."""
+    wait: float = 0.0
+    """Seconds for which it asked to be left alone."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class HandOver:
 
     why: str
     fault: bool = False
+    wait: float = 0.0
 
 
 Verdict = Replace | Renew | Remove | Doubt | Reject | HandOver
@@ -79,6 +83,8 @@ class Meaning:
     """Whether a client without a copy has to do without what the index may have."""
     digest: str = ""
     """Of a doubtful answer."""
+    wait: float = 0.0
+    """Seconds for which upstream asked to be left alone."""
 
 
 def meaning(  # noqa: PLR0911 - one for each verdict
@@ -95,16 +101,22 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("removal", "removed", "answer", why)
         case Doubt(why, digest):
             return Meaning("nothing", "doubted", instead, why, digest=digest)
-        case Reject(why, fault):
-            return Meaning("nothing", _failure(request, fault=fault), instead, why, is_down=True)
-        case HandOver(why, fault):
-            return Meaning("nothing", _failure(request, fault=fault), "answer", why, is_down=fault)
+        case Reject(why, fault, wait):
+            return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=True, wait=wait)
+        case HandOver(why, fault, wait):
+            return Meaning("nothing", _failure(request, fault, wait), "answer", why, is_down=fault, wait=wait)
         case _:
             return assert_never(verdict)
 
 
-def _failure(request: Request, *, fault: bool) -> EventKind | None:
-    """Return what is noted of a fault: a file that fails is no failing index."""
+def _failure(
+    request: Request,
+    fault: bool,  # noqa: FBT001 - passed on as it stands in a verdict
+    wait: float,
+) -> EventKind | None:
+    """Return what is noted of a fault: a file that fails is no failing index, but every limit is to be respected."""
+    if wait:
+        return "limited"
     return "failed" if fault and request.kind == "page" else None
 
 
@@ -118,13 +130,17 @@ def judge(request: Request, record: Record | None, answer: Answer, body: bytes, 
         return Renew()
     # A redirect that is left at the end of the way leads nowhere, or in a circle.
     is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
-    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or is_lost
-    why = f"it answered {answer.status} {answer.reason}".rstrip()
+    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _FAULTS or is_lost
+    wait = limits.wait(answer, now)
+    why = f"it answered {answer.status} {answer.reason}".rstrip() + (
+        f", and asked to wait {wait:.0f} s" if wait else ""
+    )
+    why = urls.blamed(request.url, answer.url, why) if fault else why
     if answer.status in _FINAL or record is None or privacy.exceeds(request, answer):
-        return HandOver(why, fault)
+        return HandOver(why, fault, wait)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
-    return Reject(why, fault)
+    return Reject(why, fault, wait)
 
 
 def _judge_body(

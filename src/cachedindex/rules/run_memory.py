@@ -9,37 +9,48 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cachedindex.model import Event, RunMemory
+from cachedindex.rules import urls
+
+_WHOLE = ""
+"""Stands for the origin among its repositories."""
 
 
 def recall(events: Iterable[Event]) -> RunMemory:
     """Return the state that the events of one origin amount to."""
-    cold = RunMemory()
+    memory = RunMemory()
     for event in events:
-        cold = learn(cold, event)
-    return cold
+        memory = learn(memory, event)
+    return memory
 
 
-def learn(cold: RunMemory, event: Event) -> RunMemory:
-    """Return the state after one more event; any answer shows that the origin is there."""
-    if event.what == "failed":
-        return replace(cold, failed=(event.at, event.cause))
-    missing = {url: at for url, at in cold.missing.items() if url != event.url}
+def learn(memory: RunMemory, event: Event) -> RunMemory:
+    """Return the state after one more event; any answer shows that its repository is there, and the origin."""
+    repository = urls.repository(event.url)
+    if event.what in ("failed", "unreachable"):
+        name = _WHOLE if event.what == "unreachable" else repository
+        return replace(memory, failed={**memory.failed, name: (event.at, event.cause)})
+    failed = {name: seen for name, seen in memory.failed.items() if name not in (repository, _WHOLE)}
+    missing = {url: at for url, at in memory.missing.items() if url != event.url}
     if event.what == "removed":
         missing[event.url] = event.at
-    return RunMemory(missing=missing)
+    return RunMemory(failed, missing)
 
 
-def failed_since(cold: RunMemory, seconds: float, now: float) -> tuple[float, str] | None:
-    """Return when a look-up failed within the last seconds, and of what; a clock that ran back makes it none."""
-    return cold.failed if cold.failed and 0 <= now - cold.failed[0] < seconds else None
+def failed_since(memory: RunMemory, url: str, seconds: float, now: float) -> tuple[float, str] | None:
+    """Return when a look-up at a URL's repository, or at its whole origin, failed within the last seconds, and of what.
+
+    A clock that ran back makes it none.
+    """
+    seen = [memory.failed[name] for name in (urls.repository(url), _WHOLE) if name in memory.failed]
+    return max((each for each in seen if 0 <= now - each[0] < seconds), default=None)
 
 
-def is_missing(cold: RunMemory, url: str, seconds: float, now: float) -> bool:
+def is_missing(memory: RunMemory, url: str, seconds: float, now: float) -> bool:
     """Return whether the origin said within the last seconds that it has no such page."""
-    at = cold.missing.get(url)
+    at = memory.missing.get(url)
     return at is not None and 0 <= now - at < seconds
 
 
-def worth_noting(cold: RunMemory, event: Event) -> bool:
+def worth_noting(memory: RunMemory, event: Event) -> bool:
     """Return whether an event changes anything: in a healthy build nothing is written."""
-    return learn(cold, event) != cold
+    return learn(memory, event) != memory

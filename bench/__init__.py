@@ -1,1 +1,1 @@
-"""Measurements, each a command: figures are differences and ratios, taken side by side in one run."""
+"""Measurements, one command each; their figures are differences and ratios of builds that ran side by side."""

@@ -1,8 +1,8 @@
-"""What `trim-to-pins` saves buildout: `python -m bench.buildout`, in an environment with zc.buildout and a real index.
+"""Measures what `trim-to-pins` saves buildout: `python -m bench.buildout`, with zc.buildout and a real index.
 
-Each side is a process of its own, in which buildout's installer looks for pinned projects: stock, and through the cache
-with pages cut. Prints the seconds of CPU and in all for the projects with the most files, and compares the files that
-were chosen for fifty others.
+Each side is a process in which buildout's installer looks for pinned projects: stock, or through the cache with pages
+cut. It prints the seconds of CPU and in all for the projects with the most files, and compares the files that were
+chosen for fifty others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIFTY = """
 
 
 def main() -> int:
-    """Measure and compare; the exit code is 1 where anything else was chosen."""
+    """Measure and compare; the exit code is 1 if any file differs."""
     with tempfile.TemporaryDirectory() as folder:
         cache = {"CACHEDINDEX_CACHE_DIR": folder, "CACHEDINDEX_INDEX_TTL": "1 d", "CACHEDINDEX_TRIM_TO_PINS": "yes"}
         wanted = [*BIG, *(f"{name}=={pin}" for name, pin in side("pin", *FIFTY.split()))]
@@ -54,7 +54,7 @@ def side(job: str, *wanted: str, environ: dict[str, str] | None = None) -> list[
 
 
 def work(job: str, wanted: list[str]) -> Iterator[tuple[str | float, ...]]:
-    """Yield what buildout finds for each project: its middle version, or the file with the seconds that took."""
+    """Yield what buildout finds for each project: its middle version, or the file and the seconds it took."""
     from zc.buildout import easy_install
 
     if job == "cut":

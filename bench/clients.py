@@ -17,7 +17,7 @@ Known = Pip | Buildout | Script
 
 
 def clients(folder: Path, wanted: Sequence[str] | None) -> tuple[dict[str, Known], Path]:
-    """Return the clients by name, and the newest pip's python; NoNetwork where they cannot be had."""
+    """Return the clients by name, and the newest pip's python; NoNetwork if they cannot be installed."""
     wheelhouses = CHECKOUT / ".bench"
     wheelhouses.mkdir(exist_ok=True)
     star = folder / "star"

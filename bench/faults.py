@@ -1,8 +1,8 @@
-"""The fault matrix: real clients build while their index misbehaves in every way that we know.
+"""Measures the fault matrix: real clients build while their index misbehaves in every known way.
 
     python -m bench.faults [--fault NAME] [--client NAME] [--quick] [--peers] [--markdown FILE]
 
-Its page in the documentation says what is measured, and is made by this command.
+The command writes its page of the documentation, which says what is measured.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ After {peers.LONGEST:g} s without an answer they are not waited for any longer."
 
 
 def main() -> int:
-    """Measure, print, and return 1 where something is not as it should be."""
+    """Measure, print, and return 1 if anything is not as it should be."""
     arguments = _arguments()
     faults = arguments.fault or (QUICK if arguments.quick else tuple(FAULTS))
     with tempfile.TemporaryDirectory(prefix="cachedindex-bench-") as folder, ExitStack() as stack:
         try:
             measured, pip = clients(Path(folder), arguments.client)
         except NoNetwork as error:
-            raise SystemExit(f"the real clients cannot be had from this machine's index: {error}") from None
+            raise SystemExit(f"the real clients cannot be installed from this machine's index: {error}") from None
         bench = Bench(Path(folder), stack, measured)
         expired, wrong = _expired(bench, faults)
         cold, wrong_cold = _cold(bench, faults, pip)
@@ -120,7 +120,7 @@ def _peers(bench: Bench, faults: Sequence[str], folder: Path, python: Path) -> s
 def _bare(bench: Bench, client: Client, names: Sequence[str], folder: Path) -> list[str]:
     site = bench.address
     job = Job(client, site, folder)
-    # They keep what they fetch in caches of their own, as they would on a CI host.
+    # With their own caches, as on a CI host.
     own = {**IMPATIENT, "PIP_NO_CACHE_DIR": "0", "UV_HTTP_TIMEOUT": "2", "UV_HTTP_RETRIES": "1"}
     own |= {"PIP_TRUSTED_HOST": site.index.origin.removeprefix("http://")}
     job.build(own)
@@ -132,7 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fault", action="append", choices=FAULTS, metavar="NAME", help="this one; may be repeated")
     parser.add_argument("--client", action="append", choices=CLIENTS, help="this one; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few faults")
-    parser.add_argument("--peers", action="store_true", help="what others do, too, where they are installed")
+    parser.add_argument("--peers", action="store_true", help="measure other programs too, if they are installed")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page of the documentation")
     return parser.parse_args()
 

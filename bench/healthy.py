@@ -1,7 +1,7 @@
-"""What a build costs with us while all is well: `python -m bench.healthy [--client NAME] [--rounds N]`.
+"""Measures what a build costs with a sound index: `python -m bench.healthy [--client NAME] [--rounds N]`.
 
-Builds without us and with us take turns against one sound index on this machine, which is as near as a mirror can be:
-so whatever else the machine does hits them alike. 1 where a fresh build asks upstream, or is slower than it may be.
+Builds without us and with us take turns against one index on this machine, so that other programs disturb both alike.
+The exit code is 1 if a fresh build asks upstream, or is slower than it may be.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.table import table
 _FRESH = {"CACHEDINDEX_INDEX_TTL": "1 d"}
 STATES = ("fresh", "expired", "nothing stored")
 MAY_TAKE = 1.05
-"""Times as long as the bare build, a fresh one: what `cachedindex run` and other programs of this machine take."""
+"""The allowed ratio of a fresh build to the bare one: room for `cachedindex run`, and other programs on the machine."""
 SAYS = f"""{PROJECTS} projects, from an index on the same machine that answers at once.
 Each cell: the median of the differences to the bare build right before it; how many times as long; how many requests
 reached the index, of how many that the bare one made."""
@@ -32,7 +32,7 @@ reached the index, of how many that the bare one made."""
 
 @dataclass(frozen=True)
 class Cost:
-    """What builds in one state took, and the bare ones beside them, in seconds."""
+    """The seconds of builds in one state, and of the bare ones beside them, with their requests."""
 
     bare: Sequence[float]
     ours: Sequence[float]
@@ -41,7 +41,7 @@ class Cost:
 
     @property
     def ratio(self) -> float:
-        """How many times as long as the bare build, in the median of the pairs."""
+        """The median over the pairs of our time divided by the bare one."""
         return statistics.median(ours / bare for bare, ours in zip(self.bare, self.ours, strict=True))
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Cost:
 
 
 def main() -> int:
-    """Measure, print, and return 1 where something is not as it should be."""
+    """Measure, print, and return 1 if anything is not as it should be."""
     arguments = _arguments()
     rows, wrong = [], False
     with tempfile.TemporaryDirectory(prefix="cachedindex-bench-") as name:
@@ -58,7 +58,7 @@ def main() -> int:
         try:
             measured, _ = clients(folder, arguments.client)
         except NoNetwork as error:
-            raise SystemExit(f"the real clients cannot be had from this machine's index: {error}") from None
+            raise SystemExit(f"the real clients cannot be installed from this machine's index: {error}") from None
         with opened(folder / "star", "address", folder / "address") as site:
             for client, known in measured.items():
                 costs = cost(known, site, folder / client, arguments.rounds)
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def cost(client: Known, site: Site, folder: Path, rounds: int) -> Mapping[str, Cost]:
-    """Have a client build in turns without us, and with us in each state."""
+    """Return the cost in each state, from builds without us and with us in turns."""
     bare, ours = Job(replace(client, covered=False), site, folder / "bare"), Job(client, site, folder / "ours")
     ours.keep(ours.build(_FRESH))
     taken: dict[str, list[tuple[float, float]]] = {state: [] for state in STATES}

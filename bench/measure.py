@@ -1,4 +1,4 @@
-"""Clients and faults brought together: what a build under a fault is compared with, and what counts as right."""
+"""Builds under a fault: how they are run, what they are compared with, and what counts as right."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from bench.clients import FEW
 from cachedindex.options import MAX_FAILS, Settings
 
 FIRST = MAX_FAILS * Settings().timeout + 1
-"""Seconds by which the first build may be longer than with a sound index."""
+"""Seconds by which the first build may take longer than with a sound index."""
 SECOND = 0.5
-"""Seconds by which the second may be, within the pause."""
+"""Seconds by which the second build may take longer, within the pause of the breaker."""
 LATER = Settings().timeout
 """Seconds by which a build without a copy may end later than the bare client's."""
 LONGEST = 25.0
 """Seconds after which a build without a copy is ended, with us or without."""
 AGAIN = 2
-"""How often what is wrong is measured once more: another program on this machine is no fault of ours."""
+"""How often a wrong result is measured again, since another program on this machine may have caused it."""
 IMPATIENT = {"PIP_DEFAULT_TIMEOUT": "2", "PIP_RETRIES": "1"}
 """By default a pip waits for a silent index for a hundred seconds."""
 
 
 @dataclass(frozen=True)
 class Met:
-    """How two builds fared, one after the other, since a fault had begun."""
+    """The results of two builds, one after the other, under a fault."""
 
     first: Build
     second: Build
     asked: tuple[int, int]
     healthy: Build
     kept: bool
-    """Whether every stored page is what it was."""
+    """Whether every stored page is unchanged."""
 
     @property
     def wrong(self) -> list[str]:
-        """What is not as it should be."""
+        """The words for each way in which the builds are not as they should be."""
         checks = {
             f"exit {self.first.code}, {self.second.code}": bool(self.first.code or self.second.code),
             "other versions": {*map(tuple, (self.first.versions, self.second.versions))}
@@ -63,7 +63,7 @@ class Met:
 
 @dataclass(frozen=True)
 class MetCold:
-    """How a build without a copy ended, and how the bare client's did."""
+    """The results of a build without a copy, and of the bare client's build."""
 
     bare: Build
     ours: Build
@@ -78,7 +78,7 @@ class MetCold:
 
 
 class Bench:
-    """The index by each of its doors, and the clients, each with a cache for each door."""
+    """The index behind each way to reach it, a door, and the clients, each with a cache for each door."""
 
     def __init__(self, folder: Path, stack: ExitStack, clients: Mapping[str, Client]) -> None:
         """Take a folder that holds the distributions in `star`."""
@@ -90,13 +90,13 @@ class Bench:
         self._jobs: dict[tuple[str, Door], Job] = {}
 
     def site(self, door: Door) -> Site | None:
-        """Return the site, or None where this machine does not let us open that door."""
+        """Return the site, or None if this machine does not let us open that door."""
         if door not in self._sites:
             try:
                 site = self._stack.enter_context(opened(self._folder / "star", door, self._folder / door))
                 self._sites[door] = site
             except NoNames as error:
-                print(f"NOT MEASURED FOR WANT OF ROOT: faults of names: {error}", file=sys.stderr)
+                print(f"NOT MEASURED WITHOUT ROOT: faults of name resolution: {error}", file=sys.stderr)
                 self._sites[door] = None
         return self._sites[door]
 
@@ -140,7 +140,7 @@ class Bench:
         return MetCold(build(covered=False), build(covered=True))
 
     def ends(self, job: Job, fault: Fault, variables: Mapping[str, str]) -> Build:
-        """Have a client without a copy build under a fault, as long as that takes and is bearable."""
+        """Have a client without a copy build under a fault; the build is ended after LONGEST."""
         fault.begin(job.site)
         try:
             return job.build(variables, longest=LONGEST)

@@ -1,4 +1,4 @@
-"""What others do with the faults: uv, and proxies in front of the index, where they are on PATH."""
+"""Measures how others meet the faults: uv, and proxies in front of the index, if they are on PATH."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.sites import Site
 STARTING = 30.0
 """Seconds that a proxy may take to begin."""
 LONGEST = 20.0
-"""Seconds after which an answer is none."""
+"""Seconds after which no answer is waited for."""
 EXPIRY = 1
 """Seconds after which a proxy has to ask again."""
 PAGE = "project-007/"
-"""The one that is gone in "404 for one page"."""
+"""The page that is gone in "404 for one page"."""
 
 NGINX = """
 daemon off; master_process off; error_log stderr; pid {folder}/nginx.pid;
@@ -54,12 +54,12 @@ http {{
 
 @dataclass(frozen=True)
 class Uv(Client):
-    """uv, which installs into a folder with a cache of its own, and asks for pages again as our clients do."""
+    """uv, which installs into a folder with a cache of its own, and revalidates pages as our clients do."""
 
     projects: Sequence[str]
 
     def prepare(self, site: Site, workspace: Path) -> None:
-        """Need nothing."""
+        """Do nothing: uv needs no preparation."""
 
     def command(self, site: Site, workspace: Path) -> Sequence[object]:
         """Return the command."""
@@ -78,7 +78,7 @@ class Start:
     """How a proxy is started on a port, in a folder, in front of an index."""
 
     path: str
-    """Where its project pages are."""
+    """The path of its project pages."""
     command: Sequence[object]
     before: Sequence[object] = ()
     variables: dict[str, str] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def installed() -> list[str]:
 
 @contextmanager
 def started(name: str, site: Site, folder: Path) -> Iterator[str]:
-    """Start a proxy in front of a site, and give the URL of its project pages; OSError where it does not start."""
+    """Start a proxy in front of a site, and yield the URL of its project pages; OSError if it does not start."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -147,9 +147,9 @@ def started(name: str, site: Site, folder: Path) -> Iterator[str]:
 
 
 def met(pages: str, fault: Fault, site: Site) -> str:
-    """Return in words what a proxy answers for an expired page as the fault has begun."""
+    """Return in words what a proxy answers for an expired page under a fault."""
     whole = _healthy(pages)
-    # Nothing tells when a page of somebody else's has expired, and nginx counts in whole seconds.
+    # There is no way to see that a proxy's page has expired, and nginx counts in whole seconds.
     time.sleep(EXPIRY + 1.5)
     fault.begin(site)
     began = time.perf_counter()
@@ -168,7 +168,7 @@ def met(pages: str, fault: Fault, site: Site) -> str:
 
 
 def _healthy(pages: str) -> list[str]:
-    """Return the files of the page as it is, as soon as the proxy has recovered from the last fault."""
+    """Return the files of the sound page, as soon as the proxy has recovered from the last fault."""
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline:
         with suppress(OSError, HTTPException):

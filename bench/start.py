@@ -1,7 +1,7 @@
 """Measures what an installed hook costs at the start of a Python: `python -m bench.start [ROUNDS]`.
 
-Two environments, alike but for the hook, start in turns, so that whatever else the machine does hits both; the median
-of the differences is printed, in milliseconds. It is to be at most 1.0.
+Two environments, alike but for the hook, start in turns, so that other programs disturb both alike. It prints the
+median of the differences in milliseconds, which should be at most 1.0.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def environment(folder: Path) -> Path:
 
 
 def seconds(python: Path) -> float:
-    """Return for how long a start and an end take."""
+    """Return the seconds that a Python takes to start and end."""
     begun = time.perf_counter()
     subprocess.run([python, "-c", "pass"], check=True)
     return time.perf_counter() - begun

@@ -1,4 +1,4 @@
-"""A table as Markdown: on a page of the documentation, and readable on a terminal."""
+"""Formats a table as Markdown, for a page of the documentation and for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exceptions of cachedindex: one root, and one child for each thing that a caller treats differently."""
+"""The exceptions of cachedindex: one root, and a subclass for each failure that a caller treats differently."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 
 class CachedIndexError(Exception):
-    """Everything that cachedindex itself raises; its text is meant for the person who runs the build."""
+    """The root of all exceptions of cachedindex; the text is meant for the person who runs the build."""
 
 
 class SettingsError(CachedIndexError):
-    """An option's name or value is wrong, in a place where its author is the one who reads the message."""
+    """An option's name or value is wrong, and the person who set it will read the message."""
 
 
 class StoreUnavailable(CachedIndexError):
@@ -19,11 +19,11 @@ class StoreUnavailable(CachedIndexError):
 
 
 class NotAsked(CachedIndexError):
-    """Upstream was not asked for a reason of this machine's own, which tells nothing of upstream."""
+    """Upstream was not asked: the breaker holds the look-up back, or this machine has no thread to spare."""
 
 
 class DeadlinePassed(CachedIndexError):
-    """Work under a deadline was not done in time; it goes on, and nobody waits for it any more.
+    """Work under a deadline was not done in time; it goes on, but nobody waits for it any more.
 
     `url` and `connected` are as in UpstreamFailed.
     """
@@ -39,12 +39,11 @@ class CopyLost(CachedIndexError):
 
 
 class UpstreamFailed(CachedIndexError):
-    """Upstream gave no answer: refused, broke off, ran into the client's own timeout, or into ours.
+    """Upstream gave no answer: it refused, broke off, or ran into the client's timeout or ours.
 
-    `original` is the client's own exception object, which is what the client gets when no copy can stand in; `hops` are
-    its own responses that redirected it before. `url` is what was asked for when it failed, which a redirect may have
-    led to; nothing stands for the request's own URL. If it was not `connected`, no index of that origin could have
-    answered.
+    `original` is the client's own exception object, which the client gets if no copy can stand in; `hops` are its own
+    responses that redirected it before. `url` is what failed, if a redirect had led there. If it is not `connected`, no
+    index of that origin could have answered.
     """
 
     def __init__(
@@ -65,9 +64,9 @@ class UpstreamFailed(CachedIndexError):
 
 
 class IndexMissing(CachedIndexError):
-    """An index that is down may have what is needed, nothing of it is stored, and missing-index = fail."""
+    """An index that is down may have the project, none of its pages for it is stored, and missing-index = fail."""
 
 
 def assert_never(value: NoReturn) -> NoReturn:
-    """Have mypy see that a match is exhaustive; as typing's own, which is there from Python 3.11 on."""
+    """Make mypy check that a match is exhaustive; typing has this function from Python 3.11 on."""
     raise AssertionError(f"{value!r} was not expected here")

@@ -1,4 +1,4 @@
-"""The values that travel between the layers: frozen, without behaviour that could touch a disk or a socket."""
+"""The values that the layers exchange: frozen, and without access to a disk or a socket."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Ended = Literal["hit", "revalidated", "miss", "stale", "late", "negative", "pass
 
 
 def number(text: str) -> int | None:
-    """Return the number that a header says, or None: to Python a superscript is a digit, too, but no number."""
+    """Return a header's decimal number, or None if it is none; `str.isdigit` would accept superscripts as well."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 class Body(Protocol):
-    """What every source of bytes has in common: BytesIO, an open blob, urllib3's and http.client's responses."""
+    """A source of bytes: a BytesIO, an open blob, a response of urllib3 or http.client."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes, all of them for -1, and none at the end."""
+        """Return up to `size` bytes; the whole rest for -1; no bytes at the end."""
         ...
 
     def close(self) -> None:
-        """Give the source back, read to its end or not."""
+        """Release the source, even if it was not read to its end."""
         ...
 
 
@@ -33,61 +33,55 @@ class Route:
     """How a request reaches its origin."""
 
     trust: str = "tls"
-    """How the peer is verified. What came with less trust never answers a request that asks for more."""
+    """How the peer is verified. An answer that was fetched with less trust is never served to a request with more."""
     proxy: str = ""
-    """Host and port of the proxy in effect, or nothing."""
+    """Host and port of the proxy in effect; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks, as far as it decides what may be kept and served."""
+    """Who made a request, as far as that decides what may be stored and served."""
 
     credential: str = field(default="", repr=False)
-    """What identifies the asker: it goes no further than to be made a scope, and is never stored or shown."""
+    """The credential, which is only used to compute the scope, and never stored or shown."""
     may_gain: bool = False
-    """Whether handlers below the client's edge may add a credential that nobody sees before."""
+    """Whether handlers below our edge may add a credential, which is unknown when the look-up begins."""
     scope: str = ""
-    """Who may see what is stored: nothing for everybody, otherwise this user with this credential's digest."""
+    """The credential scope: whose records this request may see. Empty for everybody's."""
     shared: bool = False
-    """Whoever reads this cache may read this index, whatever credentials it wants."""
+    """Whether everybody who reads this cache may read the answers to this request, even if it has a credential."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One look-up, as a client asked for it."""
+    """What a client asks for in one look-up."""
 
     method: str
     url: str
     """Without credentials and without a fragment."""
     kind: Kind
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """By lower-case name. The only place where an Authorization may live, hence never printed."""
+    """By lower-case name. Never printed, since one of them may be an Authorization."""
     sha256: str | None = None
-    """What the bytes must hash to: promised by a page that this process was served, or by the URL's fragment."""
+    """The digest that a page promised which this process was served, or that the URL's fragment promises."""
     route: Route = Route()
     identity: Identity = Identity()
     aside: str = ""
-    """Why the cache leaves it to the client, if its headers do not show it: a body, another encoding."""
-
-    @property
-    def remembered_as(self) -> str:
-        """The name of this look-up in a health log: another credential may have been answered otherwise."""
-        scope = self.identity.scope
-        return f"{self.url}#{scope}" if scope else self.url
+    """Why the cache leaves the request to the client, if the headers do not show it: a body, another encoding."""
 
     def within(self, scope: str) -> Request:
-        """Return the request as one of a scope, without the credential that led to it."""
+        """Return the request with this scope in place of its credential, before it is stored, shown or reported."""
         return replace(self, identity=replace(self.identity, credential="", scope=scope))
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """Whether a body is all that upstream has to say."""
+    """Whether a body is all that upstream meant to send."""
 
     whole: bool = True
     """False if the body is known to be shorter than was announced."""
     ends: bool = True
-    """False if nothing on the wire tells its end from a break: no length, no last chunk, no encoding's own end."""
+    """False if nothing on the wire marks its end: no length, no last chunk, no encoding with an end of its own."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +96,20 @@ class Disclosure:
 
 @dataclass(frozen=True)
 class Native:
-    """The client's own response that an answer was made of; what it says beside the body is not lost."""
+    """The client's own response that an answer was made of: it has attributes that an Answer lacks."""
 
     response: Any
     is_read: bool = False
-    """Whether somebody has begun to read its body: then the client cannot be given it any more."""
+    """Whether somebody has begun to read its body, so that the client can no longer be given this response."""
 
     def being_read(self) -> Native:
-        """Return it as one whose body somebody reads."""
+        """Return the same response, marked as read."""
         return replace(self, is_read=True)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for a request: from upstream, from the store, or made here."""
+    """The answer to a request: from upstream, from the store, or made here."""
 
     status: int
     reason: str
@@ -127,27 +121,27 @@ class Answer:
     completeness: Completeness = Completeness()
     disclosure: Disclosure = Disclosure()
     age: float = 0.0
-    """Seconds for which a cache of the client's own had kept it."""
+    """Seconds that the answer has been in the client's own cache; 0 if it comes from upstream."""
     native: Native | None = None
 
     @property
     def announced(self) -> int | None:
-        """The bytes that the body has on the wire, as its header says."""
+        """The length of the body on the wire in bytes, as its header says."""
         return number(self.headers.get("content-length", ""))
 
     @property
     def untouched(self) -> Any:
-        """The client's own response, if nobody has read its body: then it is what the client gets; else None."""
+        """The client's own response, which it is given if nobody has read the body; else None."""
         return self.native.response if self.native and not self.native.is_read else None
 
 
 class Send(Protocol):
-    """The client's own way of asking upstream, to the end of the redirects."""
+    """Sends a request upstream in the client's own way, and follows its redirects."""
 
     def __call__(self, headers: Mapping[str, str], *, patient: bool) -> Answer:
         """Send the request with these headers added, and return the answer; a page is read whole by then.
 
-        `patient` is with the client's own connections and retries; otherwise it is one try, on connections that nobody
+        A `patient` one uses the client's own connections and retries; any other is one try, on connections that nobody
         else uses, since it may run in a thread of its own. Raises UpstreamFailed around the client's exception.
         """
         ...
@@ -159,22 +153,24 @@ class Record:
 
     url: str
     final: str
-    """Where the redirects ended, without query: the base of the page's relative links."""
+    """The URL at the end of the redirects, without its query: the base of the page's relative links."""
     headers: Mapping[str, str]
     asked: float
     """When the request for it began, in seconds since the epoch."""
     checked: float
-    """When upstream last said that it is so: the time of the last 200 or 304, in seconds since the epoch."""
+    """When upstream last confirmed it, by a 200 or a 304, in seconds since the epoch."""
     took: float
     """Seconds from the request to the whole answer."""
     size: int
     sha256: str
     page: bytes | None = None
-    """The body, decoded; None where the bytes are the blob that `sha256` names."""
+    """The body, decoded; None if the bytes are in the blob that `sha256` names."""
     form: str = ""
-    """Which representation of a page was asked for: "json" or "html"; nothing for what is no page."""
+    """The representation that was asked for: "json" or "html"; empty for anything but a page."""
     expired: bool = False
-    """Whether it is to be asked for again before its time, as a run that it was served to has failed."""
+    """Whether it is expired before its time, since a run that it was served to has failed."""
+    barred: bool = False
+    """Whether upstream has answered 401 since to a client of this scope: it is served to no such client any more."""
 
 
 EventKind = Literal["failed", "unreachable", "limited", "answered", "probing", "doubted", "removed"]
@@ -182,7 +178,7 @@ EventKind = Literal["failed", "unreachable", "limited", "answered", "probing", "
 
 @dataclass(frozen=True)
 class Event:
-    """Something that an origin did, as the processes of one host tell each other."""
+    """Something that an origin did, as the processes of a host, or of a run, report it to each other."""
 
     what: EventKind
     at: float
@@ -193,36 +189,48 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Doubted:
+    """A URL whose latest answer may be a removal or an outage."""
+
+    first: float
+    """When the first doubtful answer came, in seconds since the epoch."""
+    since: float
+    """Since when they have all been the same."""
+    digest: str
+    """Of the latest one."""
+
+
+@dataclass(frozen=True)
 class Health:
     """What this host remembers of one repository, or of an origin as a whole; the fold of its events."""
 
     failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    """For each URL: when it failed last, and of what."""
+    """For each URL: when it failed last, and why."""
     opened: float | None = None
-    """Since when the breaker has been open."""
+    """When the breaker opened; None if it is closed."""
     pause: float = 0.0
     """How many seconds it stays open before a probe."""
     probing: tuple[float, str] | None = None
-    """When somebody began to probe, and the token that tells whether it was this process."""
+    """When a process began to probe, and the token by which it recognizes that it was the first."""
     limited: tuple[float, str] | None = None
     """Until when it asked to be left alone, and what it answered."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
-    doubted: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    """URLs whose latest answer may be a removal or an outage: since when, and that answer's digest."""
+    doubted: Mapping[str, Doubted] = field(default_factory=dict)
+    """By URL."""
     answered: float | None = None
-    """When a URL that is not in doubt last gave a sound answer, noted while another one was."""
+    """When a URL last gave a sound answer while another one was in doubt."""
 
 
 @dataclass(frozen=True)
 class RunMemory:
-    """What a run remembers of an origin's look-ups that had no copy; the fold of their events."""
+    """What a run remembers of look-ups at an origin that had no copy; the fold of their events."""
 
     failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    """For each repository, or "" for the origin as a whole: when a look-up failed after all the client's patience, and
-    of what, if no later one was answered."""
+    """For each repository, or "" for the origin as a whole: when a look-up last failed with all the client's retries,
+    and why, if no later one was answered."""
     missing: Mapping[str, float] = field(default_factory=dict)
-    """URLs that the origin said it does not have, and when."""
+    """The URLs that the origin does not have, and when it said so."""
 
 
 @dataclass(frozen=True)
@@ -235,4 +243,4 @@ class Outcome:
     origin: str
     why: str
     age: float | None = None
-    """Seconds since upstream last confirmed what was served; None where that says nothing."""
+    """Seconds since upstream last confirmed the copy that was served; None if no copy was."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
+from urllib.parse import unquote
 
 MAX_FAILS = 2
 FAIL_WINDOW = 60.0
@@ -28,6 +29,7 @@ _UNITS = {
     "d day days": 86400,
     "w week weeks": 604800,
 }
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _SECONDS = {name: float(size) for names, size in _UNITS.items() for name in (names.split() or [""])}
 _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
           "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
@@ -97,6 +99,14 @@ def _names(text: str) -> tuple[str, ...]:
     return words
 
 
+def _store(text: str) -> str:
+    """Return the word for what is stored of an index."""
+    word = text.strip().lower()
+    if word not in ("auto", "always", "never"):
+        raise ValueError("write auto, always or never")
+    return word
+
+
 def _missing(text: str) -> str:
     """Return "warn" or "fail"."""
     word = text.strip().lower()
@@ -106,12 +116,19 @@ def _missing(text: str) -> str:
 
 
 def _prefix(text: str) -> str:
-    """Return the URL of an index, without credentials and with a slash at its end."""
+    """Return the URL of an index as `_comparable` does, with a slash at its end."""
     url = text.strip()
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url, re.IGNORECASE):
         raise ValueError("write the URL of an index, as in https://index.example/simple/")
+    return f"{_comparable(url).rstrip('/')}/"
+
+
+def _comparable(url: str) -> str:
+    """Return a URL in the one spelling that all of its spellings share (RFC 3986, section 6.2), without credentials."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/"
+    host, _, path = rest.partition("/")
+    scheme, host = scheme.lower(), host.rpartition("@")[2].lower()
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}/{unquote(path)}"
 
 
 def _folder(text: str) -> str:
@@ -135,6 +152,8 @@ class Settings:
     """Seconds after the end of its time to live in which a copy may be served stale (RFC 5861)."""
     negative: float = 60.0
     """Seconds of the negative cache: a run remembers a 404, and a look-up without a copy that was not answered."""
+    store: Literal["auto", "always", "never"] = "auto"
+    """Whether an index's `no-store` is honoured, or overridden; or nothing of it is stored."""
     missing_index: Literal["warn", "fail"] = "warn"
     """What to do if an index is down, no copy of its page of a project is stored, and another index has the project."""
     offline: bool = False
@@ -156,7 +175,8 @@ class Settings:
 
     def for_url(self, url: str) -> Settings:
         """Return the settings for a URL: those of the index with the longest URL that it begins with."""
-        mine = [(start, values) for start, values in self.indexes if f"{url}/".startswith(start)]
+        asked = f"{_comparable(url)}/"
+        mine = [(start, values) for start, values in self.indexes if asked.startswith(start)]
         return replace(self, **dict(max(mine, key=lambda index: len(index[0]))[1])) if mine else self
 
 
@@ -174,6 +194,7 @@ OPTIONS: Mapping[str, Option] = {
     "timeout": Option(_positive, "how long upstream may take if a copy could be served instead (3 s)"),
     "stale-if-error": Option(_staleness, "how long after its time to live a copy is of use (30 d, never, unlimited)"),
     "negative": Option(duration, "how long a run remembers that an index lacks a page, or is down (60 s)"),
+    "store": Option(_store, "auto, always or never: whether what the index says of storing counts (auto)"),
     "missing-index": Option(_missing, "warn or fail if an index that is down may have a needed project (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(_names, "ask upstream for these projects, or :all:, even if a page is fresh"),

@@ -26,7 +26,7 @@ from cachedindex.options import Settings
 from cachedindex.run import environment
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report, say
-from cachedindex.run.summary import summary
+from cachedindex.run.summary import printable, summary
 from cachedindex.store import folder, health_log, locks
 from cachedindex.store.store import Store
 from cachedindex.upkeep.hourly import Upkeep
@@ -146,7 +146,7 @@ class Process:
 
     def _print(self, line: str | None) -> None:
         if line:
-            self._say(line)
+            self._say(printable(line))
 
 
 _joined: dict[Hashable, Process] = {}

@@ -192,7 +192,8 @@ def test_unverified_tls_never_answers_for_verified(tmp_path: Path) -> None:
     bundle.touch()
     url = "https://index.example/"
     kinds = [trust_of(HTTPAdapter(), url, verify) for verify in (True, False, str(bundle), str(tmp_path / "none"))]
-    assert kinds == ["tls", "unverified", f"ca {bundle}", "unverified"]
+    digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    assert kinds == ["tls", "unverified", f"ca {digest}", "unknown"]
     assert trust_of(HTTPAdapter(), "http://index.example/", True) == "http"
 
 
@@ -324,6 +325,15 @@ def test_an_adapter_that_is_none_of_requests_is_left_alone(
     adapter: Any = Own()
     assert open_session(adapter).get("http://index.example/").content == b"own"
     assert "the build continues without the cache" in caplog.text
+
+
+def test_a_redirect_to_a_port_out_of_range_is_the_clients_own_error(
+    open_session: Open, index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    index.fault(faults.redirect("http://127.0.0.1:99999/simple/alpha/"), "^/simple/alpha/")
+    with pytest.raises(requests.exceptions.InvalidURL):
+        open_session().get(f"{index.url}alpha/")
+    assert caplog.text == ""
 
 
 def test_adapters_of_one_script_share_what_pages_promise(open_session: Open, index: Index) -> None:

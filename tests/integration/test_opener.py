@@ -48,6 +48,19 @@ EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
 WHEEL = "/files/alpha-1.0-py3-none-any.whl"
 
 
+def twice(handler: faults.Handler) -> bool:
+    """Answer with two Cache-Control headers, of which the second alone would allow to store the page."""
+    status, _, content = handler.answer()
+    head = f"HTTP/1.1 {status} OK\r\nContent-Type: text/html\r\nContent-Length: {len(content)}\r\n"
+    handler.wfile.write(f"{head}Cache-Control: no-store\r\nCache-Control: max-age=600\r\n\r\n".encode() + content)
+    return False
+
+
+def test_all_headers_of_one_name_count(python: Python, index: Index) -> None:
+    index.fault(twice)
+    assert python("get('/simple/alpha/'); get('/simple/alpha/'); print(ended())").out.strip() == "['passed', 'passed']"
+
+
 def test_pages_and_files_survive_the_index(python: Python, index: Index) -> None:
     code = f"""
 import hashlib, re

@@ -14,11 +14,18 @@ QUICKLY = {**EXPIRED, "CACHEDINDEX_TIMEOUT": "1"}
 pytestmark = pytest.mark.slow
 
 CLIENTS = ("oldest pip", "newest pip", "buildout")
+COMPLETE = ("429", "login portal", "302 to a login page", "empty list", "another project's page", "older serial",
+            "404 for one page", "404 for all", "redirect loop")  # fmt: skip
+"""Answers that arrive whole, so that it makes no difference which urllib3 reads them: the newest pip is enough."""
+CASES = [
+    pytest.param(name, client, marks=pytest.mark.xdist_group(client))  # One worker fills a client's cache, once.
+    for name in FAULTS
+    for client in CLIENTS
+    if client != "oldest pip" or name not in COMPLETE
+]
 
 
-# A client's cache is filled once by each worker that needs it, so one worker has all tests of a client.
-@pytest.mark.parametrize("client", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CLIENTS])
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(("name", "client"), CASES)
 def test_the_build_comes_out_the_same(job_of: JobOf, name: str, client: str) -> None:
     survives(job_of(client, FAULTS[name].door), FAULTS[name])
 

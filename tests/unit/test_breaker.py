@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cachedindex.model import Event, Health
+from cachedindex.model import Doubted, Event, Health
 from cachedindex.rules import breaker, urls
 
 A, B, C = (f"https://index.example/simple/{name}/" for name in "abc")
@@ -124,20 +124,20 @@ def test_a_healthy_build_has_nothing_to_note(events: list[Event], event: Event, 
 
 def test_doubt_is_remembered_until_a_sound_answer() -> None:
     health = breaker.recall([doubted(0), doubted(5), doubted(6, B)], T + 7)
-    assert health.doubted == {A: (T, "404"), B: (T + 6, "404")}
+    assert health.doubted == {A: Doubted(T, T, "404"), B: Doubted(T + 6, T + 6, "404")}
     health = breaker.learn(health, answered(8, A))
-    assert health.doubted == {B: (T + 6, "404")}
+    assert health.doubted == {B: Doubted(T + 6, T + 6, "404")}
     assert health.answered == T + 8
 
 
 def test_another_doubtful_answer_begins_anew() -> None:
     health = breaker.recall([doubted(0), doubted(5, digest="other"), doubted(6, digest="other")], T + 7)
-    assert health.doubted == {A: (T + 5, "other")}
+    assert health.doubted == {A: Doubted(T, T + 5, "other")}
 
 
 def test_a_removal_that_is_believed_is_no_sound_answer_for_others() -> None:
     health = breaker.recall([doubted(0), doubted(1, B), Event("removed", T + 2, A)], T + 7)
-    assert health.doubted == {B: (T + 1, "404")}
+    assert health.doubted == {B: Doubted(T + 1, T + 1, "404")}
     assert health.answered is None
 
 

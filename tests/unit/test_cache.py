@@ -9,6 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,14 +263,73 @@ def test_an_unsound_answer_goes_to_a_client_without_a_copy_and_is_not_stored(
     assert world.report.outcomes[-1].ended == ("failed" if status == 500 else "passed")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_of_upstreams_is_final(world: World, status: int) -> None:
+HTML_READER = replace(PAGE, headers={"accept": "text/html"})
+
+
+def test_who_was_refused_by_upstream_is_not_served_the_copy_afterwards(world: World) -> None:
     world.get()
     world.now += 100
-    world.reply = lambda: world.answer(b"no", status)
+    world.reply = lambda: world.answer(b"no", 401)
     answer = world.cache.answer(PAGE, world.send)
     assert not isinstance(answer, Pass)
-    assert answer.status == status
+    assert answer.status == 401
+    world.reply = world.fail
+    for request in (PAGE, HTML_READER):
+        world.cache = world.another_process()
+        with pytest.raises(UpstreamFailed):
+            world.cache.answer(request, world.send)
+    world.now += 100
+    world.cache, world.reply = world.another_process(), lambda: world.answer(GOOD)
+    assert world.get() == (GOOD, "miss"), "upstream gives it again"
+    world.now += 100
+    world.reply = world.fail
+    assert world.get() == (GOOD, "stale")
+
+
+def test_a_refusal_of_everybody_is_doubted(world: World) -> None:
+    world.get()
+    world.now += 100
+    world.reply = lambda: world.answer(b"no", 403)
+    assert world.get() == (GOOD, "stale")
+
+
+WHEEL_REQUEST = Request("GET", "https://files.example/six-1.0.whl", "other", {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "later", "ended"),
+    [
+        ({"cache_control": "max-age=365000000, immutable, public"}, 1e6, "hit"),
+        ({"cache_control": "max-age=100"}, 99, "hit"),
+        ({"cache_control": "max-age=100"}, 101, "revalidated"),
+        ({"cache_control": "max-age=100", "age": "50"}, 51, "revalidated"),
+        ({"expires": "Wed, 14 Jan 1970 00:00:00 GMT"}, 100, "hit"),
+        ({"expires": "Mon, 12 Jan 1970 13:46:50 GMT"}, 100, "revalidated"),
+        ({"expires": "never"}, 1, "revalidated"),
+        ({"expires": "Wed, 14 Jan 1970 00:00:00 GMT", "cache_control": "max-age=0"}, 1, "revalidated"),
+        ({"cache_control": "max-age=100, no-cache"}, 1, "revalidated"),
+        ({}, 1, "revalidated"),
+    ],
+)
+def test_a_download_is_fresh_for_as_long_as_it_says_itself(
+    world: World, headers: dict[str, str], later: float, ended: str
+) -> None:
+    length = str(len(WHEEL))
+    world.reply = lambda: world.answer(WHEEL, content_length=length, etag='"1"', **headers)
+    assert world.get(WHEEL_REQUEST) == (WHEEL, "miss")
+    world.now += later
+    world.reply = lambda: world.answer(b"", 304, etag='"1"')
+    assert world.get(WHEEL_REQUEST) == (WHEEL, ended)
+
+
+def test_a_configuration_is_asked_for_each_time(world: World) -> None:
+    extends = Request("GET", "https://files.example/base.cfg", "other", {})
+    body = b"[buildout]\n"
+    world.reply = lambda: world.answer(body, content_length=str(len(body)), etag='"1"', cache_control="max-age=300")
+    assert world.get(extends) == (body, "miss")
+    world.now += 1
+    world.reply = lambda: world.answer(b"", 304, etag='"1"')
+    assert world.get(extends) == (body, "revalidated")
 
 
 def test_a_file_that_a_page_promised_is_stored_as_it_passes_and_never_asked_again(world: World) -> None:
@@ -891,3 +951,32 @@ def test_a_redirect_target_that_is_back_is_probed(world: World, hop: str) -> Non
     assert world.get(pages[2])[1] == "miss"
     world.reply = well("six")
     assert world.get()[1] == "miss"
+
+
+NO_STORE = {"cache_control": "max-age=0, must-revalidate, no-cache, no-store"}
+
+
+@pytest.mark.parametrize(
+    ("store", "headers", "kept"),
+    [
+        ("auto", NO_STORE, False),
+        ("always", NO_STORE, True),
+        ("auto", {**NO_STORE, "x_devpi_serial": "7"}, True),
+        ("never", {**NO_STORE, "x_devpi_serial": "7"}, False),
+        ("never", {}, False),
+    ],
+)
+def test_a_page_that_is_not_to_be_stored_serves_in_an_outage_if_an_option_or_devpi_says_so(
+    tmp_path: Path, store: Any, headers: dict[str, str], kept: bool
+) -> None:
+    world = World(tmp_path, Settings(timeout=30.0, store=store))
+    world.reply = lambda: world.answer(GOOD, **headers)
+    for _ in range(2):
+        world.get()
+    assert len(world.asked) == 2, "it is asked for each time"
+    world.reply = world.fail
+    if kept:
+        assert world.get() == (GOOD, "stale")
+    else:
+        with pytest.raises(UpstreamFailed):
+            world.cache.answer(PAGE, world.send)

@@ -10,6 +10,12 @@ from cachedindex.lookup import deadline
 from cachedindex.lookup.deadline import call_with_deadline
 
 
+@pytest.fixture(autouse=True)
+def every_place_is_free() -> None:
+    """Begin with all places: attempts of other tests in this process may still be under way."""
+    deadline._forget_threads()
+
+
 def attempt(work: Any, patience: Any, late: Any = lambda _: None) -> Any:
     return call_with_deadline(work, patience(), patience, late)
 

@@ -20,7 +20,7 @@ OLD = replace(RECORD, checked=NOW - 3600)
 ETAG = {"etag": '"1"'}
 OFFLINE = Settings(offline=True)
 PART = {"range": "bytes=0-9", "if-range": '"1"'}
-PASSED = Pass("heads and parts come from whole copies only")
+PASSED = Pass("HEAD and range requests are answered from whole copies only")
 
 
 def aged(seconds: float, **headers: str) -> Record:
@@ -145,7 +145,7 @@ def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> 
 GONE = RunMemory(missing={PAGE.url: NOW - 10})
 DOWN = RunMemory(failed={"": (NOW - 2, "it hangs")})
 DOWN_BEFORE = RunMemory(failed={"": (NOW - 10, "it hangs")})
-ASKED_BEFORE = Refuse(404, "this run has asked for it a moment ago")
+ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,20 @@ from typing import Any
 
 import pytest
 
-from cachedindex.model import Answer, Completeness, Disclosure, Health, Identity, Record, Request
-from cachedindex.rules.judge import Doubt, HandOver, Meaning, Reject, Remove, Renew, Replace, Verdict, judge, meaning
+from cachedindex.model import Answer, Completeness, Disclosure, Doubted, Health, Identity, Record, Request, Route
+from cachedindex.rules.judge import (
+    Bar,
+    Doubt,
+    HandOver,
+    Meaning,
+    Reject,
+    Remove,
+    Renew,
+    Replace,
+    Verdict,
+    judge,
+    meaning,
+)
 from cachedindex.rules.privacy import GAINED
 
 NOW = 1_000_000.0
@@ -22,9 +34,9 @@ CUT = Completeness(whole=False)
 OTHER, ADDED = Disclosure(other=True), Disclosure(gained=True)
 
 
-def listing(*versions: int, name: str = "six") -> bytes:
-    files = [{"url": f"/six-{version}.whl", "filename": f"six-{version}.whl"} for version in versions]
-    return json.dumps({"name": name, "files": files}).encode()
+def listing(*versions: int, name: str = "six", files: str = "six") -> bytes:
+    listed = [{"url": f"/{files}-{version}.whl", "filename": f"{files}-{version}.whl"} for version in versions]
+    return json.dumps({"name": name, "files": listed}).encode()
 
 
 GOOD, EMPTY = listing(1, 2, 3), listing()
@@ -32,7 +44,7 @@ COPY = Record(URL, URL, JSON, 0, 0, 0.1, len(GOOD), sha256(GOOD).hexdigest(), GO
 
 
 NAMES: dict[type, str] = {
-    Replace: "replace", Renew: "renew", Remove: "remove", Doubt: "doubt", Reject: "reject", HandOver: "pass"
+    Replace: "replace", Renew: "renew", Remove: "remove", Doubt: "doubt", Reject: "reject", Bar: "bar", HandOver: "pass"
 }  # fmt: skip
 
 
@@ -62,12 +74,19 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (COPY, answer(404), b"", "doubt", False),
         (COPY, answer(410), b"", "doubt", False),
         (COPY, answer(), EMPTY, "doubt", False),
-        (COPY, answer(), listing(9), "doubt", False),
+        (COPY, answer(), listing(1), "doubt", False),
+        # a living index: a new file of this project, however much is gone (vllm#17804, devpi#436)
+        (COPY, answer(), listing(9), "replace", False),
+        (COPY, answer(), listing(1, 9), "replace", False),
+        (COPY, answer(), listing(9, name="six", files="other"), "doubt", False),
         # without a copy there is nothing to doubt
         (None, answer(404), b"", "pass", False),
         # final
-        (COPY, answer(401), b"", "pass", False),
-        (COPY, answer(403), b"", "pass", False),
+        (COPY, answer(401), b"", "bar", False),
+        (None, answer(401), b"", "pass", False),
+        # nobody's right was revoked, as nobody had shown any (tuna#2603): a policy, or an outage
+        (COPY, answer(403), b"", "doubt", False),
+        (None, answer(403), b"", "pass", False),
         # outages
         (COPY, answer(500), b"", "reject", True),
         (COPY, answer(503), b"", "reject", True),
@@ -111,16 +130,17 @@ def test_a_file_is_judged_by_its_hash_later_on(got: Answer, verdict: str) -> Non
         (61, "404", 10, 3, "doubt"),  # too many at once: the origin's fault
         (90_000, "404", 10, 3, "remove"),  # but not for ever
         (90_000, "404", None, 1, "remove"),  # and an origin may have no other page
-        (90_000, "410", None, 1, "doubt"),
+        (90_000, "410", None, 1, "remove"),  # a doubtful answer that changes does not start the day anew
         (-5, "404", 10, 1, "doubt"),  # a clock that ran back
     ],
 )
 def test_when_a_doubtful_answer_is_believed(
     seen_before: float, digest: str, answered: float | None, doubted: int, verdict: str
 ) -> None:
-    others = {str(number): (NOW - 61, "404") for number in range(doubted - 1)}
+    others = {str(number): Doubted(NOW - 61, NOW - 61, "404") for number in range(doubted - 1)}
     health = Health(
-        doubted={URL: (NOW - seen_before, digest), **others}, answered=None if answered is None else NOW - answered
+        doubted={URL: Doubted(NOW - seen_before, NOW - seen_before, digest), **others},
+        answered=None if answered is None else NOW - answered,
     )
     assert name(judge(PAGE, COPY, answer(404), b"", health, NOW)) == verdict
 
@@ -128,15 +148,15 @@ def test_when_a_doubtful_answer_is_believed(
 def test_a_page_that_stays_empty_replaces_the_copy() -> None:
     first = judge(PAGE, COPY, answer(), EMPTY, Health(), NOW - 61)
     assert isinstance(first, Doubt)
-    health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
+    health = Health(doubted={URL: Doubted(NOW - 61, NOW - 61, first.digest)}, answered=NOW - 1)
     assert name(judge(PAGE, COPY, answer(), EMPTY, health, NOW)) == "replace"
 
 
-@pytest.mark.parametrize(("versions", "verdict"), [((9, 10), "replace"), ((9, 11), "doubt"), ((), "doubt")])
+@pytest.mark.parametrize(("versions", "verdict"), [((1,), "replace"), ((2,), "doubt"), ((), "doubt")])
 def test_a_doubtful_page_is_known_again_by_what_it_lists(versions: tuple[int, ...], verdict: str) -> None:
-    first = judge(PAGE, COPY, answer(), with_serial(7, 9, 10), Health(), NOW - 61)
+    first = judge(PAGE, COPY, answer(), with_serial(7, 1), Health(), NOW - 61)
     assert isinstance(first, Doubt)
-    health = Health(doubted={URL: (NOW - 61, first.digest)}, answered=NOW - 1)
+    health = Health(doubted={URL: Doubted(NOW - 61, NOW - 61, first.digest)}, answered=NOW - 1)
     # Many indexes write the time, or a number that counts, into every page that they make.
     assert name(judge(PAGE, COPY, answer(), with_serial(8, *versions), health, NOW)) == verdict
 
@@ -255,6 +275,7 @@ def test_what_was_given_to_more_than_a_request_tells_of_changes_no_copy(
         (Doubt("x", "404"), ("nothing", "doubted", "copy", False), ("nothing", "doubted", "answer", False)),
         (Reject("x"), ("nothing", None, "copy", True), ("nothing", None, "answer", True)),
         (Reject("x", True), ("nothing", "failed", "copy", True), ("nothing", "failed", "answer", True)),
+        (Bar("x"), ("bar", None, "answer", False), ("bar", None, "answer", False)),
         (HandOver("x"), ("nothing", None, "answer", False), ("nothing", None, "answer", False)),
         (HandOver("x", True), ("nothing", "failed", "answer", True), ("nothing", "failed", "answer", True)),
     ],
@@ -310,3 +331,40 @@ def test_a_failure_names_where_a_redirect_led() -> None:
     verdict = judge(PAGE, COPY, replace(answer(503), url="https://cdn.example/simple/six/"), b"", Health(), NOW)
     assert isinstance(verdict, Reject)
     assert verdict.why == "it redirects to https://cdn.example, which failed: it answered 503 Reason"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "verdict"),
+    [
+        (PAGE.within("abc"), 403, "pass"),  # a right that was revoked
+        (replace(PAGE, identity=Identity(shared=True)), 403, "pass"),
+        (PAGE.within("abc"), 401, "bar"),
+        (replace(PAGE, url=URL.replace("https", "http"), route=Route("http", "proxy.example:3128")), 401, "pass"),
+        (replace(PAGE, route=Route(proxy="proxy.example:3128")), 401, "bar"),  # of a tunnel, a proxy sees no request
+    ],
+)
+def test_who_is_refused(request_: Request, status: int, verdict: str) -> None:
+    assert name(judge(request_, COPY, answer(status), b"", Health(), NOW)) == verdict
+
+
+LINKS = Request("GET", "https://index.example/wheels/", "page", {})
+
+
+def links(*names: str) -> bytes:
+    anchors = "".join(f"<a href={name}>x</a>" for name in names)
+    return f"<html><title>Index of /wheels</title>{anchors}</html>".encode()
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [(links("b-2.whl"), "replace"), (links("b-1.whl"), "doubt"), (links(), "doubt")],
+)
+def test_a_page_of_no_project_lives_by_any_new_file(after: bytes, verdict: str) -> None:
+    before = links("a-1.whl", "a-2.whl", "b-1.whl")
+    copy = replace(COPY, url=LINKS.url, final=LINKS.url, headers=HTML, page=before)
+    assert name(judge(LINKS, copy, answer(headers=HTML), after, Health(), NOW)) == verdict
+
+
+def test_a_doubtful_page_that_changes_is_believed_a_day_after_the_first() -> None:
+    health = Health(doubted={URL: Doubted(NOW - 90_000, NOW - 5, "another")})
+    assert name(judge(PAGE, COPY, answer(), EMPTY, health, NOW)) == "replace"

@@ -136,6 +136,24 @@ def test_the_longest_beginning_counts() -> None:
     assert [settings.for_url(url).timeout for url in urls] == [1.0, 1.0, 2.0, 9.0]
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["https://INDEX.example/a+b/", "https://index.example:443/a+b/", "https://user:x@index.example/a%2Bb",
+     "https://index.example/a%2bb/", "HTTPS://index.example/a+b/"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    ["https://index.example/a+b/six/", "https://index.example/a%2Bb/six/", "https://Index.Example:443/a+b/six/"],
+)
+def test_an_index_is_found_however_its_url_is_written(written: str, asked: str) -> None:
+    values, problems = read_index({"url": written, "timeout": "1"}, "[cachedindex:x]")
+    assert problems == []
+    settings = merge(values)
+    assert settings.for_url(asked).timeout == 1.0
+    assert settings.for_url("https://index.example:8443/a+b/six/").timeout == 3.0
+    assert settings.for_url("http://index.example/a+b/six/").timeout == 3.0
+
+
 def test_an_earlier_place_wins_over_what_a_later_one_says_of_one_index() -> None:
     of_index = {"indexes": ((INDEX, {"timeout": 1.0, "offline": True}),)}
     earlier = merge({"timeout": 5.0}, of_index).for_url(INDEX)

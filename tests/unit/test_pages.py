@@ -103,8 +103,8 @@ def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
         (HTML, b"<form action=/login>", "HTML, but no index page"),
         (HTML, b"", "HTML, but no index page"),
         (HTML, b'<a href="https://status.example/">status</a>', "HTML, but no index page"),
-        ("application/octet-stream", b"x", "no index page, but application/octet-stream"),
-        ("", b"x", "no index page, but of no type"),
+        ("application/octet-stream", b"x", "application/octet-stream instead of an index page"),
+        ("", b"x", "a body without a type instead of an index page"),
     ],
 )
 def test_what_is_no_index_page(content_type: str, body: bytes, said: str) -> None:
@@ -225,3 +225,39 @@ def test_what_a_project_list_lost(before: int, after: int, said: str | None) -> 
 def test_html_with_a_hole_in_it_is_no_page() -> None:
     with pytest.raises(NoIndexPage, match="zeros"):
         pages.read(URL, HTML, b"<a href='z-1.zip'>z</a>" + bytes(9))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<body></body>",  # pypicloud#101, for a project that it does not have
+        b"<!DOCTYPE html><html><head></head><body></body></html>",
+        (
+            b"<html><title>Index of /dist</title><h1>Index of /dist</h1><a href='?C=N;O=D'>Name</a>"
+            b"<a href='/'>Parent Directory</a><a href='README.txt'>README.txt</a></html>"
+        ),
+        b"<html><body><a name=top></a><a href='https://index.example/other/'>x</a></body></html>",
+    ],
+)
+def test_a_page_that_lists_nothing(body: bytes) -> None:
+    assert pages.read(URL, HTML, body).links == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><body><form action=/login><input type=password></form></body></html>",
+        b"<html><body><input type=password></body></html>",
+        b"<html><head><script>location = '/login'</script></head></html>",
+        b"<html><head><meta http-equiv='refresh' content='0; url=/login'></head><body></body></html>",
+        b"<html><body><iframe src=/login></iframe></body></html>",
+        b"<html><body><a href='https://login.example/'>Log in</a></body></html>",
+        b"<html><body><a href='//login.example/'>Log in</a></body></html>",
+        b"<html><body><a href='mailto:support@login.example'>Help</a></body></html>",
+        b"Service unavailable",
+        b"  ",
+    ],
+)
+def test_a_portals_page_lists_nothing_either_but_is_no_page(body: bytes) -> None:
+    with pytest.raises(NoIndexPage):
+        pages.read(URL, HTML, body)

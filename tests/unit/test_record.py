@@ -30,6 +30,7 @@ def records(draw: st.DrawFn) -> Record:
         page=page,
         form=draw(st.sampled_from(["", "html", "json"])),
         expired=draw(st.booleans()),
+        barred=draw(st.booleans()),
     )
 
 

@@ -108,3 +108,9 @@ def test_of_several_warnings_about_one_thing_the_first_is_printed() -> None:
     for message in ("cannot write", "cannot read", "cannot lock"):
         report.warn(message, about="the store")
     assert said == ["cannot write"]
+
+
+def test_control_characters_of_an_index_do_not_reach_the_terminal() -> None:
+    said: list[str] = []
+    Report(said.append).warn("it answered 503 \x1b]0;owned\x07\n\x9b31m")
+    assert said == [r"it answered 503 \x1b]0;owned\x07\x0a\x9b31m"]

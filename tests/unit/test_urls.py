@@ -27,6 +27,7 @@ def test_what_may_be_shown(url: str, shown: str) -> None:
         ("https://index.example:443/", "https://index.example"),
         ("http://index.example:8080/", "http://index.example:8080"),
         ("http://[::1]:80/", "http://::1"),
+        ("http://index.example:99999/", "http://index.example:99999"),
     ],
 )
 def test_origins(url: str, origin: str) -> None:

@@ -1,4 +1,4 @@
-"""What every client's edge needs: a request made of a URL, an answer with its page read, a failure in a few words."""
+"""What every edge needs: a request made of a URL, an answer with its page read whole, a failure in a few words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cachedindex.model import Answer, Completeness, Identity, Request, Route
 from cachedindex.rules import pages, privacy, urls
 
 ATTEMPT_TIMEOUT = 60.0
-"""Seconds after which an attempt whose client set no timeout stops waiting for a late answer."""
+"""Seconds for which an attempt waits for a late answer if the client has set no timeout."""
 _LONGEST_PAGE = 128 << 20
-"""Bytes beyond which an answer that announces them is taken for no page, and not read into memory."""
+"""Bytes: an answer that announces more is not taken for a page, and not read into memory."""
 
 _GZIP = b"\x1f\x8b"
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
@@ -46,13 +46,15 @@ def request_of(
 ) -> Request:
     """Return the request without the credentials and the fragment of its URL.
 
-    `aside` says why the cache leaves it to the client, if only the client knows; `certificate` identifies the client's
-    own certificate. An Authorization that is another one each time stays a header: nothing is stored for it.
+    `aside` is the reason if the edge knows that the cache must leave a request to the client; `certificate` identifies
+    the client's certificate. An Authorization that differs in each request stays a header: nothing is stored for it.
     """
     parts = urls.split(url)
     lower = {name.lower(): value for name, value in headers.items()}
     kind = urls.kind(parts.bare, lower.get("accept", ""), parts.sha256)
-    authorization = lower.pop("authorization") if privacy.is_lasting(lower.get("authorization", "")) else ""
+    authorization = lower.get("authorization", "")
+    if authorization:
+        authorization = lower.pop("authorization") if privacy.is_lasting(authorization) else ""
     identity = Identity(privacy.credential(parts.userinfo, authorization, certificate))
     return Request(method, parts.bare, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 
@@ -64,17 +66,17 @@ class Whole:
     body: bytes
     """Decoded."""
     came: int
-    """How many bytes of it came over the wire."""
+    """Its bytes on the wire."""
     ended: bool = False
-    """Whether its encoding has an end, and it was there."""
+    """Whether its encoding marks an end, which has come."""
     cut: bool = False
-    """Whether its encoding has an end, and it was not there."""
+    """Whether its encoding marks an end, which has not come."""
     encoded: bool = False
-    """Whether it could not be decoded, which is left to the client."""
+    """Whether it could not be decoded here; the client gets it as it is."""
 
 
 def with_page(asked: Request, answer: Answer, read: Callable[[], Whole]) -> Answer:
-    """Return the answer with its page read whole, as Send promises; what is to be streamed stays unread."""
+    """Return the answer with its page read whole, as Send promises; a body that is streamed stays unread."""
     announced = answer.announced
     if not pages.is_read_whole(asked) or answer.status != HTTPStatus.OK or (announced or 0) > _LONGEST_PAGE:
         return answer
@@ -117,7 +119,7 @@ def failure(error: Exception, url: str, hops: Sequence[Any] = ()) -> UpstreamFai
 
 
 def cause(error: BaseException) -> str:
-    """Say in a few words why upstream gave no answer, from what lies at the bottom of a client's exception."""
+    """Return in a few words why upstream gave no answer, by the exceptions at the bottom of a client's own."""
     chain = list(_chain(error, set()))
     for kind, words in _CAUSES:
         if any(isinstance(link, kind) for link in chain):
@@ -127,11 +129,11 @@ def cause(error: BaseException) -> str:
     numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
     if numbers:
         return os.strerror(numbers[0]).lower()
-    return type(error).__name__  # No more of it: its text may hold a URL with a signature, or a proxy's password.
+    return type(error).__name__  # Not its text, which may contain a URL with a signature, or a proxy's password.
 
 
 def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an exception and those that it was made of, however its library keeps them."""
+    """Yield an exception and those that caused it, in whichever attribute its library keeps them."""
     if id(error) in seen:
         return
     seen.add(id(error))

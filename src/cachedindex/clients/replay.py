@@ -1,4 +1,4 @@
-"""An answer as http.client's own response, so that whatever a program does with one, it can do with ours."""
+"""Makes http.client's own response of an answer, so that programs can use it like any other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def http_response(answer: Answer, method: str) -> HTTPResponse:
 
 
 class _Connection:
-    """What HTTPResponse needs of a socket."""
+    """As much of a socket as HTTPResponse needs."""
 
     def __init__(self, head: bytes, body: Body) -> None:
         self._head = head

@@ -15,7 +15,10 @@ from cachedindex.run.report import Report
 
 
 class Carrier:
-    """An activator for virtualenv, which acts only if the process that makes the environment is covered."""
+    """An activator for virtualenv, which acts only if the process that makes the environment is covered.
+
+    So cachedindex beside a tox changes no other environments. The hook holds nothing of the run, which ends earlier.
+    """
 
     def __init__(self, options: object) -> None:
         """Take virtualenv's options, and use none."""

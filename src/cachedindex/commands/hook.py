@@ -35,7 +35,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def hook(arguments: argparse.Namespace) -> int:
     """Do what the arguments say and return the exit code; SettingsError if that is not possible."""
-    python = installation.inspect(arguments.python)
+    python = installation.python_at(arguments.python)
     place = python.base if arguments.base else python.environment
     if arguments.action == "status":
         return _status(python)

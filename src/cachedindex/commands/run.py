@@ -78,7 +78,7 @@ def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]
         return {}
     from cachedindex.clients.uv import offline  # noqa: PLC0415 - it imports urllib, which no other command needs
 
-    return offline.environment(process, command, environ)
+    return offline.offline_variables(process, command, environ)
 
 
 def _may_run_again(command: Sequence[str], code: int) -> bool:

@@ -114,7 +114,10 @@ def _load_package(client):
 
 
 def _redirect(module):
-    """Have pip start our runner, which starts that of pip by its name."""
+    """Have pip start our runner, which starts that of pip by its name.
+
+    PYTHONPATH does not suffice, since pip clears it for some of its children.
+    """
     original = getattr(module, "get_runnable_pip", None)
     if original is None or original.__module__ != module.__name__:
         return

@@ -1,1 +1,1 @@
-"""One look-up, from the request to the answer: everything that happens between a client's edge and the store."""
+"""One look-up, from the request to the answer: everything between a client's edge and the store."""

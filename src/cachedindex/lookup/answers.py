@@ -1,4 +1,4 @@
-"""What the client is given in the end: a copy, upstream's own answer, or an error made here; one outcome for each."""
+"""The answer that the client is given: a copy, upstream's own, or an error made here; each with one outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Answers:
     """The last step of every look-up of a process; it decides nothing."""
 
     def __init__(self, copies: Copies, given: GivenPages, report: Report, clock: Callable[[], float]) -> None:
-        """Take what holds the copies, what remembers the pages that were given, and what collects the outcomes."""
+        """`clock` returns seconds since the epoch."""
         self._copies = copies
         self._given = given
         self._report = report
@@ -42,11 +42,11 @@ class Answers:
         if request.kind == "page":
             self._give_page(GivenPage(request, record.sha256, is_unasked=ended == "hit"))
             page = self._copies.name(request, record) if ended == "hit" else ""
-        self._end(request, ended, why, now - record.checked, page)
+        self._add_outcome(request, ended, why, now - record.checked, page)
         return _replayed(request, record, body, self._cache_status(lookup, record, ended, now))
 
     def of_exchange(self, lookup: Lookup, exchange: Exchange) -> Answer:
-        """Return what the client gets of an answer, by its meaning; CopyLost as `of_copy`."""
+        """Return what the client is given after an exchange, by its meaning; CopyLost as `of_copy`."""
         give, answer = exchange.meaning.give, exchange.answer
         if give == "copy":
             self._copies.report(exchange.problem)
@@ -60,13 +60,13 @@ class Answers:
         return self._of_upstream(lookup, exchange)
 
     def refusal(self, lookup: Lookup, refusal: Refuse) -> Answer:
-        """Answer with an error made here; its reason is repeated at the end of the run, as clients hide it."""
+        """Answer with an error made here; the summary at the end of the run repeats its reason, which clients hide."""
         request = lookup.request
         if refusal.status == HTTPStatus.NOT_FOUND:
             self._given.latest.append(GivenPage(request, is_unasked=True, is_absent=True))
-            self._end(request, "negative", refusal.why)
+            self._add_outcome(request, "negative", refusal.why)
         else:
-            self._end(request, "refused", refusal.why)
+            self._add_outcome(request, "refused", refusal.why)
             if not lookup.settings.offline:
                 self._report_down(lookup, refusal.why)
         headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
@@ -74,27 +74,27 @@ class Answers:
         return Answer(refusal.status, reason, request.url, headers, BytesIO())
 
     def challenge(self, lookup: Lookup, why: str) -> Answer:
-        """Ask the client for credentials, with which it gets what this user has a private copy of.
+        """Ask the client for the credentials of this user's private copy.
 
         pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
         """
         request = lookup.request
-        self._end(request, "passed", f"{why}; what is stored is private")
+        self._add_outcome(request, "passed", f"{why}; what is stored is private")
         headers = {"www-authenticate": f'Basic realm="{urls.origin(request.url)}"', "content-length": "0"}
         return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
 
     def failed(self, lookup: Lookup, why: str) -> None:
         """Note that the client gets its own exception; IndexMissing if that is to end the build."""
-        self._end(lookup.request, "failed", why)
+        self._add_outcome(lookup.request, "failed", why)
         self._report_down(lookup, why)
 
     def passed(self, lookup: Lookup, why: str) -> None:
         """Note that the client asks by itself."""
-        self._end(lookup.request, "passed", why)
+        self._add_outcome(lookup.request, "passed", why)
 
     def came_late(self, lookup: Lookup, seconds: float) -> None:
-        """Note that an answer came, and was stored, when its look-up had been served from the copy."""
-        self._end(lookup.request, "late", f"answers in {seconds:.1f} s")
+        """Note that an answer came and was stored after its look-up had been served from the copy."""
+        self._add_outcome(lookup.request, "late", f"answers in {seconds:.1f} s")
 
     def _of_upstream(self, lookup: Lookup, exchange: Exchange) -> Answer:
         """Return upstream's own answer, as it would have come without us."""
@@ -104,9 +104,9 @@ class Answers:
             answer.body.when_settled(lambda tee: self._streamed(request, tee))
             return answer
         is_stored = exchange.record is not None and means.store == "answer"
-        # buildout takes a 5xx for a page without links, so that nobody else says what failed.
+        # buildout takes a 5xx for a page without links, so only the outcome says that it failed.
         is_failure = means.note in ("failed", "limited")
-        self._end(request, "miss" if is_stored else "failed" if is_failure else "passed", means.why)
+        self._add_outcome(request, "miss" if is_stored else "failed" if is_failure else "passed", means.why)
         if means.is_down:
             self._report_down(lookup, means.why)
         elif request.kind == "page" and answer.status == HTTPStatus.OK and means.note != "doubted":
@@ -115,10 +115,14 @@ class Answers:
 
     def _streamed(self, request: Request, tee: Tee) -> None:
         self._copies.report(tee.problem)
-        self._end(request, "miss" if tee.record else "passed", "" if tee.record else "it was not what was promised")
+        self._add_outcome(
+            request,
+            "miss" if tee.record else "passed",
+            "" if tee.record else "its bytes were not those that were promised",
+        )
 
     def _cache_status(self, lookup: Lookup, record: Record, ended: Ended, now: float) -> str:
-        """Return the header of RFC 9211; what it calls stale is what this project calls expired."""
+        """Return the header of RFC 9211, whose word for expired is stale."""
         if ended not in ("hit", "stale"):
             return "cachedindex; fwd=stale"
         if lookup.request.kind == "file":  # It has no time to live.
@@ -126,13 +130,13 @@ class Answers:
         return f"cachedindex; hit; ttl={math.floor(lifetime(record, lookup.settings) - (now - record.checked))}"
 
     def _give_page(self, page: GivenPage) -> None:
-        """Note that the client is given a sound page."""
+        """Note that the client is given a sound page; warn if another index could not be asked for its project."""
         self._given.latest.append(page)
         if self._unreachable.projects:
             self._warn(self._unreachable.warning(urls.project(page.request.url)))
 
     def _report_down(self, lookup: Lookup, why: str) -> None:
-        """Note that an index which may have a page could not be asked, and has no copy; or raise IndexMissing."""
+        """Warn that an index which may have a page could not be asked, and there is no copy; or raise IndexMissing."""
         request = lookup.request
         if request.kind != "page":
             return
@@ -144,14 +148,14 @@ class Answers:
         if line:
             self._report.warn(line)
 
-    def _end(self, request: Request, ended: Ended, why: str, age: float | None = None, page: str = "") -> None:
-        """Report a look-up's one outcome; `page` is the name of a page's record that is served unasked."""
+    def _add_outcome(self, request: Request, ended: Ended, why: str, age: float | None = None, page: str = "") -> None:
+        """Report a look-up's one outcome; `page` is the name of a record that was served without asking upstream."""
         url = urls.public(request.url)
         self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age), page)
 
 
 def _replayed(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:
-    """Return what the request gets of a record whose bytes `body` holds, every one of them verified (RFC 9110, 14)."""
+    """Return a record as an answer: whole, in part (RFC 9110, section 14), or its headers; `body` is verified."""
     headers = {**record.headers, "content-length": str(record.size), "cache-status": cache_status}
     if request.kind == "file":
         headers["accept-ranges"] = "bytes"  # pip's fast-deps looks for it (pip 26.3, network/lazy_wheel.py).
@@ -180,10 +184,10 @@ def _partial(record: Record, body: BinaryIO, part: range, headers: dict[str, str
 
 
 class Part:
-    """A Body that ends before another one does."""
+    """A Body that is a part of another one."""
 
     def __init__(self, source: BinaryIO, size: int) -> None:
-        """Take an open source at the part's start, and how many bytes the part has."""
+        """`source` is open at the start of the part, which has `size` bytes."""
         self._source = source
         self._left = size
 

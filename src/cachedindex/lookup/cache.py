@@ -40,18 +40,18 @@ from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
 _SMALL = 1 << 20
-"""Bytes up to which a download that no page vouches for is read under the deadline; a larger one is streamed, since
-a healthy upstream may need longer for it than anybody would wait for a page."""
+"""Bytes up to which a download without a promised hash is read whole under the deadline. For a larger one the deadline
+ends with the headers: a healthy upstream may need longer for it than for a page, and an older version is wrong."""
 _PROBE_SHARE = 1 / 30
-"""Of the pause, that a probe may hold up its look-up: 1 s after the first one, more when that was not enough. An answer
-that comes later closes the breaker all the same."""
+"""The share of the pause for which a probe may delay its look-up: 1 s after the first pause, more after longer ones. So
+a run that is longer than the pause does not wait for the deadline again. A late answer closes the breaker as well."""
 
 _insisted: ContextVar[tuple[str, ...]] = ContextVar("cachedindex_insisted", default=())
 """The projects for which this thread's client wants upstream to be asked."""
 
 
 class Cache:
-    """What every client asks; one for a process."""
+    """The cache, as every client asks it; one for each process."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Cache:
         clock: Callable[[], float] = time.time,
         single_flight: SingleFlight | None = None,
     ) -> None:
-        """Join the parts; `clock` returns seconds since the epoch. Without `single_flight`, no process waits."""
+        """`clock` returns seconds since the epoch. Without `single_flight`, no process waits for another."""
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
@@ -87,7 +87,10 @@ class Cache:
 
     @contextmanager
     def refreshing(self, project: str) -> Iterator[None]:
-        """Have upstream asked for a project's pages in this thread, even if they are fresh."""
+        """Have upstream asked for a project's pages in this thread, even if they are fresh.
+
+        Then the project no longer counts as unasked, so that a client that backtracks does not ask again and again.
+        """
         self._given.forget_unasked(project)
         token = _insisted.set((*_insisted.get(), project))
         try:
@@ -100,7 +103,7 @@ class Cache:
         return self._given.has_unasked(project)
 
     def _begun(self, request: Request) -> Lookup:
-        """Return what is known of a look-up: whether a page promises it, for whom it is, what is stored."""
+        """Return the look-up: the request with its kind and scope, its settings, and the record."""
         request = self._promises.applied(request) if request.kind == "other" else request
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
         if insisted := _insisted.get():
@@ -162,7 +165,7 @@ class Cache:
         return self._answers.of_exchange(lookup, exchange)
 
     def _tried_once(self, lookup: Lookup, failed: str, send: Send) -> Answer:
-        """Ask under the deadline though there is no copy: this run has lost its patience with the origin already."""
+        """Ask under the deadline without a copy: this run has waited for the origin in vain before."""
         origin = self._upstream.origin(lookup.request)
         try:
             exchange = self._attempt(lookup, {}, send, origin, Admission(origin.health()))
@@ -174,8 +177,8 @@ class Cache:
         return self._answers.of_exchange(lookup, exchange)
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
-        """Ask, unless another process is just doing so: then wait, and look again."""
-        if self._single_flight is None or lookup.request.kind == "other":  # Which every process asks for in any case.
+        """Ask upstream; but if another process is just doing so, wait for it, and look into the store again."""
+        if self._single_flight is None or lookup.request.kind == "other":  # Every process asks for it in any case.
             return self._fetched(lookup, validators, send)
         began = self._clock()
         turn = self._single_flight.enter(lookup.request, lookup.settings.timeout)
@@ -188,9 +191,9 @@ class Cache:
         return answer
 
     def _arrived(self, lookup: Lookup, began: float) -> Answer | None:
-        """Return what another process was answered meanwhile, as that was asked for all (RFC 9111, section 4), if so.
+        """Return the copy that another process has stored since `began`, or None if this look-up may not be served it.
 
-        None if nothing came that this look-up may be served.
+        A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4).
         """
         lookup = replace(lookup, record=self._copies.record(lookup.request))
         if lookup.record is None:
@@ -204,10 +207,12 @@ class Cache:
         return None
 
     def _fetched(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
-        """Ask in the client's thread, with the client's patience; it gets what it would have got without us."""
+        """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
         origin = self._upstream.origin(lookup.request)
         try:
-            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=True)
+            exchange = self._upstream.ask(
+                origin, lookup.record, validators, send, patient=True, store=lookup.settings.store
+            )
         except UpstreamFailed as failure:
             origin.failed(failure, with_copy=False)
             self._answers.failed(lookup, _why(lookup, failure))
@@ -215,13 +220,13 @@ class Cache:
         return self._answers.of_exchange(lookup, exchange)
 
     def _admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
-        """Return what one try brings, if the breaker lets it through; NotAsked if it does not."""
+        """Return the exchange of one try; NotAsked if the breaker holds it back."""
         origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
         admission = origin.admit()
 
         def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if admission.probes_after is None:
-                origin.admit()  # Many may have been admitted at once, and the first of them have failed since.
+            if admission.probes_after is None:  # Of many that were admitted at once, the first may have failed since.
+                origin.admit()
             return send(headers, patient=patient)
 
         try:
@@ -233,7 +238,7 @@ class Cache:
     def _attempt(
         self, lookup: Lookup, validators: Mapping[str, str], send: Send, origin: Origin, admission: Admission
     ) -> Exchange:
-        """Return what one try brings before the deadline; what comes later is stored."""
+        """Return the exchange of one try before the deadline; a later answer is only stored."""
         began, health = self._clock(), admission.health
         most = math.inf if admission.probes_after is None else admission.probes_after * _PROBE_SHARE
 
@@ -241,11 +246,13 @@ class Cache:
             return min(most, patience(lookup.request, lookup.record, health, lookup.settings))
 
         def extended() -> float:
-            # What other attempts have learned meanwhile counts, but for this URL's own failure.
+            # A slow answer to another attempt counts, but not a failure of this URL that was noted meanwhile.
             return allowed(replace(health, took=max(health.took, origin.health().took)))
 
         def work() -> Exchange:
-            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=False)
+            exchange = self._upstream.ask(
+                origin, lookup.record, validators, send, patient=False, store=lookup.settings.store
+            )
             announced = exchange.answer.announced
             return drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
@@ -267,7 +274,7 @@ def _why(lookup: Lookup, reason: NotAsked | UpstreamFailed) -> str:
 
 
 def _is_stored(exchange: Exchange) -> bool:
-    """Read an answer to its end for the store alone, and return whether that has it now."""
+    """Read an answer to its end for the store alone, and return whether it is stored now."""
     body = exchange.answer.body
     if not isinstance(body, Tee):
         return exchange.record is not None

@@ -1,4 +1,4 @@
-"""What one look-up knows from its beginning to its end; made once, and passed on."""
+"""The two values that the steps of a look-up pass on: the look-up itself, and its exchange with upstream."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Lookup:
     settings: Settings
     """Those for its URL."""
     record: Record | None
-    """What is stored for it."""
+    """The record that is stored for it, if any."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What one exchange with upstream brought, as far as it has been read."""
+    """The result of one exchange with upstream, as far as its body has been read."""
 
     answer: Answer
     meaning: Meaning
     record: Record | None = None
-    """What is stored now because of it, or would be; None as long as its body is to be read."""
+    """The new or renewed record, even if the disk did not take it; None as long as the body is to be read."""
     problem: StoreUnavailable | None = None
-    """Why the disk did not take it."""
+    """Why the change could not be stored."""

@@ -13,20 +13,20 @@ from cachedindex.store.store import Store
 
 
 class Copies:
-    """The store, as one look-up sees it: a copy that cannot be read is none, and the reason is said once."""
+    """The store, as a look-up sees it: a copy that cannot be read is a miss, and its reason is reported once."""
 
     def __init__(self, store: Store, report: Report) -> None:
-        """Take the store, and where its problems are reported."""
+        """`report` prints the problems of the store."""
         self._store = store
         self._report = report
 
     def find(self, request: Request, *, share: bool = False) -> tuple[Request, Record | None]:
-        """Return the request with its scope, and what is stored under it; `share` is the option of its index."""
+        """Return the request with its scope, and the record under it; `share` is the option of its index."""
         scoped = self._scoped(request, share=share)
         return scoped, self.record(scoped)
 
     def record(self, request: Request) -> Record | None:
-        """Return what is stored for a request that has its scope."""
+        """Return the record of a request that has its scope."""
         try:
             return self._store.get(request)
         except StoreUnavailable as problem:
@@ -47,11 +47,11 @@ class Copies:
         return blob
 
     def name(self, request: Request, record: Record) -> str:
-        """Return the name of a record in the folder."""
+        """Return the name by which a record's page can be marked as expired later."""
         return self._store.record_name(request, record)
 
     def has_private(self, request: Request) -> bool:
-        """Return whether this user has a copy that takes a credential to get, which the request does not have."""
+        """Return whether this user has a copy that requires a credential, which the request does not have."""
         try:
             return not request.identity.scope and bool(self._store.scopes(request) - {privacy.GAINED})
         except StoreUnavailable as problem:
@@ -59,7 +59,7 @@ class Copies:
             return False
 
     def report(self, problem: object) -> None:
-        """Say once what the folder did not do, if a result is such a problem."""
+        """Print a problem of the store once; do nothing if there is none."""
         if isinstance(problem, StoreUnavailable):
             self._report.warn(f"{problem}; the build goes on, and nothing is stored", about="the store")
 
@@ -72,6 +72,7 @@ class Copies:
                 if self._store.read_only and not self._store.private.is_own():
                     return request
                 return request.within(self._store.private.scope(request.identity.credential))
+            # Only without a public copy; and never fresh, so that it is served in an outage alone.
             if privacy.may_have_gained(request) and privacy.GAINED in self._store.scopes(request):
                 return request if self._store.get(request) else request.within(privacy.GAINED)
         except StoreUnavailable as problem:

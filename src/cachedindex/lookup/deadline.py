@@ -20,7 +20,7 @@ _working = threading.local()
 
 
 def _forget_threads() -> None:
-    """Begin anew in a forked child: it has none of the threads that hold a place."""
+    """Free all places in a forked child, which has none of the threads that hold them."""
     global _free  # noqa: PLW0603 - a fork copies the module, not the threads
     _free = threading.BoundedSemaphore(_MOST_THREADS)
 
@@ -34,11 +34,10 @@ def call_with_deadline(
 ) -> T:
     """Return what `work` returns, or raise what it raises, or DeadlinePassed after so many seconds in all.
 
-    Only a thread bounds name look-up, connection, TLS and a body that drips alike. It is a daemon, so that a hanging
-    one never delays the exit. When the seconds have passed, `extended` returns how many there are now: an answer that
-    another attempt got late may have shown meanwhile that this upstream is slow, but not dead. A result that comes
-    after the caller has gone on is given to `late`, in the thread. Raises NotAsked if this machine has no thread to
-    spare.
+    Only a thread bounds name look-up, connection, TLS and a dripping body alike. It is a daemon, so it never delays the
+    exit. When the seconds have passed, `extended` returns how many there are now: meanwhile, a late answer to another
+    attempt may have shown that this upstream is slow, but not dead. A result that comes after the caller has gone on
+    is passed to `late`, in the thread. Raises NotAsked if this machine has no thread to spare.
     """
     if not _free.acquire(timeout=seconds):
         raise NotAsked(f"{_MOST_THREADS} attempts were still waiting for an answer")
@@ -65,7 +64,7 @@ def asking(url: str) -> None:
 
 
 class _Job(Generic[T]):
-    """What the thread and its caller share."""
+    """The state that the thread and its caller share."""
 
     def __init__(self, work: Callable[[], T], late: Callable[[T], object]) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""The pages that the client of this process was given: what later look-ups of the same client follow from."""
+"""The pages that the client of this process was given, from which its later look-ups follow."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class GivenPage:
 
 
 class GivenPages:
-    """All of them, by the project that each is about."""
+    """All pages that were given, by their projects."""
 
     def __init__(self) -> None:
         self.latest: deque[GivenPage] = deque()
-        """Those that nobody has wanted to know of yet. Sorting them waits until then: most look-ups are of pages."""
+        """Those not yet sorted by project: that waits until somebody asks, since most look-ups are of pages."""
         self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
         self._first: dict[str, str] = {}
         self._unasked: set[str] = set()
@@ -52,7 +52,7 @@ class GivenPages:
         return urls.normalized(name) in self._unasked
 
     def forget_unasked(self, name: str) -> None:
-        """Take a project as one that upstream is asked for."""
+        """Treat a project as one that upstream was asked for."""
         self._sort()
         self._unasked.discard(urls.normalized(name))
 

@@ -1,4 +1,4 @@
-"""What host and run remember of whatever is to answer a look-up, and whether that may be asked now."""
+"""A repository as a look-up sees it: what host and run remember of it and of its origin, and the right to ask now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Admission(NamedTuple):
     health: Health
     """What the host remembered of the repository at that moment."""
     probes_after: float | None = None
-    """The pause in seconds, if this is the one question that finds out if upstream is back."""
+    """The pause in seconds, if this is the one request that finds out if upstream is back."""
 
 
 class Origins:
@@ -33,9 +33,9 @@ class Origins:
         self._recalled: dict[tuple[str, str], tuple[Sequence[Event], float, Health]] = {}
 
     def recall(self, name: str, events: Sequence[Event], repository: str) -> Health:
-        """Return the state of a repository now, or with "" that of its origin as a whole, from its origin's events."""
+        """Return what an origin's events amount to now: for a repository, or with "" for the origin as a whole."""
         now, known = self.clock(), self._recalled.get((name, repository))
-        # Every look-up that asks wants to know this some times, and time alone changes it slowly.
+        # A look-up needs it several times, and without a new event it changes slowly.
         if known is None or known[0] is not events or not 0 <= now - known[1] < 1:
             said = breaker.of_repository(events, repository) if repository else breaker.of_origin(events)
             known = self._recalled[name, repository] = (events, now, breaker.recall(said, now))
@@ -76,9 +76,9 @@ class Origin:
         return Origin(replace(self.request, url=urls.public(url)), self.origins, asked=self.request.url)
 
     def admit(self) -> Admission:
-        """Return the right to ask for something of which there is a copy; a probe is claimed for this process.
+        """Return the right to ask upstream in spite of a copy; a probe is claimed for this process.
 
-        Raises NotAsked, with what upstream failed of before, if it is not to be asked now.
+        Raises NotAsked, with the cause of the last failure, if upstream must not be asked now.
         """
         hop = self.hop(self._final)
         places = (self,) if hop is self else (self, hop)
@@ -104,7 +104,7 @@ class Origin:
             self.origins.host.append(self.name, event)
 
     def remember(self, what: EventKind, cause: str = "") -> None:
-        """Note an event for the run, if it changes anything: of pages and downloads, as files are known by hash."""
+        """Note an event for the run, if it changes anything; not one of a file, since files are never refused."""
         event = Event(what, self.origins.clock(), self.subject, cause)
         if self.request.kind != "file" and run_memory.worth_noting(self.memory(), event):
             self.origins.run.append(self.name, event)

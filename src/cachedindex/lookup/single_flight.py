@@ -1,4 +1,4 @@
-"""Single flight: of the processes that miss the same page or file at once, one asks, and the others wait for it."""
+"""Single flight: if several processes miss the same page or file at once, one asks, and the others wait for it."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ from cachedindex.store.store import Store
 
 _POLL = 0.05
 _LONGEST_LOCK = 5.0
-"""Seconds that taking a free lock may last: on NFS with a dead lock manager it has no end, even if not to wait."""
+"""Seconds that taking a free lock may last: with a dead lock manager on NFS, even a try without waiting hangs."""
 
 
 class SingleFlight:
-    """What this process and the others are asking for; whatever goes wrong here, it asks as if it were alone."""
+    """The turns of this process and the others to ask; if anything goes wrong here, it asks as if it were alone."""
 
     def __init__(self, locks: Locks, store: Store) -> None:
-        """Take the folder of locks, and the store that the others fill."""
+        """`locks` has the marks as well; `store` is the one that the other processes fill."""
         self._locks = locks
         self._store = store
         self._usable = True
         self._proven = False
 
     def enter(self, request: Request, timeout: float) -> Turn:
-        """Return when this process is to look into the store once more, and then to ask.
+        """Return as soon as this process may look into the store once more, and then ask.
 
-        That is at once if nobody else is asking, and if this process itself is, as it must not wait for itself.
+        That is at once if nobody else is asking, or if this process itself is, since it must not wait for itself.
         Otherwise it is when the other process has settled what is stored, or has made no progress for `timeout`
-        seconds; a file makes progress as long as it grows. If the other was killed, one of those that wait takes its
-        place.
+        seconds; a file makes progress as long as it grows. If the other was killed, its lock is free without a new
+        mark, and one of the waiting processes takes its place.
         """
         name = layout.preferred_key(request)
         lock = None
         if self._usable and not self._locks.is_held_here(name):
             try:
                 lock = self._entered(request, name, timeout)
-            except (StoreUnavailable, DeadlinePassed):  # No locking here: not worth another try, nor a word.
+            except (
+                StoreUnavailable,
+                DeadlinePassed,
+            ):  # Without locks the build is slower at most: not tried again, not reported.
                 self._usable = False
             except NotAsked:  # No thread to spare.
                 pass
@@ -59,7 +62,7 @@ class SingleFlight:
         while time.monotonic() - moved < timeout and not self._locks.is_held_here(name):
             time.sleep(_POLL)
             if self._locks.read_mark(name) != before:
-                return None  # It is settled, and all of them go on, rather than one after the other.
+                return None  # It is settled: all go on at once, rather than get the lock one after the other.
             if lock := self._locks.try_lock(name):
                 return lock
             size = self._store.growing(request) if request.sha256 else None

@@ -1,4 +1,4 @@
-"""A body on its way to the client that is stored as it passes, and published only when it is what it should be."""
+"""A body that is stored as it passes to the client, and published only if it is complete and as promised."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _CHUNK = 1 << 16
 
 
 class Tee:
-    """A Body over another one; the client reads what it would have read, to the same end or the same exception."""
+    """A Body around another one; the client reads the same bytes, to the same end or the same exception."""
 
     def __init__(
         self, source: Body, blob: NewBlob, announced: int | None, publish: Callable[[NewBlob], Record | None]
     ) -> None:
-        """Take the source, the blob to fill, the bytes that were announced, and what publishes a complete blob."""
+        """`announced` is the size in bytes, if it is known; `publish` stores a complete blob."""
         self._source = source
         self._blob: NewBlob | None = blob
         self._announced = announced
@@ -26,17 +26,17 @@ class Tee:
         self._watchers: list[Callable[[Tee], None]] = []
         self.closed = False
         self.record: Record | None = None
-        """What was stored, once the end has been reached."""
+        """The record that was stored at the end."""
         self.problem: StoreUnavailable | None = None
-        """Why the disk did not take it."""
+        """Why it could not be stored."""
 
     def when_settled(self, watcher: Callable[[Tee], None]) -> None:
-        """Call `watcher` once, when it is settled whether something was kept."""
+        """Call `watcher` once, when it is known whether something was stored."""
         self._watchers.append(watcher)
 
     def __del__(self) -> None:
-        """Settle it if the client dropped it unread."""
-        with suppress(Exception):  # At the interpreter's end there may be nothing left to do it with.
+        """Settle if the client dropped the body unread."""
+        with suppress(Exception):  # At the interpreter's end, the modules that this needs may be gone.
             self._settle(complete=False)
 
     def read(self, size: int = -1, /) -> bytes:
@@ -73,7 +73,7 @@ class Tee:
         self._source.close()
 
     def close(self) -> None:
-        """Close the source; what was not read to its end is not kept."""
+        """Close the source; a body that was not read to its end is not stored."""
         self.closed = True
         self._settle(complete=False)
         self._source.close()

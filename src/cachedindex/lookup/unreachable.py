@@ -1,4 +1,4 @@
-"""Indexes that could not be asked for a project that the client may silently take from another one meanwhile."""
+"""Warns of indexes that could not be asked, if the client may silently take a project from another one."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from cachedindex.rules import urls
 
 
 class Unreachable:
-    """The indexes without an answer, in one process: that is where a client compares indexes."""
+    """The indexes without an answer, of one process: a client compares its indexes within one."""
 
     def __init__(self, given: GivenPages) -> None:
-        """Take the pages that the client was given from other indexes."""
+        """`given` has the pages of other indexes."""
         self._given = given
         self._reported: set[str] = set()
         self.projects: dict[str, dict[str, str]] = {}
         """For each project: the indexes that could not be asked for it, and why."""
 
     def add(self, page_url: str, why: str) -> str | None:
-        """Remember that an index could not be asked for a project; return what to say if another one has it."""
+        """Remember that an index could not be asked for a project; return a warning if another one has it."""
         project = urls.project(page_url)
         self.projects.setdefault(project, {})[urls.index(page_url)] = why
         return self.warning(project)
 
     def warning(self, project: str) -> str | None:
-        """Return what to say of a project that one index has and another was not asked for; once for each index."""
+        """Return the warning if one index has a project for which another could not be asked; once for each index."""
         source = self._given.index_of(project)
         down = self.projects.get(project, {})
         silent = {index: why for index, why in down.items() if index not in self._reported}
@@ -32,6 +32,6 @@ class Unreachable:
         self._reported.update(silent)
         index, why = next(iter(silent.items()))
         return (
-            f"{index} could not be asked for {project} ({why}), and nothing is stored of it: it is taken from "
-            f"{source} alone, and so is whatever else {index} may have (missing-index = fail would end the build)"
+            f"{index} could not be asked for {project} ({why}), and nothing is stored for it: {project} is taken from "
+            f"{source} alone, and so may be other projects that {index} has (missing-index = fail would end the build)"
         )

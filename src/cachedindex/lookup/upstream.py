@@ -1,4 +1,4 @@
-"""One exchange with upstream: whether it may be asked now, what came back, and what the host learns from it."""
+"""One exchange with upstream: the request is sent, the answer judged, stored, and noted for the host."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from cachedindex.store.store import Store
 
 
 class Upstream:
-    """The origins beyond the store."""
+    """All origins, and the store for their answers."""
 
     def __init__(self, store: Store, host: HealthLog, run: HealthLog, clock: Callable[[], float] = time.time) -> None:
-        """Take where answers and events are kept; `clock` returns seconds since the epoch."""
+        """`host` and `run` are the logs for events; `clock` returns seconds since the epoch."""
         self._store = store
         self._clock = clock
         self._origins = Origins(host, run, clock)
@@ -35,12 +35,19 @@ class Upstream:
         return Origin(request, self._origins, final)
 
     def ask(
-        self, origin: Origin, record: Record | None, validators: Mapping[str, str], send: Send, *, patient: bool
+        self,
+        origin: Origin,
+        record: Record | None,
+        validators: Mapping[str, str],
+        send: Send,
+        *,
+        patient: bool,
+        store: privacy.Storing = "auto",
     ) -> Exchange:
-        """Send the origin's request, judge the answer, store what it is worth. Raises UpstreamFailed as `send` does.
+        """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed as `send` does.
 
-        A patient one is the client's own, for want of a copy that may stand in. It may run in a thread of its own, and
-        end after its caller has gone on: it says nothing to anybody.
+        It is `patient` if no copy may stand in. It prints and reports nothing, since it may run in a thread of its own
+        and end after its caller has gone on.
         """
         asked = self._clock()
         answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
@@ -53,7 +60,8 @@ class Upstream:
             answer = replace(answer, body=BytesIO(body))
         health, now = origin.health(), self._clock()
         may_stand_in = record is not None and not patient
-        means = meaning(request, judge(request, record, answer, body, health, now), copy=may_stand_in)
+        verdict = judge(request, record, answer, body, health, now, store)
+        means = meaning(request, verdict, copy=may_stand_in)
         self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)
@@ -74,7 +82,7 @@ class Upstream:
     def _kept(
         self, request: Request, record: Record | None, answer: Answer, body: bytes, asked: float, means: Meaning
     ) -> Exchange:
-        """Return what asking for a page brought, once the store has taken it."""
+        """Return the exchange, after its page, renewal or removal has been stored."""
         if means.store == "answer":
             page = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
             return Exchange(answer, means, page, self._problem(lambda: self._store.put(request, page)))
@@ -85,13 +93,15 @@ class Upstream:
             return Exchange(answer, means, renewed, self._problem(lambda: self._store.put(request, renewed)))
         if means.store == "removal":
             return Exchange(answer, means, problem=self._problem(lambda: self._store.remove(request)))
+        if means.store == "bar":
+            return Exchange(answer, means, problem=self._problem(lambda: self._store.bar(request)))
         return Exchange(answer, means)
 
     def _teed(self, request: Request, answer: Answer, asked: float, means: Meaning) -> Exchange:
-        """Return the answer with a body that is stored as it is read, if its end can be distinguished from a cut."""
+        """Return the exchange with a body that is stored as it is read, if its end shows that it is whole."""
         chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
         ends = answer.announced is not None or chunked
-        # An encoded body is its own only in the encoding that this client asked for.
+        # An encoded body is the file's bytes only for a client that asked for that encoding.
         is_certain = request.sha256 or (ends and "content-encoding" not in answer.headers)
         if self._store.read_only or not is_certain:
             return Exchange(answer, means)
@@ -115,7 +125,7 @@ class Upstream:
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None
     ) -> Record:
         now = self._clock()
-        # What the client's own cache had kept is as old as that says.
+        # An answer of the client's own cache is older by the time that it lay there.
         asked_then, checked, took = asked - answer.age, now - answer.age, now - asked
         headers, final = privacy.storable(answer.headers), urls.public(answer.url)
         form = accept.kept_form(request, answer.headers.get("content-type", ""))
@@ -123,7 +133,7 @@ class Upstream:
 
     @staticmethod
     def _problem(change: Callable[[], object]) -> StoreUnavailable | None:
-        """Return why a change of the store was not taken, or None."""
+        """Make a change in the store, and return why that failed, or None."""
         try:
             change()
         except StoreUnavailable as problem:
@@ -132,7 +142,7 @@ class Upstream:
 
 
 def drained(exchange: Exchange) -> Exchange:
-    """Return what came of an answer whose body is read to its end, and then given from memory.
+    """Return the exchange with its body read to the end, and then given from memory.
 
     Raises UpstreamFailed if it breaks off or is not what was announced.
     """
@@ -150,10 +160,10 @@ def drained(exchange: Exchange) -> Exchange:
 
 
 def _sent(validators: Mapping[str, str], send: Send, *, patient: bool, is_renewal: bool) -> Answer:
-    """Send with the validators; again without, if upstream says that nothing has changed since something else."""
+    """Send with the validators; once more without them, if a 304 is for another version than ours."""
     headers = dict(validators)
     if patient and is_renewal:
-        # What has expired here may be fresh for a cache of the client's own, which is not to answer for upstream.
+        # An expired copy may be fresh for the client's own cache, which must not answer for upstream.
         headers = {"cache-control": "max-age=0", **headers}
     answer = send(headers, patient=patient)
     ours = validators.get("if-none-match", "")
@@ -166,10 +176,11 @@ def _sent(validators: Mapping[str, str], send: Send, *, patient: bool, is_renewa
 
 
 def _renewed(record: Record, answer: Answer, asked: float, now: float) -> Record:
-    """Return a record after a 304, which says something of the time, but not of the body (RFC 9111, section 3.2).
+    """Return a record after a 304, which renews its time, but not the description of its body (RFC 9111, section 3.2).
 
-    A type or an encoding that it names is that of no body. An Age that it does not repeat is over.
+    A type or an encoding in a 304 describes no body: stored, it would make the page unreadable. An Age that the 304
+    does not repeat no longer counts.
     """
     kept = {name: value for name, value in record.headers.items() if name != "age"}
-    told = {name: value for name, value in privacy.storable(answer.headers).items() if not name.startswith("content-")}
-    return replace(record, headers={**kept, **told}, asked=asked, checked=now, took=now - asked, expired=False)
+    said = {name: value for name, value in privacy.storable(answer.headers).items() if not name.startswith("content-")}
+    return replace(record, headers={**kept, **said}, asked=asked, checked=now, took=now - asked, expired=False)

@@ -1,1 +1,1 @@
-"""What is decided, without a clock, a file or a socket: plain values in, plain values out."""
+"""All decisions, as pure functions: no clock, no file, no socket, no thread."""

@@ -1,4 +1,4 @@
-"""Which representations of a page a request accepts, and as which one an answer is kept."""
+"""Which representations of a page a request accepts, and under which one its answer is stored."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from functools import lru_cache
 
 from cachedindex.model import Kind, Request
 
-_OF_A_PAGE = re.compile(r"\*/\*|text/\*|text/html|application/xhtml\+xml|application/vnd\.pypi\.simple\..*")
+_PAGE_MEDIA = re.compile(r"\*/\*|text/\*|text/html|application/xhtml\+xml|application/vnd\.pypi\.simple\..*")
 
 
 @lru_cache(maxsize=64)
 def forms(kind: Kind, header: str) -> Sequence[str]:
     """Return the representations of a page that an Accept header names, in its order of preference.
 
-    "json" (PEP 691) or "html" (PEP 503). A representation that it only does not rule out is not among them: a client
-    that says nothing, or `*/*`, reads HTML. Everything but a page has one form, without a name.
+    They are "json" (PEP 691) and "html" (PEP 503). Without the header, or with `*/*`, the form is HTML, which every
+    client reads. Anything but a page has one form, with an empty name.
     """
     if kind != "page":
         return ("",)
@@ -32,14 +32,15 @@ def forms(kind: Kind, header: str) -> Sequence[str]:
 
 @lru_cache(maxsize=64)
 def is_of_a_page(header: str) -> bool:
-    """Return whether an Accept header names nothing but representations that an index page may have."""
-    return all(_OF_A_PAGE.fullmatch(item.partition(";")[0].strip().lower()) for item in header.split(","))
+    """Return whether an Accept header only names media types that an index page may have."""
+    return all(_PAGE_MEDIA.fullmatch(item.partition(";")[0].strip().lower()) for item in header.split(","))
 
 
 def kept_form(request: Request, content_type: str) -> str:
-    """Return the form as which an answer is kept: the preferred one, as an index may not speak it and never will.
+    """Return the form under which an answer is stored: the preferred one, even if an index does not offer that.
 
-    But JSON that an index sends to a client that prefers HTML is kept as JSON, since others read HTML only.
+    Otherwise such an index would be asked for it each time. But if an index ignores the order of preference, JSON is
+    stored as JSON, since the HTML record also serves clients that read nothing else.
     """
     named = forms(request.kind, request.headers.get("accept", ""))
     return "json" if "json" in named and "json" in content_type.lower() else named[0]
@@ -48,5 +49,5 @@ def kept_form(request: Request, content_type: str) -> str:
 def _number(text: str) -> float:
     try:
         return float(text)
-    except ValueError:  # A quality that is no number means nothing, like a missing one.
+    except ValueError:  # A malformed quality counts as a missing one.
         return 1.0

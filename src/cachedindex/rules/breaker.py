@@ -1,6 +1,6 @@
-"""What a host remembers of a repository and of its origin: the state after each event, and whether it may be asked now.
+"""The circuit breakers of a repository and of its origin: their state after each event, and what they admit.
 
-Events only ever append, so processes need no lock to share them; the state is their fold. Of one origin's events there
+Events are only appended, so processes need no lock to share them; the state is their fold. Of one origin's events there
 are two folds. A repository's takes those of its own URLs, since its neighbours may be well. The origin's counts as
 failures only those that no repository could have answered, and everything else as an answer.
 """
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-from cachedindex.model import Event, Health
+from cachedindex.model import Doubted, Event, Health
 from cachedindex.options import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
 from cachedindex.rules import urls
 
 _MEMORY = 2 * 86400.0
-"""Twice as long as any doubt is held."""
+"""Seconds for which an event counts: twice as long as a doubt lasts at most."""
 _SLOW = 1.5
-"""Seconds from which on it is worth knowing how long an origin takes: half of the default timeout."""
+"""Seconds from which on the duration of an answer is noted: half of the default timeout."""
 
 _UNSAID = "it failed a moment ago"
 
@@ -42,7 +42,7 @@ def of_origin(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def recall(events: Iterable[Event], now: float) -> Health:
-    """Return the state that the events amount to; what lies in the future or two days back counts for nothing."""
+    """Return the state after these events; those in the future, or more than two days old, are ignored."""
     health = Health()
     for event in events:
         if -CLOCK_SKEW <= now - event.at <= _MEMORY:
@@ -64,14 +64,13 @@ def learn(health: Health, event: Event) -> Health:
         return health if is_anothers else replace(health, probing=(event.at, event.cause))
     if event.what == "removed":
         return replace(health, doubted={url: seen for url, seen in health.doubted.items() if url != event.url})
-    since, digest = health.doubted.get(event.url, (event.at, event.cause))
-    return replace(
-        health, doubted={**health.doubted, event.url: (since if digest == event.cause else event.at, event.cause)}
-    )
+    known = health.doubted.get(event.url, Doubted(event.at, event.at, event.cause))
+    since = known.since if known.digest == event.cause else event.at
+    return replace(health, doubted={**health.doubted, event.url: Doubted(known.first, since, event.cause)})
 
 
 def admit(health: Health, url: str, now: float) -> Admission:
-    """Return whether a look-up that has a copy may ask: yes, as the one probe, or not now."""
+    """Return whether a look-up with a copy may ask upstream: yes, as the one probe, or not now."""
     if is_limited(health, now):
         return "hold"
     at, _ = health.failed.get(url, (now - FAIL_TIMEOUT, ""))
@@ -89,22 +88,22 @@ def admit_by_all(states: Iterable[Health], url: str, now: float) -> Admission:
 
 
 def is_prober(states: Iterable[Health], token: str) -> bool:
-    """Return whether the process that noted this token as it began to probe was the first, at each open breaker."""
+    """Return whether the process that claimed the probe with this token was the first, at each open breaker."""
     return all(health.opened is None or (health.probing or (0.0, ""))[1] == token for health in states)
 
 
 def is_limited(health: Health, now: float) -> bool:
-    """Return whether it has asked to be left alone until later."""
+    """Return whether upstream has asked to be left alone for longer."""
     return health.limited is not None and now < health.limited[0] <= now + FAIL_TIMEOUT_LIMIT
 
 
 def why_held(states: Iterable[Health], url: str, now: float) -> str:
-    """Return the cause that the first breaker has that does not admit a look-up."""
+    """Return the cause that the first breaker gives that does not admit a look-up."""
     return next((why(health, url, now) for health in states if admit(health, url, now) != "ask"), _UNSAID)
 
 
 def why(health: Health, url: str, now: float) -> str:
-    """Return the cause that the latest failure gave, or the limit."""
+    """Return the limit, the cause of the URL's latest failure, or else that of any URL's."""
     if health.limited and is_limited(health, now):
         return health.limited[1]
     latest = health.failed.get(url) or max(health.failed.values(), default=(0.0, _UNSAID))
@@ -112,25 +111,25 @@ def why(health: Health, url: str, now: float) -> str:
 
 
 def worth_noting(health: Health, event: Event) -> bool:
-    """Return whether an event tells the others anything: in a healthy build none does, and nothing is written."""
+    """Return whether an event is news to other processes: in a healthy build none is, and nothing is written."""
     if event.what in ("doubted", "removed"):
         return learn(health, event) != health
-    return event.what != "answered" or _answer_tells(health, event)
+    return event.what != "answered" or _is_answer_news(health, event)
 
 
 def worth_noting_by_any(states: tuple[Health, Health], event: Event) -> bool:
-    """Return whether an answer tells the others anything of its repository, or that its origin is back."""
+    """Return whether an answer is news of its repository, or the news that its origin is back."""
     repository, origin = states
     return worth_noting(repository, event) or origin.opened is not None or event.url in origin.failed
 
 
-def _answer_tells(health: Health, event: Event) -> bool:
+def _is_answer_news(health: Health, event: Event) -> bool:
     if health.opened is not None or event.url in health.failed:
         return True
     if event.url in health.doubted:
         return True
     if health.doubted:
-        # Once per confirmation period is enough to tell an origin that is sound for others.
+        # One for each confirmation period is enough to show that the origin is sound for other URLs.
         return health.answered is None or event.at - health.answered >= CONFIRM_AFTER
     if max(health.took, event.took) < _SLOW:
         return False
@@ -143,7 +142,7 @@ def _after_failure(health: Health, event: Event) -> Health:
     if health.opened is not None:
         failed = {**health.failed, event.url: (event.at, event.cause)}
         if health.probing is None:
-            return replace(health, failed=failed)  # One that was under way when it opened.
+            return replace(health, failed=failed)  # The request was already under way when the breaker opened.
         pause = min(health.pause * 2, FAIL_TIMEOUT_LIMIT)
         return replace(health, failed=failed, opened=event.at, pause=pause, probing=None)
     recent = {url: seen for url, seen in health.failed.items() if event.at - seen[0] <= FAIL_WINDOW}
@@ -161,7 +160,7 @@ def _after_limit(health: Health, event: Event) -> Health:
 
 
 def _after_answer(health: Health, event: Event) -> Health:
-    """Take this URL's failure and doubt back; an open breaker closes, since upstream does answer."""
+    """Clear this URL's failure and doubt; an open breaker closes, since upstream does answer."""
     failed = {url: seen for url, seen in health.failed.items() if url != event.url}
     doubted = {url: seen for url, seen in health.doubted.items() if url != event.url}
     return replace(
@@ -177,5 +176,5 @@ def _after_answer(health: Health, event: Event) -> Health:
 
 
 def _is_probed(health: Health, now: float) -> bool:
-    """Return whether somebody is probing; one who was killed meanwhile keeps the others off for one pause only."""
+    """Return whether a process is probing; if it was killed meanwhile, the others wait for one pause only."""
     return health.probing is not None and now < health.probing[0] + health.pause

@@ -1,21 +1,23 @@
-"""Before asking: serve the copy, ask upstream in one of four ways, leave it to the client, or refuse."""
+"""What to do about a request: serve the copy, ask upstream in one of four ways, leave it to the client, or refuse."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from cachedindex.model import Health, Record, Request, RunMemory, number
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
-from cachedindex.rules import accept, layout, privacy, run_memory, urls
+from cachedindex.rules import accept, downloads, layout, privacy, run_memory, urls
 
 _LONGEST_LIFETIME = 600.0
-"""Upstream's max-age counts up to here, as people notice a page that is wrong for longer."""
-_UNSAID_LIFETIME = 60.0
+"""Seconds that upstream's max-age counts at most: people notice a page that is outdated for longer."""
+_DEFAULT_LIFETIME = 60.0
+"""Seconds for a page that has neither a max-age nor validators."""
 _REFUSED_FOR = 5.0
-"""Seconds for which a failed look-up without a copy stands for the next ones of its run; a script that tries a build
-again finds an index that is back."""
+"""Seconds after a failed look-up without a copy in which its run is refused the next ones. Refusing for longer would
+break jobs that simply try again a little later."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Serve:
 
     why: str
     stale: bool = False
-    """Whether it is expired."""
+    """Whether the copy is expired."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Revalidate:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Ask with the client's own patience, as no copy may stand in."""
+    """Ask with the client's own patience and retries, since no copy may stand in."""
 
     validators: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,17 +48,20 @@ class TryOnce:
     """Ask once and under a deadline, without a copy: this run has waited for this origin in vain before."""
 
     failed: str
-    """What became of it then."""
+    """How that ended."""
 
 
 @dataclass(frozen=True)
 class AskOrChallenge:
-    """Ask under a deadline; in an outage, ask the client for the credentials that open this user's private copy."""
+    """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy.
+
+    Upstream gets the timeout that it gets if there is a copy, since there is one.
+    """
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """Ask the client for the credentials that open this user's private copy, without asking upstream."""
+    """Ask the client for the credentials of this user's private copy, without asking upstream."""
 
     why: str
 
@@ -87,7 +92,7 @@ def decide(
     memory: Callable[[], RunMemory] = RunMemory,
     is_private: Callable[[], bool] = lambda: False,
 ) -> Decision:
-    """Return what to do about a request, given what the store has for it, in whatever form.
+    """Return what to do about a request, given the record that the store has for it, in whatever form.
 
     `settings` are those for its URL. Only a look-up without a copy needs the rest: `memory` returns what the run
     remembers of the origin, `is_private` whether this user has a copy that takes a credential to get.
@@ -101,30 +106,33 @@ def decide(
         decision = _without_copy(request, settings, now, memory)
     else:
         decision = _with_copy(request, record, settings, now)
+    # pip's fast-deps and its resumed downloads send these; their answers are never whole, so none can be stored.
     is_part = request.method == "HEAD" or "range" in request.headers
     if is_part and isinstance(decision, (Revalidate, Fetch, TryOnce, AskOrChallenge)):
-        return Pass("heads and parts come from whole copies only")
+        return Pass("HEAD and range requests are answered from whole copies only")
     return decision
 
 
 def lifetime(record: Record, settings: Settings) -> float:
-    """Return for how many seconds after its last check a page is fresh (RFC 9111, section 4.2.1)."""
+    """Return for how many seconds after its last check a record is fresh (RFC 9111, section 4.2.1).
+
+    A download is fresh for as long as it says itself: its address is its version's, so that nobody waits for a change.
+    """
+    if record.page is None and downloads.is_distribution(record.url):
+        return _said_lifetime(record) or 0.0
     if settings.index_ttl is not None:
         return settings.index_ttl
-    control = record.headers.get("cache-control", "").lower()
-    if "no-cache" in control or "no-store" in control:
-        return 0.0
-    said = re.search(r"max-age\s*=\s*\"?(\d+)", control)
-    if said:
-        return min(max(float(said[1]) - _age_header(record), 0.0), _LONGEST_LIFETIME)
-    return 0.0 if _validators(record) else _UNSAID_LIFETIME
+    said = _said_lifetime(record)
+    if said is not None:
+        return min(said, _LONGEST_LIFETIME)
+    return 0.0 if _validators(record) else _DEFAULT_LIFETIME
 
 
 def patience(request: Request, record: Record | None, health: Health, settings: Settings) -> float:
     """Return the seconds in all that an attempt under the deadline may take.
 
-    One that has failed before took at least the whole timeout: a slow upstream gets its chance, even from processes
-    that are too short to see a late answer.
+    A URL that failed before counts as if it had taken the whole timeout, and so gets twice that: a process may be too
+    short-lived to see the late answer of a slow upstream.
     """
     before = settings.timeout if layout.subject(request) in health.failed else 0.0
     took = record.took if record else 0.0
@@ -133,7 +141,7 @@ def patience(request: Request, record: Record | None, health: Health, settings: 
 
 
 def _bypassed(request: Request) -> str | None:
-    """Return why the cache has no part in a request; None if it has."""
+    """Return why the cache leaves a request to the client; None if it does not."""
     if request.method not in ("GET", "HEAD"):
         return f"{request.method} is not cached"
     why = request.aside or privacy.unscoped(request)
@@ -141,11 +149,11 @@ def _bypassed(request: Request) -> str | None:
         return why
     if "range" in request.headers and request.kind != "file":
         # A part of a file never changes; a part of anything else may not fit what the client has.
-        return "parts come from files only"
+        return "range requests are answered for files only"
     if "no-store" in request.headers.get("cache-control", ""):
-        return "the client wants it unstored"
+        return "the client sent no-store"
     if request.kind == "page" and not accept.is_of_a_page(request.headers.get("accept", "*/*")):
-        return "it asks for a form that no index page has"
+        return "its Accept header names a form that no index page has"
     return None
 
 
@@ -173,13 +181,14 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     is_page = request.kind == "page"
     gone = is_page and run_memory.is_missing(known, layout.subject(request), settings.negative, now)
     if gone and not _is_insisted_on(request, settings):
-        return Refuse(404, "this run has asked for it a moment ago")
+        return Refuse(404, "this run was answered 404 a moment ago")
     failed = run_memory.failed_since(known, request.url, settings.negative, now)
     if failed is None:
         return Fetch()
     at, cause = failed
     why = f"{cause}, {now - at:.0f} s ago, and nothing is stored"
-    # Anything but a page may be a download, which a recipe tries again at once.
+    # Anything but a page may be a download that a recipe tries again at once, so it is not refused. It gets one try, as
+    # pip-compile would else wait a hundred seconds for a file that its index has never had.
     return Refuse(504, why) if is_page and now - at < _REFUSED_FOR else TryOnce(why)
 
 
@@ -188,13 +197,15 @@ def _is_preferred(request: Request, record: Record) -> bool:
 
 
 def _is_fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
-    if request.kind != "page" or record.expired or not _is_preferred(request, record):
+    if record.expired or not _is_preferred(request, record):
+        return False
+    if request.kind != "page" and not downloads.is_distribution(record.url):
         return False
     return -CLOCK_SKEW <= now - record.checked < lifetime(record, settings)
 
 
 def _is_insisted_on(request: Request, settings: Settings) -> bool:
-    """Return whether upstream is to be asked in any case: as a person wants it, or as nothing else can answer."""
+    """Return whether upstream must be asked even if the copy is fresh: a person wants it, or the scope demands it."""
     if privacy.must_be_asked(request):
         return True
     wish = request.headers.get("cache-control", "")
@@ -218,5 +229,17 @@ def _validators(record: Record) -> dict[str, str]:
     return {name: record.headers[source] for name, source in pairs.items() if source in record.headers}
 
 
-def _age_header(record: Record) -> float:
-    return float(number(record.headers.get("age", "")) or 0)
+def _said_lifetime(record: Record) -> float | None:
+    """Return for how many seconds upstream itself says that an answer is good; None if it says nothing."""
+    headers = record.headers
+    control = headers.get("cache-control", "").lower()
+    if "no-cache" in control or "no-store" in control:
+        return 0.0
+    if said := re.search(r"max-age\s*=\s*\"?(\d+)", control):
+        return max(float(said[1]) - float(number(headers.get("age", "")) or 0), 0.0)
+    if "expires" not in headers:
+        return None
+    try:
+        return max(parsedate_to_datetime(headers["expires"]).timestamp() - record.checked, 0.0)
+    except (ValueError, OverflowError):  # Whatever cannot be read has expired (RFC 9111, section 5.3).
+        return 0.0

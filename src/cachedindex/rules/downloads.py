@@ -1,4 +1,4 @@
-"""What no index vouches for: an `extends` file, an archive, anything else; and whether an answer can be one."""
+"""Whether an answer can be the download that was asked for: an `extends` file, an archive, anything but a page."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ def is_configuration(url: str) -> bool:
     return urlsplit(url).path.lower().endswith(".cfg")
 
 
-def unlike(url: str, record: Record | None, content_type: str, body: bytes) -> str | None:
-    """Return what an answer is, where that cannot be what was asked for: a portal's page instead of a download.
+def is_distribution(url: str) -> bool:
+    """Return whether a URL is an archive's, whose name has its version, so that it hardly ever changes."""
+    return _ARCHIVE.search(urlsplit(url).path.lower()) is not None
 
-    `body` is only there for a configuration.
+
+def unlike(url: str, record: Record | None, content_type: str, body: bytes) -> str | None:
+    """Return what an answer is if it cannot be the download, as the page of a login portal cannot; else None.
+
+    `body` is empty unless the URL is a configuration's.
     """
     if is_configuration(url):
         return _no_configuration(body)
     if "html" not in content_type.lower():
         return None
     if record:
-        return None if "html" in record.headers.get("content-type", "").lower() else "HTML, where there was none"
-    return "HTML" if _ARCHIVE.search(urlsplit(url).path.lower()) else None
+        return None if "html" in record.headers.get("content-type", "").lower() else "HTML, which the copy is not"
+    return "HTML" if is_distribution(url) else None
 
 
 def _no_configuration(body: bytes) -> str | None:
-    """Say why a text is no configuration: the first line that is not empty or a comment begins a section."""
+    """Return what a text is if it is no configuration, which begins with comments or a section; else None."""
     lines = (line.strip() for line in body.decode("utf-8", "replace").splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
     if _SECTION.match(first):
         return None
-    return "HTML" if first.startswith("<") else "no section of a configuration"
+    return "HTML" if first.startswith("<") else "a text that is no configuration"

@@ -1,4 +1,4 @@
-"""What goes when the cache folder is to be smaller: what nobody used for long, then the least recently used."""
+"""What is deleted to keep the cache folder small: what was unused for long, then the least recently used."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _LOW_WATER = 0.9
-"""Of the limit, down to which entries go once it is passed: so that not every store passes it again."""
+"""The share of the limit down to which entries are deleted, so that not every store exceeds the limit again."""
 _YOUNG = 3600.0
-"""Seconds for which a blob that no record names may be one whose record is about to be written."""
+"""Seconds for which a blob without a record is spared, since its record may be about to be written."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Entry:
 
 
 def plan(records: Sequence[Entry], blobs: Sequence[Entry], limit: float, idle: float, now: float) -> list[Entry]:
-    """Return what to delete, in this order: each record before its blob, so that no record promises what is gone.
+    """Return what to delete, in this order: each record before its blob, so that no record names a blob that is gone.
 
-    A blob goes with the last record that names it, however young it is: alone it would be kept for nothing.
-    `limit` is in bytes, `idle` in seconds.
+    A blob goes with the last record that names it, however young it is, since nothing else leads to it; so it needs no
+    place of its own in the order of use. `limit` is in bytes, `idle` in seconds.
     """
     by_use = sorted(records, key=lambda record: (record.used, record.path))
     last = {record.blob: record for record in by_use}

@@ -1,4 +1,4 @@
-"""After an answer: what it is worth, and what follows from that for the store, for the others, and for the client."""
+"""The verdict on an answer of upstream, and what follows for the store, for other processes, and for the client."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from http import HTTPStatus
 from typing import Literal
 
 from cachedindex.errors import assert_never
-from cachedindex.model import Answer, EventKind, Health, Record, Request
+from cachedindex.model import Answer, Doubted, EventKind, Health, Record, Request
 from cachedindex.options import CONFIRM_AFTER
 from cachedindex.rules import downloads, layout, limits, pages, privacy, urls
 
 _DOUBT_LIMIT = 86400.0
+"""Seconds after which a doubtful answer is believed in any case."""
 _DOUBTED_PROJECTS = 3
-"""Doubt about as many projects at once is the origin's fault, not theirs."""
-_FINAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""From this many doubted projects on, the cause is the origin, not the projects."""
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _FAULTS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.TOO_MANY_REQUESTS)
 """Failures that are no 5xx."""
@@ -22,33 +22,33 @@ _FAULTS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.TOO_MANY_REQUEST
 
 @dataclass(frozen=True)
 class Replace:
-    """It is sound, and takes the place of the copy."""
+    """The answer is sound, and replaces the copy."""
 
 
 @dataclass(frozen=True)
 class Renew:
-    """The copy is still right."""
+    """Upstream confirms the copy."""
 
 
 @dataclass(frozen=True)
 class Remove:
-    """Upstream has it no more, and this has been confirmed."""
+    """Upstream no longer has it, and this has been confirmed."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """It may be a removal or an outage: the copy stays until it is confirmed."""
+    """The answer may mean a removal or an outage: the copy stays until the answer is confirmed."""
 
     why: str
     digest: str
-    """Of the doubtful answer, to know it again."""
+    """Of the doubtful answer, to recognize it."""
 
 
 @dataclass(frozen=True)
 class Reject:
-    """It cannot be what was asked for: the copy is better."""
+    """The answer cannot be the page or file that was asked for: the copy stays."""
 
     why: str
     fault: bool = False
@@ -58,29 +58,36 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """It is refused to everybody who asks like this: the copy is not served to them any more, outage or not."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class HandOver:
-    """It is for the client alone, and changes no copy."""
+    """The answer is for the client alone, and changes no copy."""
 
     why: str
     fault: bool = False
     wait: float = 0.0
 
 
-Verdict = Replace | Renew | Remove | Doubt | Reject | HandOver
+Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | HandOver
 
 
 @dataclass(frozen=True)
 class Meaning:
     """What follows from an answer."""
 
-    store: Literal["answer", "renewal", "removal", "nothing"]
+    store: Literal["answer", "renewal", "removal", "bar", "nothing"]
     note: EventKind | None
-    """What the other processes of this host learn of the origin."""
+    """The event that is noted for the other processes of this host."""
     give: Literal["answer", "record", "copy"]
-    """Upstream's own answer; the record that is stored now; the copy as it was, stale."""
+    """Upstream's own answer; the record as it is stored now; or the copy as it was, stale."""
     why: str = ""
     is_down: bool = False
-    """Whether a client without a copy has to do without what the index may have."""
+    """Whether the index may have it, but does not deliver it: without a copy, the client goes without."""
     digest: str = ""
     """Of a doubtful answer."""
     wait: float = 0.0
@@ -103,6 +110,8 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("nothing", "doubted", instead, why, digest=digest)
         case Reject(why, fault, wait):
             return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=True, wait=wait)
+        case Bar(why):
+            return Meaning("bar", None, "answer", why)
         case HandOver(why, fault, wait):
             return Meaning("nothing", _failure(request, fault, wait), "answer", why, is_down=fault, wait=wait)
         case _:
@@ -114,33 +123,56 @@ def _failure(
     fault: bool,  # noqa: FBT001 - passed on as it stands in a verdict
     wait: float,
 ) -> EventKind | None:
-    """Return what is noted of a fault: a file that fails is no failing index, but every limit is to be respected."""
+    """Return the event that a fault is noted as: a file that fails does not make its index a failing one.
+
+    A limit is to be respected, whatever was asked for.
+    """
     if wait:
         return "limited"
     return "failed" if fault and request.kind == "page" else None
 
 
-def judge(request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float) -> Verdict:
-    """Return what an answer is worth; `body` is there for what is read whole: a page, an `extends` file."""
+def judge(
+    request: Request,
+    record: Record | None,
+    answer: Answer,
+    body: bytes,
+    health: Health,
+    now: float,
+    store: privacy.Storing = "auto",
+) -> Verdict:
+    """Return the verdict on an answer; `body` is empty unless it is read whole, as for a page and an `extends` file."""
     if answer.status == HTTPStatus.OK:
         verdict = _judge_body(request, record, answer, body, health, now)
-        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer)
-        return HandOver("it is not to be stored") if is_secret else verdict
+        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, store)
+        return HandOver("it must not be stored") if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Renew()
-    # A redirect that is left at the end of the way leads nowhere, or in a circle.
+    # A redirect that nobody could follow: its target is missing, or it is part of a loop.
     is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _FAULTS or is_lost
     wait = limits.wait(answer, now)
-    why = f"it answered {answer.status} {answer.reason}".rstrip() + (
-        f", and asked to wait {wait:.0f} s" if wait else ""
-    )
-    why = urls.blamed(request.url, answer.url, why) if fault else why
-    if answer.status in _FINAL or record is None or privacy.exceeds(request, answer):
+    why = f"it answered {answer.status} {answer.reason}".rstrip()
+    if fault:
+        why = urls.blamed(request.url, answer.url, f"{why}, and asked to wait {wait:.0f} s" if wait else why)
+    if record is None or privacy.exceeds(request, answer):
         return HandOver(why, fault, wait)
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return _judge_refusal(request, answer, why, health, now)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
     return Reject(why, fault, wait)
+
+
+def _judge_refusal(request: Request, answer: Answer, why: str, health: Health, now: float) -> Verdict:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        # A proxy that wants another password of its own says it in the index's name (tinyproxy).
+        is_proxys = bool(request.route.proxy) and urls.is_plain(request.url)
+        return HandOver(why) if is_proxys else Bar(why)
+    if privacy.is_anybodys(request):
+        # Nobody's right was revoked, as nobody had shown any (tuna#2603): one project is a policy, many are an outage.
+        return _doubt(request, why, str(answer.status), health, now)
+    return HandOver(why)
 
 
 def _judge_body(
@@ -164,7 +196,7 @@ def _judge_page(
         new = pages.read(request.url, media, body)
     except pages.NoIndexPage as error:
         return Reject(f"it answered with {error}")
-    # If neither a length, nor a last chunk, nor gzip shows that an answer is whole, the page has to.
+    # If neither a length, nor a last chunk, nor gzip shows that an answer is whole, its HTML has to.
     if not answer.completeness.ends and not pages.is_closed(media, body):
         return Reject("the answer was cut short")
     if record is None or new.status == "quarantined":  # PEP 792: installers must not be offered its files.
@@ -173,13 +205,17 @@ def _judge_page(
     if _is_older(record, old, answer, new, now):
         return Reject("it answered with an older page")
     lost = pages.lost(old, new)
-    return _doubt(request, lost, pages.digest(new), health, now) if lost else Replace()
+    if lost is None or pages.gains(
+        old, new, request.url
+    ):  # A living index may list its newest files only (vllm#17804).
+        return Replace()
+    return _doubt(request, lost, pages.digest(new), health, now)
 
 
 def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, now: float) -> bool:
-    """Return whether a page is one that the index had before: by its serial, and as it offers nothing new.
+    """Return whether a page is one that the index had before: its serial is lower, and it offers nothing new.
 
-    For a day only: an index that was set up anew counts from the start (devpi#817 held on to its copies for ever).
+    For a day only: an index that was set up anew counts from the start (devpi#817 kept its copies for ever).
     """
     before, after = pages.serial(old, record.headers), pages.serial(new, answer.headers)
     if before is None or after is None or after >= before or now - record.checked >= _DOUBT_LIMIT:
@@ -190,13 +226,13 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
 def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Verdict:
     """Believe a doubtful answer once it was seen again later, if the origin gave sound answers for others in between.
 
-    After a day in any case: an origin may have no other page, and an index may drop most of what it has.
+    After a day, believe it in any case: an origin may have no other page, and an index may drop most of its projects.
     """
-    since, seen = health.doubted.get(layout.subject(request), (now, digest))
-    first = since if seen == digest else now
-    waited = now - first
-    sound_since = health.answered is not None and health.answered > first
-    projects_own = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
-    if waited < (CONFIRM_AFTER if projects_own else _DOUBT_LIMIT):
+    known = health.doubted.get(layout.subject(request), Doubted(now, now, digest))
+    since = known.since if known.digest == digest else now
+    sound_since = health.answered is not None and health.answered > since
+    is_the_projects = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
+    is_confirmed = is_the_projects and now - since >= CONFIRM_AFTER
+    if not is_confirmed and now - known.first < _DOUBT_LIMIT:
         return Doubt(why, digest)
     return Remove("seen again") if digest.isdigit() else Replace()

@@ -31,7 +31,7 @@ def record_path(request: Request, form: str) -> Sequence[str]:
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
     if form:
         return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
-    # No folder for a file's hashed directories: one level of files per host is readable with `ls`.
+    # A URL's hashed directories get no folders: one level of files for each host is readable with `ls`.
     return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
 
 
@@ -42,7 +42,7 @@ def key(request: Request, form: str) -> str:
 
 
 def preferred_key(request: Request) -> str:
-    """Return the key of the record that the request prefers: what its processes wait for together."""
+    """Return the key of the record that the request prefers, by which processes wait for each other."""
     return key(request, _forms(request)[0])
 
 
@@ -53,7 +53,7 @@ def health_name(request: Request) -> str:
 
 
 def subject(request: Request) -> str:
-    """Return what an event in a health log is about: another credential may have been answered otherwise."""
+    """Return what an event in a health log is about; another credential may have been answered otherwise."""
     scope = request.identity.scope
     return f"{request.url}#{scope}" if scope else request.url
 

@@ -28,6 +28,8 @@ _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
 _LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.IGNORECASE)
 _META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)
+_DOCUMENT = re.compile(r"<(?:html|body|title|h1)\b", re.IGNORECASE)
+_ACTIVE = re.compile(r"<(?:form|input|script|iframe|frame|object)\b|http-equiv\s*=\s*[\"']?refresh", re.IGNORECASE)
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
@@ -52,7 +54,7 @@ class Page:
     status: str = "active"
     """Of the project (PEP 792)."""
     serial: int | None = None
-    """Counts the index's changes, where the page itself tells (bandersnatch and the software that it mirrors)."""
+    """The number of the index's last change, if the page has it (bandersnatch, and the software that it mirrors)."""
 
 
 class NoIndexPage(ValueError):
@@ -60,27 +62,27 @@ class NoIndexPage(ValueError):
 
 
 def is_read_whole(request: Request) -> bool:
-    """Return whether an answer can only be judged by its whole body: a page's, and an `extends` file's."""
+    """Return whether an answer can only be judged by its whole body, as a page and an `extends` file can."""
     return request.kind == "page" or (request.kind == "other" and downloads.is_configuration(request.url))
 
 
 def read(url: str, content_type: str, body: bytes, base: str = "") -> Page:
-    """Return what a page says; NoIndexPage says why it is not sound.
+    """Return what a page says; NoIndexPage if it is not sound.
 
-    `url` is what was asked for and names the project; links are relative to `base`, where the redirects ended.
+    `url` is the one that was asked for, and names the project; links are relative to `base`, the end of the redirects.
     """
     media = content_type.partition(";")[0].strip().lower()
     if media == "application/json" or media.endswith("+json"):
         return _read_json(url, body, base or url)
-    if b"\0" in body:  # What a full disk, or a CDN's, makes of a page of the right length.
+    if b"\0" in body:  # A full disk, here or at a CDN, fills a page up to the right length.
         raise NoIndexPage("a page with zeros in it")
     if "html" in media:
         return _read_html(url, body.decode("utf-8", "replace"), base or url)
-    raise NoIndexPage(f"no index page, but {media or 'of no type'}")
+    raise NoIndexPage(f"{media or 'a body without a type'} instead of an index page")
 
 
 def stored(record: Record) -> Page:
-    """Return what a stored page says; nothing, where an older release stored it by other rules."""
+    """Return what a stored page says; an empty page if an older release stored it by other rules."""
     try:
         return read(record.url, record.headers.get("content-type", ""), record.page or b"", record.final)
     except NoIndexPage:
@@ -94,38 +96,38 @@ def serial(page: Page, headers: Mapping[str, str]) -> int | None:
 
 
 def is_closed(content_type: str, body: bytes) -> bool:
-    """Return whether a page ends where it should, as far as its own text tells: HTML that was opened is closed."""
+    """Return whether a page is whole as far as its text shows: an `<html>` that was opened is closed."""
     opened = "html" in content_type.lower() and b"<html" in body[:1024].lower()
     return not opened or b"</html" in body[-1024:].lower()
 
 
 def promises(record: Record) -> dict[str, str]:
-    """Return the sha256 for each file, and each `.metadata`, that a stored page vouches for, by absolute URL."""
-    vouched: dict[str, str] = {}
+    """Return the sha256 that a stored page promises for each file, and each `.metadata`, by absolute URL."""
+    promised: dict[str, str] = {}
     for link in stored(record).links:
         if link.sha256:
-            vouched[link.url] = link.sha256
+            promised[link.url] = link.sha256
         if link.metadata_sha256:
-            vouched[f"{link.url}.metadata"] = link.metadata_sha256
-    return vouched
+            promised[f"{link.url}.metadata"] = link.metadata_sha256
+    return promised
 
 
 def group(page_url: str) -> str:
-    """Return the group of pages that a page belongs to when a file is asked for: its project's, or that of no project.
+    """Return the group of a page, by which the pages are found that may list a file: its project's name.
 
-    A flat page, as find-links names one, may list files of any project.
+    The group is empty for a flat page, as find-links names one, since it may list files of any project.
     """
     return "" if page_url.endswith((".html", ".htm")) else urls.project(page_url)
 
 
 def groups_of(file_url: str) -> Sequence[str]:
-    """Return the groups of pages that may list a file: that of each project whose name may begin its name."""
+    """Return the groups of pages that may list a file: each project with whose name the file's name may begin."""
     parts = urls.normalized(unquote(urlsplit(file_url).path.rpartition("/")[2])).split("-")
     return ["", *("-".join(parts[:end]) for end in range(1, len(parts)))]
 
 
 def lost(old: Page, new: Page) -> str | None:
-    """Return what a page lost, when that is all or over half of its files or projects: a removal, or an outage."""
+    """Return what a page lost, if it is over half of its files or projects: a removal or an outage. Else None."""
     before = {link.filename for link in old.links}
     gone = len(before - {link.filename for link in new.links})
     if before and gone == len(before):
@@ -135,8 +137,16 @@ def lost(old: Page, new: Page) -> str | None:
     return f"it lists {new.projects} projects of {old.projects}" if new.projects * 2 < old.projects else None
 
 
+def gains(old: Page, new: Page, page_url: str) -> bool:
+    """Return whether a page lists a file of its own project that the older one lacks; of a page of none, any file."""
+    before, now = ({link.filename for link in page.links} for page in (old, new))
+    prefix = f"{urls.project(page_url)}-"
+    own = {name for name in before | now if urls.normalized(name).startswith(prefix)}
+    return bool((now - before) & own if before & own else now - before)
+
+
 def digest(page: Page) -> str:
-    """Return what tells a page from others by what it lists: many indexes write the time into each that they make."""
+    """Return a digest of what a page lists; its text is no measure, as many indexes write the time into it."""
     return sha256(repr((sorted(link.filename for link in page.links), page.projects)).encode()).hexdigest()
 
 
@@ -182,18 +192,29 @@ def _json_sha256(hashes: object) -> str | None:
 
 
 def _read_html(url: str, text: str, final: str) -> Page:
-    # The first that has a href, as in HTML; one may have a target alone.
+    # The first <base> with a href counts, as in HTML; one may have a target alone.
     bases = (_attributes(base).get("href") for base in _BASE.findall(text))
     start = _joined(final, next((href for href in bases if href is not None), "")) or final
     anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
     found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
     projects = 0 if found else _projects(start, anchors)
-    if not found and not projects and not _PEP_503.search(text):
+    if not found and not projects and not _PEP_503.search(text) and not _lists_nothing(start, text, anchors):
         raise NoIndexPage("HTML, but no index page")
     if _is_anothers(url, text, found):
         raise NoIndexPage("another project's page")
     last = _SERIAL.search(text)
     return Page(found, projects, _status(text), number(last[1]) if last else None)
+
+
+def _lists_nothing(start: str, text: str, anchors: Iterable[Mapping[str, str]]) -> bool:
+    """Return whether HTML is a page without distributions: of an index, a folder, a project that was emptied.
+
+    A portal's or a login page asks for something, runs something, or leads elsewhere.
+    """
+    if not _DOCUMENT.search(text) or _ACTIVE.search(text):
+        return False
+    targets = [_joined(start, anchor["href"]) for anchor in anchors if "href" in anchor]
+    return all(target and urls.origin(target) == urls.origin(start) for target in targets)
 
 
 def _status(text: str) -> str:
@@ -212,7 +233,7 @@ def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:
 
 
 def _joined(url: str, target: str) -> str | None:
-    """Return an absolute URL, or None for a link that leads nowhere; one such makes no page unsound."""
+    """Return an absolute URL, or None for a malformed link; one of those does not make a page unsound."""
     try:
         joined = urljoin(url, target)
         urlsplit(joined)
@@ -221,15 +242,14 @@ def _joined(url: str, target: str) -> str | None:
     return joined
 
 
-def _attributes(anchor: str) -> dict[str, str]:
+def _attributes(tag: str) -> dict[str, str]:
     return {
-        name.lower(): html.unescape(double or single or bare)
-        for name, double, single, bare in _ATTRIBUTE.findall(anchor)
+        name.lower(): html.unescape(double or single or bare) for name, double, single, bare in _ATTRIBUTE.findall(tag)
     }
 
 
 def target(anchor: str) -> str:
-    """Return where an anchor leads to, as it stands there."""
+    """Return an anchor's `href` as it is written, without making it absolute."""
     return _attributes(anchor).get("href", "")
 
 
@@ -243,6 +263,6 @@ def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
 
 
 def _projects(url: str, anchors: Iterable[Mapping[str, str]]) -> int:
-    """Return how many anchors there are where each leads one level down, as in a project list; else 0."""
+    """Return the number of anchors if each leads one level down, as in a project list; else 0."""
     targets = [(_joined(url, anchor.get("href", "")) or "").rstrip("/") for anchor in anchors]
     return len(targets) if all(target.rpartition("/")[0] == url.rstrip("/") for target in targets) else 0

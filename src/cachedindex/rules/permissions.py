@@ -1,4 +1,7 @@
-"""Whether a cache folder's mode says plainly who may write to it: what lies there ends up in builds."""
+"""Whether a cache folder's mode declares who may write to it.
+
+What lies there ends up in builds, so a folder that others may write to by accident is not used.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ class Refusal:
 def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> Refusal | None:
     """Return why a folder of this `st_mode` is not used, or None if it may be.
 
-    `is_meant` is asked about a group that may write to a folder without its setgid bit: whether the group is the owner
-    alone, or an access control list names it.
+    `is_meant` is called if a group may write to a folder without the setgid bit. It returns whether that is intended:
+    the group is the owner alone, or an access control list names it.
     """
     if mode & stat.S_ISVTX:
         return Refusal(
@@ -32,12 +35,12 @@ def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> Refusal | N
     if mode & stat.S_IWOTH:
         return _unsafe(folder, "every user of this host may change there what builds install")
     if mode & stat.S_IWGRP and not mode & stat.S_ISGID and not is_meant():
-        return _unsafe(folder, "its group may write to it, but its setgid bit does not say that this is meant")
+        return _unsafe(folder, "its group may write to it, but it has no setgid bit to show that this is intended")
     return None
 
 
 def safest(mode: int, *, is_meant: bool) -> int:
-    """Return a new folder's mode without the bits for which it would be refused."""
+    """Return a new folder's mode without the bits for which it would be refused, which a umask may leave."""
     group = 0 if mode & stat.S_ISGID or is_meant else stat.S_IWGRP
     return stat.S_IMODE(mode) & ~(group | stat.S_IWOTH | stat.S_ISVTX)
 

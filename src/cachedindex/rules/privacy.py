@@ -1,7 +1,7 @@
-"""Who may see what: which part of a request may be a credential, for whom an answer is kept, and who is served it.
+"""Who may see what: which part of a request may be a credential, and for which requests an answer is stored.
 
-Everything that stores, serves or shows something asks here. Three answers decide: whether a request identifies its
-asker (`Identity`), how far the peer was verified (`Route.trust`), and what upstream saw beyond that (`Disclosure`).
+All code that stores, serves or shows anything asks here. Three values decide: who made a request (`Identity`), how far
+the peer was verified (`Route.trust`), and what upstream saw beyond the request (`Disclosure`).
 """
 
 from __future__ import annotations
@@ -9,33 +9,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
+from cachedindex.rules import urls
 
+Storing = Literal["auto", "always", "never"]
+"""The option `store`: as the index says, in spite of its `no-store`, or not at all."""
 GAINED = "gained"
-"""The scope of what was answered to a credential that was added below our edge: nobody can take its digest before."""
+"""The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
 
 _NEUTRAL_HEADERS = frozenset({
     "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type",
     "dnt", "host", "if-range", "keep-alive", "pragma", "range", "te", "upgrade-insecure-requests", "user-agent",
     "x-requested-with",
 })  # fmt: skip
-"""What a request may say without identifying its asker: every other header may be a credential."""
+"""Headers that identify nobody: every other one may be a credential."""
 ADDED_HEADERS = frozenset({"if-none-match", "if-modified-since", "proxy-authorization"})
-"""What a request may gain on its way: our own validators, and what identifies the asker to a proxy only."""
+"""Headers that may be added on the way: our own validators, and a credential that only a proxy sees."""
 _LASTING = ("basic", "bearer", "token")
-"""The schemes whose Authorization is the same each time. Digest, Negotiate and signatures are not."""
-_TRUST = ("http", "unverified", "ca", "tls")
-"""How far a peer is verified, from the least on."""
+"""The schemes whose Authorization is the same in each request, unlike Digest, Negotiate and signatures."""
+_TRUST = ("unknown", "http", "unverified", "ca", "tls")
+"""How far a peer is verified, the least first."""
 _STORED_HEADERS = (
     "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
-    "x-pypi-last-serial",
+    "expires",    "x-pypi-last-serial",
 )  # fmt: skip
 _LATER_VERSION = re.compile(r"vnd\.pypi\.simple\.v(?!1\+)")
 """A version of the index API that a client of version 1 must not be given (PEP 691)."""
 
 
-# Before asking: whose request is it?
+# Before asking: who makes the request?
 
 
 def revealing(names: Iterable[str]) -> str | None:
@@ -44,28 +48,35 @@ def revealing(names: Iterable[str]) -> str | None:
 
 
 def is_lasting(authorization: str) -> bool:
-    """Return whether an Authorization stays the same, so that what it got can be found by it again."""
+    """Return whether an Authorization is the same in each request, so that its answers can be found again."""
     return authorization.partition(" ")[0].lower() in _LASTING
 
 
 def credential(userinfo: str, authorization: str, certificate: str) -> str:
-    """Return all that identifies an asker as one text; nothing for a request that anybody could make."""
+    """Return all credentials of a request as one text; empty for a request that anybody could make."""
     parts = (userinfo, authorization, certificate)
     return "\n".join(parts) if any(parts) else ""
 
 
 def unscoped(request: Request) -> str | None:
-    """Return why nothing can be kept for whoever makes a request; None for everybody's, and for one with a scope."""
+    """Return why no answer to a request can be stored; None if it has a scope, or anybody could make it."""
     header = revealing(request.headers)
     if request.identity.credential:
         return "asked with credentials"
+    if request.headers.get("host") and not urls.is_host_of(request.headers["host"], request.url):
+        return "it names another host than its URL, whose pages may differ"
     if header:
-        return f"{header} may be a credential, or ask for something else"
+        return f"{header} may be a credential, or change the answer"
     return "a query may be a secret, or a signature that expires" if "?" in request.url else None
 
 
+def is_anybodys(request: Request) -> bool:
+    """Return whether a request shows nothing that upstream could revoke."""
+    return not request.identity.scope and not request.identity.shared
+
+
 def opened(request: Request) -> Request:
-    """Return a request to an index that is shared: whoever reads the cache may read what its credentials get."""
+    """Return a request to an index that is shared: everybody who reads the cache may read its answers."""
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
     return replace(request, headers=headers, identity=Identity(shared=True))
 
@@ -76,11 +87,11 @@ def may_have_gained(request: Request) -> bool:
 
 
 def inherited(page: Request, file: Request) -> Request:
-    """Return the request for a file that a page promises, as one for those who may know of it.
+    """Return the request for a file, with what it inherits of the page that promises it.
 
-    What only a private page lists is private as well, even if the file itself is to be had without credentials, as its
-    address may be the secret. But what a credential got is not for a request without one: each has its own scope. What
-    a shared page lists is shared, wherever it lies.
+    A file that only a private page lists is private, even if it can be fetched without credentials, since its address
+    may be the secret. But an answer to a credential is not for requests without one, so the two have different scopes.
+    A file that a shared page lists is shared, on whatever host it is.
     """
     scope = page.identity.scope
     if scope and not (scope == GAINED and file.identity.may_gain):
@@ -93,25 +104,25 @@ def must_be_asked(request: Request) -> bool:
     return request.identity.scope == GAINED
 
 
-# On the way: what did upstream see?
+# On the way: what does upstream see?
 
 
 def trusted_less(trust: str, first: str) -> bool:
-    """Return whether a hop's peer was verified less than the first one's, so that its answer must not stand for it."""
+    """Return whether a hop's peer was verified less than the first one, so that its answer must not be stored."""
     return _TRUST.index(trust.partition(" ")[0]) < _TRUST.index(first.partition(" ")[0])
 
 
 def disclosed(names: Iterable[str], authorization: str, known: str) -> Disclosure:
-    """Return what a request shows as it leaves, by its lower-case header names, beyond the Authorization that is known.
+    """Return what a request discloses as it leaves, given its header names in lower case and its Authorization.
 
-    What it was asked with is kept with it, and is no disclosure.
+    The one that is `known` is no disclosure: the look-up began with it, and its scope depends on it.
     """
     added = set(names) - ADDED_HEADERS
     gained = "authorization" in added and authorization != known
     return Disclosure(other=revealing(added - {"authorization"}) is not None, gained=gained)
 
 
-# After the answer: what may be kept, and for whom?
+# After the answer: may it be stored, and under which scope?
 
 
 def exceeds(request: Request, answer: Answer) -> bool:
@@ -120,10 +131,14 @@ def exceeds(request: Request, answer: Answer) -> bool:
     return saw.other or (saw.gained and identity.scope != GAINED and not identity.shared)
 
 
-def unstorable(request: Request, answer: Answer) -> bool:
-    """Return whether an answer that is sound must not be stored for whoever finds the request's record."""
+def unstorable(request: Request, answer: Answer, store: Storing = "auto") -> bool:
+    """Return whether a sound answer must not be stored under the request's scope."""
     control = answer.headers.get("cache-control", "").lower()
-    if exceeds(request, answer) or "no-store" in control:
+    if exceeds(request, answer) or store == "never":
+        return True
+    if "no-store" in control and store == "auto" and "x-devpi-serial" not in answer.headers:
+        # devpi says it of every page of a mirror, and of an index that has one as base, unless it has asked the mirror
+        # just now (devpi-server 6.20): its users expect a devpi that is down to be carried all the same.
         return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # One record serves all clients.
         return True
@@ -131,12 +146,12 @@ def unstorable(request: Request, answer: Answer) -> bool:
 
 
 def kept_for(request: Request, answer: Answer) -> Request:
-    """Return the request under whose scope an answer may be kept: this user's own, if a credential was added below."""
+    """Return the request with the scope for its answer: this user's own if a credential was added below our edge."""
     identity = request.identity
     is_added = answer.disclosure.gained and not identity.scope and not identity.shared
     return request.within(GAINED) if is_added else request
 
 
 def storable(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers, by lower-case name, that a record keeps: none that could be a cookie, a token or a name."""
+    """Return the headers, by lower-case name, that a record has: none that could hold a cookie, a token or a name."""
     return {name: headers[name] for name in _STORED_HEADERS if name in headers}

@@ -10,15 +10,15 @@ _BYTES = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
 def wanted(asked: Mapping[str, str], stored: Mapping[str, str], size: int) -> range | Literal["whole", "none"]:
-    """Return the positions of the wanted bytes, or whether that is all of them, or none that there are.
+    """Return the positions of the wanted bytes; "whole" if all are wanted, "none" if the body has none of them.
 
-    `asked` and `stored` are headers by lower-case name. Several parts at once, another unit, what is no range, and one
-    whose If-Range does not fit are ignored, as section 14.2 allows: then the answer is the whole body.
+    `asked` and `stored` are headers by lower-case name. Several ranges at once, another unit, a malformed range, and
+    one whose If-Range does not match are ignored, as section 14.2 allows: then the answer is the whole body.
     """
     found = _BYTES.fullmatch(asked.get("range", "").strip())
     if not found or found[1] == found[2] == "" or not _holds(asked.get("if-range"), stored):
         return "whole"
-    if not found[1]:  # The last so many.
+    if not found[1]:  # A suffix range: the last bytes.
         start, stop = max(size - int(found[2]), 0), size
     else:
         start, stop = int(found[1]), min(int(found[2]) + 1, size) if found[2] else size
@@ -31,6 +31,6 @@ def _holds(condition: str | None, stored: Mapping[str, str]) -> bool:
     """Return whether the stored body is the one that the client has a part of (RFC 9110, section 13.1.5)."""
     if condition is None:
         return True
-    if condition.startswith("W/"):  # Only a strong comparison tells that bytes fit together.
+    if condition.startswith("W/"):  # A weak validator does not show that the bytes are the same.
         return False
     return condition.strip() in (stored.get("etag"), stored.get("last-modified"))

@@ -1,6 +1,7 @@
-"""What a run remembers of look-ups that had no copy, so that it does not wait for the same answer again and again.
+"""The negative cache of a run: what it remembers of look-ups without a copy, so that it does not wait in vain again.
 
-For one run only, and not for long: a project that was missing a moment ago may have been uploaded since.
+For one run only, and not for long: a project that was missing a moment ago may have been uploaded since. Only attempts
+without any answer count as failed: an index may answer 500 for one project that it does not even have.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ def learn(memory: RunMemory, event: Event) -> RunMemory:
 
 
 def failed_since(memory: RunMemory, url: str, seconds: float, now: float) -> tuple[float, str] | None:
-    """Return when a look-up at a URL's repository, or at its whole origin, failed within the last seconds, and of what.
+    """Return when a look-up at a URL's repository, or at its whole origin, failed within these last seconds, and why.
 
-    A clock that ran back makes it none.
+    None if none did, or the clock was set back.
     """
     seen = [memory.failed[name] for name in (urls.repository(url), _WHOLE) if name in memory.failed]
     return max((each for each in seen if 0 <= now - each[0] < seconds), default=None)
 
 
 def is_missing(memory: RunMemory, url: str, seconds: float, now: float) -> bool:
-    """Return whether the origin said within the last seconds that it has no such page."""
+    """Return whether the origin said within these last seconds that it has no such page."""
     at = memory.missing.get(url)
     return at is not None and 0 <= now - at < seconds
 

@@ -1,4 +1,4 @@
-"""URLs as an index uses them: what is asked for, the origin that is asked, the project that a page is about."""
+"""The parts of a URL of an index: credentials, origin, project, promised hash; and what of it may be shown."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
 
 
 class Parts(NamedTuple):
-    """A URL taken apart into what is asked for, and what only the client is to know."""
+    """A URL, and the parts of it that are taken out because they are not sent, or are secret."""
 
     bare: str
     """Without user, password and fragment."""
     userinfo: str
-    """User and password, as they stand before the host; nothing if there are none."""
+    """User and password, as written before the host; empty if there are none."""
     sha256: str | None
-    """What the fragment promises (PEP 503)."""
+    """The digest that the fragment promises (PEP 503)."""
 
 
 def split(url: str) -> Parts:
@@ -33,25 +33,40 @@ def split(url: str) -> Parts:
 
 
 def bare(url: str) -> str:
-    """Return the URL without user, password and fragment: what is asked for."""
+    """Return the URL without user, password and fragment."""
     return split(url).bare
 
 
 def public(url: str) -> str:
-    """Return the URL without its query as well, which may be a secret: what may be stored and shown."""
+    """Return the URL as it may be stored and shown: without its query as well, which may be a secret."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def is_plain(url: str) -> bool:
+    """Return whether the URL is asked without TLS, so that a proxy on the way sees and answers the request."""
+    return urlsplit(url).scheme == "http"
 
 
 def origin(url: str) -> str:
     """Return scheme, host and port, in lower case and without a default port."""
     parts = urlsplit(url)
-    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    try:
+        number = parts.port
+    except ValueError:  # It is out of range: a redirect may lead there, and the client says so when it asks.
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+    port = "" if number in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{number}"
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
+def is_host_of(header: str, url: str) -> bool:
+    """Return whether a Host header names the host of a URL, with its port or without."""
+    netloc = urlsplit(url).netloc.rpartition("@")[2].lower()
+    return header.strip().lower() in (netloc, netloc.rpartition(":")[0] or netloc)
+
+
 def index(page_url: str) -> str:
-    """Return where the index of a project page begins, with a slash at the end."""
+    """Return the URL of the index of a project page, with a slash at the end."""
     return public(page_url).rstrip("/").rpartition("/")[0] + "/"
 
 
@@ -96,7 +111,7 @@ def is_sha256(text: str) -> bool:
 
 
 def kind(url: str, accept: str, sha256: str | None) -> Kind:
-    """Return what a URL is asked as, by what the client says of it before anything has been fetched."""
+    """Return the kind of a request, as far as it is known before anything has been fetched."""
     if sha256:
         return "file"
     if "vnd.pypi.simple" in accept:

@@ -1,4 +1,7 @@
-"""The hook in an environment: its files, how they are installed and removed, and what is in place."""
+"""The hook in an environment: its files, how they are installed and removed, and what is in place.
+
+The files hold the path of the hook, so that an upgrade of cachedindex needs no new installation.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ class Python:
     """The hook that it loads at its start even if it ignores the environment (`-I`)."""
 
 
-def inspect(executable: str) -> Python:
+def python_at(executable: str) -> Python:
     """Return what a Python says about itself; SettingsError if it cannot be run."""
     command = [executable, "-I", "-c", _ASK]
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cachedindex.errors import CachedIndexError, StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.run.folder import RunFolder
-from cachedindex.run.summary import SUMMARIZED
+from cachedindex.run.summary import SUMMARIZED, printable
 
 
 def say(line: str) -> None:
@@ -64,13 +64,13 @@ class Report:
     def warn(self, message: str, about: str = "") -> None:
         """Print a message once in a run; with `about`, only the first message about that."""
         if self._is_first(about or message):
-            self._say(message)
+            self._say(printable(message))
 
     def warn_ignored(self, options: Iterable[str]) -> None:
         """Print in one line which options are wrong, each of them once in a run: every pip of a node finds the same."""
         first = [option for option in options if self._is_first(option)]
         if first:
-            self._say(f"{'; '.join(first)} (ignored)")
+            self._say(printable(f"{'; '.join(first)} (ignored)"))
 
     def internal_error(self, error: Exception) -> None:
         """Warn of an exception of our own, after which the client continues as if it had no cache."""

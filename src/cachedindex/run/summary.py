@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,11 @@ def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | N
         files = "file" if len(damaged) == 1 else "files"
         parts.append(f"{len(damaged)} damaged {files} set aside in {Path(damaged[0]).parent}, to be fetched again")
     return ", ".join(parts) or None
+
+
+def printable(text: str) -> str:
+    """Return a text in one line and without control characters: an index's own words may hold any."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda control: f"\\x{ord(control[0]):02x}", text)
 
 
 def ago(seconds: float) -> str:

@@ -51,7 +51,10 @@ def refusal(root: Path) -> Refusal | None:
 
 
 def may_write(root: Path) -> bool:
-    """Return whether this process may store there: in the folder, or in the one above if it has to be made."""
+    """Return whether this process may store there: in the folder, or in the one above if it has to be made.
+
+    If not, the folder is read without a warning: so a host gives untrusted builds what trusted ones have stored.
+    """
     try:
         existing = next(folder for folder in (root, *root.parents) if folder.exists())
     except OSError:  # It is below a folder that this user may not search.

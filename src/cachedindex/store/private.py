@@ -34,7 +34,10 @@ class Private:
         self.folder = folder_of_user(root)
 
     def scope(self, credential: str) -> str:
-        """Return a digest of a credential, which cannot be guessed without the secret; StoreUnavailable if none is."""
+        """Return a digest of a credential, made with a secret of this user; StoreUnavailable if there is none.
+
+        From a digest without a secret, a short password could be guessed.
+        """
         self.secure()
         return hmac.new(self._secret(), credential.encode(), "sha256").hexdigest()[:_SCOPE_DIGITS]
 

@@ -1,4 +1,7 @@
-"""A record as bytes and back; bytes that do not verify are no record."""
+"""A record as bytes and back; bytes that do not verify are no record.
+
+The first line verifies the header, and the header the body, so that one wrong bit anywhere makes a miss.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ def encode(record: Record) -> bytes:
         "form": record.form,
         "expired": record.expired,
     }
+    if record.barred:  # A field that release 0.1.0 does not know: it has to take the record for none.
+        fields["barred"] = True
     header = json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
     return b"%s %s\n%s\n%s" % (_MAGIC, sha256(header).hexdigest().encode(), header, record.page or b"")
 
@@ -84,7 +89,7 @@ def _record(fields: dict[str, Any], body: bytes) -> Record | None:
             "form": str(form),
             "expired": bool(expired),
             **more,
-        } if not more:
+        } if more in ({}, {"barred": True}):
             return Record(
                 url=url,
                 final=final,
@@ -97,5 +102,6 @@ def _record(fields: dict[str, Any], body: bytes) -> Record | None:
                 page=body if has_body else None,
                 form=form,
                 expired=expired,
+                barred=bool(more),
             )
     return None

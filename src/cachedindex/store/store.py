@@ -62,7 +62,7 @@ class Store:
         tree = self._tree(request)
         for path in tree.record_paths(request):
             found = self._held.get(path) or tree.read(path, request.url)
-            if found:
+            if found and not found.barred:
                 if not self.read_only:
                     disk.touch(path)
                 return found
@@ -91,12 +91,24 @@ class Store:
         for path in tree.record_paths(request):
             tree.delete(path)
 
+    def bar(self, request: Request) -> None:
+        """Have nobody served a request's records any more, in any form, until upstream gives one again."""
+        tree = self._tree(request)
+        for path in tree.record_paths(request):
+            self._held.pop(path, None)
+            found = None if self.read_only else tree.read(path, request.url)
+            if found and not found.barred:
+                tree.publish(path, replace(found, barred=True))
+
     def record_name(self, request: Request, stored: Record) -> str:
         """Return the record's path relative to the root, by which `expire` finds it."""
         return self._tree(request).record_path(request, stored.form).relative_to(self.root).as_posix()
 
     def expire(self, name: str) -> None:
-        """Have a record revalidated before its time; a record that is gone needs no change."""
+        """Have a record revalidated before its time; a record that is gone needs no change.
+
+        It is not deleted, since an outage must still find it.
+        """
         if self.read_only:
             return
         path = self.root / name

@@ -1,4 +1,8 @@
-"""Has the cache folder collected once an hour, in a thread of a process that has just stored something."""
+"""Has the cache folder collected once an hour, in a thread of a process that has just stored something.
+
+Only storing makes the folder grow, and every client stores. Nobody waits for the thread, as somebody would at the end
+of a run.
+"""
 
 from __future__ import annotations
 

@@ -56,6 +56,7 @@ class _Finder:
             return self._once(installer, requirement, source)
 
     def _once(self, installer: Any, requirement: Any, source: Any) -> Any:
+        # By the requirement, not by `[versions]`: a recipe may bring other pins.
         project, version = requirement.project_name, pins.exact(requirement.specs)
         if _cut_pages(installer).get(project, version) != version:
             self._renew(installer)

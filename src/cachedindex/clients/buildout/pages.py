@@ -68,13 +68,13 @@ class BuildoutPages:
         search = self._search
         if request.url.rstrip("/") == search.down:
             return _no_projects(request)
-        is_projects = request.kind == "page" and urls.project(request.url) == search.project
+        is_searched = request.kind == "page" and urls.project(request.url) == search.project
         try:
             answer = self.cache.answer(request, send)
         except UpstreamFailed:
-            search.down = _index(request) if is_projects else search.down
+            search.down = _index(request) if is_searched else search.down
             raise
-        if isinstance(answer, Pass) or not is_projects:
+        if isinstance(answer, Pass) or not is_searched:
             return answer
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             search.down = _index(request)
@@ -99,6 +99,9 @@ def _cut(search: Search, answer: Answer) -> Answer:
 
 
 def _no_projects(request: Request) -> Answer:
-    """Return an empty list of projects: buildout asks for the list next, which would wait, or be tens of megabytes."""
+    """Return an empty list of projects: buildout asks for the list next, which would wait, or be tens of megabytes.
+
+    Only if the search got no answer for its page: after a 404, upstream is asked for the list, as without us.
+    """
     headers = {"content-type": "text/html; charset=utf-8", "content-length": str(len(_NO_PROJECTS))}
     return Answer(HTTPStatus.OK, "OK", request.url, headers, BytesIO(_NO_PROJECTS))

@@ -23,7 +23,7 @@ _HEEDS_MAX_AGE_SINCE = (26, 2)
 def attach(session_module: ModuleType) -> None:
     """Make the sessions of pip's `_internal/network/session.py` answer through the cache.
 
-    A pip that no run covers begins one, with the pips that it starts.
+    A pip that no run covers begins one, with the pips that it starts: one process has to print what was served stale.
     """
     environment.rejoin()
     process = join(CLIENT, begin=True)

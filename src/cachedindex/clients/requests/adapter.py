@@ -1,7 +1,7 @@
-"""The transport adapter for requests and for every vendored copy of it, around the client's own, ready adapter.
+"""The transport adapter for requests and every vendored copy of it, around the client's own adapter.
 
-Proxies, certificates, retries and trust stay the client's. Nothing of requests or urllib3 is imported beside the copy
-that the ready adapter comes from.
+Proxies, certificates, retries and trust stay the client's. No copy of requests or urllib3 is imported but the one that
+the client's adapter comes from.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from requests.adapters import BaseAdapter, HTTPAdapter
 else:
-    # At run time no base class: it would be another one in every copy of requests, and none of them asks for it.
+    # No base class at run time: each copy of requests has another, and none of them checks for it.
     BaseAdapter = object
 
 _SILENT = ("GET", "HEAD")
-"""What may be asked without telling anybody anything."""
+"""Methods that send upstream nothing about the user."""
 
 
 class IndexAdapter(BaseAdapter):
@@ -48,12 +48,12 @@ class IndexAdapter(BaseAdapter):
         trust_env: bool = True,
         fatal: Callable[[str], Exception] = IndexMissing,
     ) -> None:
-        """Wrap `inner`; without a cache, pass everything. CachedIndexError where it is no adapter of requests.
+        """Wrap `inner`; without a cache, pass everything. CachedIndexError if `inner` is no adapter of requests.
 
         `pick` returns the client's own adapter for a URL that a redirect leads to, by default `inner` again. With
-        `heeds_max_age=False` a request's `max-age=0` counts as a habit of the client, not as a person's wish.
+        `heeds_max_age=False`, a request's `max-age=0` is ignored, as one that the client always sends.
         `trust_env` is the session's: whether redirects may use proxies and credentials of the environment. `fatal`
-        makes the exception that ends the client's work, where `missing-index = fail` says so.
+        makes the exception that ends the client's work if `missing-index = fail`.
         """
         self._inner = inner
         self._cache = cache
@@ -67,13 +67,13 @@ class IndexAdapter(BaseAdapter):
         self._twins: dict[int, HTTPAdapter] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """Have what the wrapped adapter has."""
-        if "_inner" not in self.__dict__:  # copy and pickle look before there is one.
+        """Return the wrapped adapter's attribute."""
+        if "_inner" not in self.__dict__:  # copy and pickle ask before `__init__` has set it.
             raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set there what the wrapped adapter has: retries, for one."""
+        """Set on the wrapped adapter the attributes that it has, such as its retries."""
         inner = self.__dict__.get("_inner")
         is_its = inner is not None and name in vars(inner) and not name.startswith("_")
         object.__setattr__(inner if is_its else self, name, value)
@@ -113,7 +113,7 @@ class IndexAdapter(BaseAdapter):
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
                 self._cache.report.internal_error(error)
         if failed:
-            raise failed  # Here, so that it gains no context that it did not have.
+            raise failed  # Outside of the handlers, so that it keeps its own `__context__`.
         return self._inner.send(request, **options) if response is None else response
 
     def _answered(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
@@ -130,13 +130,17 @@ class IndexAdapter(BaseAdapter):
         dropped = () if self._heeds_max_age else ("cache-control",)
         if "cookie" in request.headers and self._are_anybodys(request):
             dropped = (*dropped, "cookie")
+        trust = trust_of(self._inner, url, options["verify"])
+        aside = "it has a body" if request.body else ""
+        if trust == "unknown":  # Nothing stored may stand for what the client would refuse.
+            aside = "how its peer is verified is not known"
         asked = request_of(
             request.method or "GET",
             url,
             {name: str(value) for name, value in request.headers.items() if name.lower() not in dropped},
-            trust=trust_of(self._inner, url, options["verify"]),
+            trust=trust,
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
-            aside="asked with a body" if request.body else "",
+            aside=aside,
             certificate=_certificate(options["cert"]),
         )
         if asked.aside or asked.method not in _SILENT or privacy.unscoped(asked):
@@ -196,7 +200,7 @@ class IndexAdapter(BaseAdapter):
         response: Any = answer.untouched if answer.native else None
         if response is None:
             response = self._library.response(self._inner, request, answer)
-        # pip sends what it asks again with credentials through it (pip 26.3, network/auth.py, handle_401).
+        # pip repeats a request with credentials through it (pip 26.3, network/auth.py, handle_401).
         response.connection = self
         return response  # type: ignore[no-any-return]
 
@@ -214,16 +218,16 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
         native=Native(response),
     )
     if response.status_code == HTTPStatus.NOT_MODIFIED:
-        _ = response.content  # It has none, and reading that gives the connection back for the next page.
+        _ = response.content  # Reading its empty body gives the connection back for the next page.
 
     def read() -> Whole:
-        # urllib3 1.26 does not compare with the header by itself. tell() counts what came over the wire; what
-        # CacheControl answers a 304 with has been read once before (pip 23.2).
+        # urllib3 1.26 does not compare a body with its length. tell() counts the bytes on the wire; after a 304, the
+        # body that CacheControl returns has been read once before (pip 23.2).
         before = response.raw.tell()
         if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
             page = response.content
             return Whole(page, response.raw.tell() - before)
-        # urllib3 takes gzip that breaks off for the whole of it.
+        # Not by urllib3, which takes gzip that breaks off for the whole body.
         whole = unzipped(response.raw.read(decode_content=False))
         response.close()
         return replace(whole, came=response.raw.tell() - before)
@@ -232,18 +236,18 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
 
 
 def _certificate(cert: Any) -> str:
-    """Return what tells a client certificate from others: its paths, and what lies there now."""
+    """Return what distinguishes a client certificate: its paths, and digests of what they hold now."""
     if not cert:
         return ""
     paths: list[Path] = [Path(path) for path in ((cert,) if isinstance(cert, str) else cert) if path]
     try:
         return "\n".join(f"{path} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
-    except OSError:  # The client will say so when it asks; until then it is a certificate like no other.
+    except OSError:  # The client will fail and report it; until then the certificate equals no other.
         return f"{paths} {time.time()}"
 
 
 def _age(response: Response, headers: Mapping[str, str]) -> float:
-    """Return for how many seconds the client's own cache had kept it."""
+    """Return the seconds that a response has been in the client's own cache; 0 if it was not there."""
     if not getattr(response, "from_cache", False):
         return 0.0
     try:

@@ -1,4 +1,4 @@
-"""Cookies that an origin gives to everybody, as opposed to those that identify who asks.
+"""Which cookies identify the asker, and which ones an origin gives to everybody.
 
 A network in front of an index often sets one with each answer. If that made every later request private, one missing
 page would switch the cache off for the rest of a pip.
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 
 class Cookies:
-    """What each origin has set in this process while no request had identified its asker."""
+    """The cookies that each origin has set in this process before any request had identified its asker."""
 
     def __init__(self) -> None:
         self._set: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._identified: set[str] = set()
 
     def remember(self, origin: str, cookies: Iterable[tuple[str, str | None]], credential: str = "") -> None:
-        """Remember the names and values that an origin's answer set, and for which credential."""
+        """Remember cookies that an origin's answer set, by the credential of its request."""
         if credential or origin not in self._identified:
             self._set[origin, credential].update(f"{name}={value}" for name, value in cookies)
 

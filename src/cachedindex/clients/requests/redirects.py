@@ -1,6 +1,7 @@
-"""Redirects as a session sees them, where the adapter has followed them already.
+"""Shows a script's session each redirect that the adapter has already followed.
 
-So one deadline covers them all, and `allow_redirects`, `max_redirects`, `history` and hooks are the session's own.
+One deadline covers them all, and yet `allow_redirects`, `max_redirects`, `history` and hooks work as without us. pip
+gets the end at once: it follows every redirect and looks at none of them (pip 22.3 to 26.3).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Hop = Response | UpstreamFailed
 
 _KEPT = 1.0
-"""Seconds. A session goes on at once; what a script asks for later, by itself, is to be asked for anew."""
+"""Seconds for which hops are kept: a session goes on at once, and a script's own later request is a new look-up."""
 _OURS = privacy.ADDED_HEADERS | {"cache-control"}
 
 
@@ -27,14 +28,14 @@ class Redirects(threading.local):
     """The hops of one look-up that the session of this thread has not seen yet."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with none, in each thread; `clock` tells seconds."""
+        """Begin with none, in each thread; `clock` returns seconds."""
         self._clock = clock
         self._rest: Sequence[Hop] = ()
         self._hooks: object = None
         self._until = 0.0
 
     def onward(self, request: PreparedRequest) -> Response | None:
-        """Return the next hop, or raise the UpstreamFailed that it ended with; None where this request is another."""
+        """Return the next hop, or raise the UpstreamFailed at the end; None if this request follows no redirect."""
         # A session sends a copy of its request after a redirect, with the same hooks (requests 2.34, models.py, copy).
         goes_on = bool(self._rest) and request.hooks is self._hooks and self._clock() <= self._until
         if not goes_on or not _is_for(self._rest[0], request):
@@ -43,9 +44,10 @@ class Redirects(threading.local):
         return self._shown(self._rest, request)
 
     def begun(self, hops: Sequence[Hop], request: PreparedRequest) -> Response | None:
-        """Return the first hop, if any, and keep the rest for the next request; raise UpstreamFailed where it is one.
+        """Return the first hop, if any, and keep the rest for the next requests; raise it if it is an UpstreamFailed.
 
-        At once the end, where the way leaves the origin: nobody knows whether the session has this adapter there, too.
+        If a redirect leaves the origin, return the end at once: the session may have another adapter there, and the
+        signed address of a copy may have expired.
         """
         asked = [_request(hop) or request for hop in hops]
         if len({urls.origin(each.url or "") for each in asked}) > 1:
@@ -54,7 +56,7 @@ class Redirects(threading.local):
         self._until = self._clock() + _KEPT
         if len(hops) > 1:
             return self._shown(hops, request)
-        return _end(hops[0]) if hops else None
+        return _shown_or_raised(hops[0]) if hops else None
 
     def close(self) -> None:
         """Forget the rest."""
@@ -65,19 +67,19 @@ class Redirects(threading.local):
 
     def _shown(self, hops: Sequence[Hop], request: PreparedRequest) -> Response:
         first, *self._rest = hops
-        response = _end(first)
+        response = _shown_or_raised(first)
         response.request, response.url, response.history = request, request.url or "", []
         return response
 
 
-def _end(hop: Hop) -> Response:
+def _shown_or_raised(hop: Hop) -> Response:
     if isinstance(hop, UpstreamFailed):
         raise hop
     return hop
 
 
 def _request(hop: Hop) -> PreparedRequest | None:
-    """Return what was asked at a hop; not every exception tells, and one that has a response asked for nothing more."""
+    """Return the request of a hop, if it is known; an exception that has a response sent no further request."""
     if not isinstance(hop, UpstreamFailed):
         return hop.request
     stopped = getattr(hop.original, "response", None) is not None
@@ -85,11 +87,11 @@ def _request(hop: Hop) -> PreparedRequest | None:
 
 
 def _is_for(hop: Hop, request: PreparedRequest) -> bool:
-    """Return whether the session asks as the adapter did, so with the same credentials and cookies."""
+    """Return whether a session's request is the one that the adapter sent, with the same credentials and cookies."""
     asked = _request(hop)
-    return asked is not None and _telling(asked) == _telling(request)
+    return asked is not None and _compared(asked) == _compared(request)
 
 
-def _telling(request: PreparedRequest) -> object:
+def _compared(request: PreparedRequest) -> object:
     headers = {name.lower(): value for name, value in request.headers.items()}
     return request.method, request.url, {name: headers[name] for name in headers.keys() - _OURS}

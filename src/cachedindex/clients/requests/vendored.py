@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
@@ -28,7 +31,7 @@ class Library:
     """The copy of requests and urllib3 that an adapter comes from."""
 
     def __init__(self, adapter: HTTPAdapter) -> None:
-        """Find it; CachedIndexError where the adapter comes from none."""
+        """Find the copy of an adapter; CachedIndexError if it comes from none."""
         bases = {cls.__module__: cls for cls in type(adapter).__mro__ if cls.__name__ == "HTTPAdapter"}
         home = next((name for name in bases if name.endswith("requests.adapters")), None)
         if home is None:
@@ -43,7 +46,7 @@ class Library:
         self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
 
     def chain(self, pick: Callable[[str], HTTPAdapter], cookies: Cookies, *, trust_env: bool) -> Hops:
-        """Return what follows redirects with the adapters that `pick` returns, as a session with this `trust_env`."""
+        """Return a follower of redirects, by the adapters that `pick` returns, as a session with this `trust_env`."""
         return self._chain(pick, cookies, self._jar(), trust_env)  # type: ignore[no-any-return]
 
     def response(self, adapter: HTTPAdapter, request: PreparedRequest, answer: Answer) -> Any:
@@ -54,7 +57,7 @@ class Library:
         raw = self._http_response(
             body=http_response(answer, request.method or "GET"),
             headers=headers,
-            # requests takes cookies from there.
+            # requests takes the cookies from it.
             original_response=getattr(getattr(source, "raw", None), "_original_response", None),
             status=answer.status,
             reason=answer.reason,
@@ -65,9 +68,9 @@ class Library:
             request_method=request.method,
             request_url=request.path_url,
         )
-        # HTTPAdapter's own: CacheControl's would store it once more.
+        # By HTTPAdapter's own method: CacheControl's would store it once more.
         response = self._http_adapter.build_response(adapter, last, raw)
-        # What a URL asks for within the answer holds for the URL at the end, too (RFC 9110, section 10.2.2).
+        # A URL's fragment holds for the URL at the end of its redirects, too (RFC 9110, section 10.2.2).
         fragment = urldefrag(request.url or "").fragment
         response.url = f"{answer.url}#{fragment}" if fragment and "#" not in answer.url else answer.url
         response.history = list(getattr(source, "history", ()))
@@ -81,7 +84,10 @@ class Library:
 
 
 class Hops:
-    """A look-up's way along its redirects, with requests' own rules of what to take along."""
+    """Follows the redirects of a look-up, by requests' own rules for headers and cookies.
+
+    So the deadline covers the whole chain, and only the answer at its end is judged.
+    """
 
     max_redirects = 30
     resolve_redirects: Any
@@ -104,7 +110,7 @@ class Hops:
         self._known = ""
 
     def follow(self, request: PreparedRequest, trust: str, options: Mapping[str, Any]) -> Response:
-        """Return the response at the end; `trust` is the first hop's, which no other may fall short of."""
+        """Return the response at the end; `trust` is how the first hop's peer is verified."""
         self._trust = trust
         self._known = str(request.headers.get("authorization", ""))
         first = self.send(request, **options)
@@ -115,7 +121,7 @@ class Hops:
         return response
 
     def onward(self, response: Response, request: PreparedRequest) -> PreparedRequest:
-        """Return what a session asks for after a redirect."""
+        """Return the request that a session sends after a redirect."""
         following: PreparedRequest = next(self.resolve_redirects(response, request, yield_requests=True))
         return following
 
@@ -150,7 +156,7 @@ class Raw:
         self._response = response
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, in whatever encoding they came."""
+        """Return the next bytes, still encoded."""
         data: bytes = self._response.raw.read(None if size < 0 else size, decode_content=False)
         return data
 
@@ -160,14 +166,28 @@ class Raw:
 
 
 def trust_of(adapter: Any, url: str, verify: Any) -> str:
-    """Return how the peer is verified, by asking the adapter itself: pip's for trusted hosts overrides `verify`."""
+    """Return how the peer is verified, by the adapter's own method: pip's for trusted hosts overrides `verify`.
+
+    A bundle of authorities is known by its content, since each job may have it under another path (safe-chain#147).
+    """
     if not url.lower().startswith("https:"):
         return "http"
     connection: Any = SimpleNamespace(cert_reqs=None)
     try:
         adapter.cert_verify(connection, url, verify, None)
-    except OSError:  # There is no such bundle: the client will say so when it asks.
-        return "unverified"
-    if connection.cert_reqs == "CERT_NONE":
-        return "unverified"
-    return "tls" if verify is True else f"ca {verify}"
+        if connection.cert_reqs == "CERT_NONE":
+            return "unverified"
+        return "tls" if verify is True else f"ca {_bundle(Path(verify))}"
+    except (OSError, TypeError):  # There is no such bundle, or it cannot be read: the client will fail and report it.
+        return "unknown"
+
+
+def _bundle(path: Path) -> str:
+    found = path.stat()
+    # A folder of certificates has no content of its own; it is taken for what lies there by its path.
+    return str(path) if path.is_dir() else _digest(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, _changed: int, _size: int) -> str:
+    return sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,6 @@
-"""The urllib twin of the adapter: a handler in the global opener, ahead of all others; `send` is the rest of the chain.
+"""The edge for urllib: a handler in the global opener, ahead of all others, which ask upstream for it.
 
-So proxies, certificates and whatever other extensions add stay in force.
+So proxies, certificates and the handlers of other extensions stay in force.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, cast
@@ -26,7 +26,7 @@ from cachedindex.run.report import Report
 
 
 class _Thread(threading.local):
-    """What a thread is doing: while it asks for us, our handler stays out of the way."""
+    """What a thread asks upstream for us, during which our handler does nothing, and what the witness saw of it."""
 
     asking = False
     plain = False
@@ -40,11 +40,11 @@ _thread = _Thread()
 
 
 class Answering(Protocol):
-    """What the handler asks: the process's cache, or what a client puts before it."""
+    """The cache of the process, or what a client puts before it."""
 
     @property
     def report(self) -> Report:
-        """Where it complains."""
+        """Where errors of our own are reported."""
         ...
 
     def answer(self, request: Request, send: Send) -> Answer | Pass:
@@ -58,7 +58,7 @@ class CacheHandler(urllib.request.BaseHandler):
     handler_order = 0
 
     def __init__(self, cache: Answering, fatal: Callable[[str], Exception]) -> None:
-        """Take what answers, and what makes the exception that ends the client's work."""
+        """`fatal` makes the exception that ends the client's work if `missing-index = fail`."""
         self._cache = cache
         self._fatal = fatal
 
@@ -82,7 +82,7 @@ class CacheHandler(urllib.request.BaseHandler):
 
     def _answer(self, req: urllib.request.Request) -> Answer | Pass:
         asked = self._asked(req)
-        # The caller's default may be in force in its own thread only for as long as it waits.
+        # The default is read now, since the caller may change it before an attempt in another thread ends.
         timeout = socket.getdefaulttimeout() if _is_default(req.timeout) else req.timeout
 
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
@@ -99,7 +99,7 @@ class CacheHandler(urllib.request.BaseHandler):
         url = req.full_url
         headers = dict(req.header_items())
         aside = "asked with a body" if req.data is not None else ""
-        if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client means to.
+        if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client will.
             aside = "asked for in an encoding"
         asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy_of(req), aside=aside)
         return replace(asked, identity=replace(asked.identity, may_gain=True))
@@ -119,7 +119,7 @@ class CacheHandler(urllib.request.BaseHandler):
         with _asking(plain=asked.route.trust == "http", known=known):
             try:
                 native = self.parent.open(req, timeout=timeout)
-            except urllib.error.HTTPError as error:  # An answer all the same.
+            except urllib.error.HTTPError as error:  # It is an answer all the same.
                 native = cast("Any", error)
             except Exception as error:
                 raise failure(error, _thread.url) from error
@@ -139,7 +139,7 @@ class PrivacyWitness(urllib.request.BaseHandler):
     handler_order = 10_000
 
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
-        """Remember whether there was one that the first request had not, or a hop over plain http after TLS."""
+        """Note a credential that the first request did not have, and a hop over plain http after TLS."""
         self._look(req)
         _thread.url = urls.public(req.full_url)
         deadline.asking(_thread.url)
@@ -147,7 +147,7 @@ class PrivacyWitness(urllib.request.BaseHandler):
         return req
 
     def http_response(self, req: urllib.request.Request, response: Any) -> Any:
-        """Look again."""
+        """Look at the request again."""
         self._look(req)
         return response
 
@@ -161,10 +161,10 @@ class PrivacyWitness(urllib.request.BaseHandler):
 
 
 class _Unbuilt(urllib.request.OpenerDirector):
-    """Becomes the global opener when it is first used, as urllib would have made one: with the proxies set by then."""
+    """Builds the global opener when it is first used, as urllib does: with the proxies that are set by then."""
 
     def open(self, *arguments: Any, **named: Any) -> Any:
-        """Make way for a real one, which takes over what handlers somebody added meanwhile."""
+        """Install a real opener, with the handlers that were added meanwhile, and open by that."""
         opener = urllib.request.build_opener(*vars(self)["handlers"])
         if getattr(urllib.request, "_opener", None) is self:
             urllib.request.install_opener(opener)
@@ -174,7 +174,7 @@ class _Unbuilt(urllib.request.OpenerDirector):
 def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) -> None:
     """Put the handlers into the global opener, and into every one that is installed later.
 
-    `fatal` makes the exception that ends the client's work, where `missing-index = fail` says so.
+    `fatal` makes the exception that ends the client's work if `missing-index = fail`.
     """
     original = urllib.request.install_opener
 
@@ -187,7 +187,7 @@ def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) 
 
 
 def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) -> None:
-    # None, or something that merely looks like an opener, is none of ours.
+    # It may be None, or something that merely looks like an opener.
     if not isinstance(opener, urllib.request.OpenerDirector):
         return
     if not any(isinstance(handler, CacheHandler) for handler in vars(opener)["handlers"]):
@@ -197,7 +197,7 @@ def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) ->
 
 @contextmanager
 def _asking(*, plain: bool, known: str) -> Iterator[None]:
-    """Keep our handler out of what this thread asks. A redirect makes a new request, so a mark on one would be lost."""
+    """Mark this thread as asking for us. A mark on the request would be lost, as a redirect makes a new request."""
     _thread.asking, _thread.url, _thread.plain, _thread.known = True, "", plain, known
     _thread.saw_private = _thread.saw_credential = False
     try:
@@ -207,7 +207,7 @@ def _asking(*, plain: bool, known: str) -> Iterator[None]:
 
 
 def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.request.Request:
-    """Return a request for another thread to work with, as the handlers change theirs."""
+    """Return a copy of a request for another thread, since handlers change requests."""
     copied = urllib.request.Request(  # noqa: S310 - only http and https come here
         req.full_url, None, {**req.headers, **headers}, req.origin_req_host, req.unverifiable, req.get_method()
     )
@@ -216,13 +216,13 @@ def _copy(req: urllib.request.Request, headers: Mapping[str, str]) -> urllib.req
 
 
 def proxy_of(req: urllib.request.Request) -> str:
-    """Return the proxy that urllib takes by itself; nothing where it takes none."""
+    """Return the proxy that urllib uses by itself; empty if it uses none."""
     return urllib.request.getproxies().get(req.type, "") if not urllib.request.proxy_bypass(req.host) else ""
 
 
 def answer_from(asked: Request, native: Any) -> Answer:
-    """Return what a response of urllib's says; its body is read where that is a page's."""
-    headers = {name.lower(): value for name, value in native.headers.items()}
+    """Return a response of urllib as an answer; a page's body is read."""
+    headers = _joined(native.headers.items())
     reason = native.msg if isinstance(native.msg, str) else native.reason
     answer = Answer(native.status, str(reason), native.url, headers, native, native=Native(native))
     if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
@@ -236,9 +236,18 @@ def answer_from(asked: Request, native: Any) -> Answer:
     return with_page(asked, answer, read)
 
 
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by lower-case name; several of one name are one list (RFC 9110, section 5.3), but for cookies."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers and key != "set-cookie" else value
+    return headers
+
+
 def _response(answer: Answer, method: str) -> Any:
     response: Any = http_response(answer, method)
-    # As AbstractHTTPHandler.do_open leaves it.
+    # The same attributes as AbstractHTTPHandler.do_open sets.
     response.url = answer.url
     response.msg = response.reason
     return response

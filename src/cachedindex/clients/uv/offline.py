@@ -36,7 +36,7 @@ _ASKED_FOR = "pip"
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 
 
-def environment(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+def offline_variables(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables to set for a uv: `UV_OFFLINE` if none of its indexes answers, of which it warns."""
     if process.upstream is None or not _resolves(command) or _has_choice(command, environ):
         return {}

@@ -14,6 +14,7 @@ MAX_FAILS = 2
 FAIL_WINDOW = 60.0
 FAIL_TIMEOUT = 30.0
 FAIL_TIMEOUT_LIMIT = 300.0
+"""Seconds. No repository is left alone for longer, even if it asks for that."""
 CONFIRM_AFTER = 60.0
 CLOCK_SKEW = 60.0
 """Seconds by which another process's clock may be ahead before its stamps count as wrong."""

@@ -22,6 +22,7 @@ from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.upstream import Upstream, drained
 from cachedindex.model import Answer, Health, Request, Send
 from cachedindex.options import Settings
+from cachedindex.rules import urls
 from cachedindex.rules.decide import (
     AskOrChallenge,
     Challenge,
@@ -150,14 +151,14 @@ class Cache:
         try:
             exchange = self._admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.of_copy(lookup, "stale", str(reason))
+            return self._answers.of_copy(lookup, "stale", _why(lookup, reason))
         return self._answers.of_exchange(lookup, exchange)
 
     def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer:
         try:
             exchange = self._admitted(lookup, {}, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.challenge(lookup, str(reason))
+            return self._answers.challenge(lookup, _why(lookup, reason))
         if exchange.meaning.is_down:
             exchange.answer.body.close()
             return self._answers.challenge(lookup, exchange.meaning.why)
@@ -171,8 +172,8 @@ class Cache:
         except NotAsked:
             return self._answers.refusal(lookup, Refuse(504, failed))
         except UpstreamFailed as failure:
-            origin.failed(failure.cause, with_copy=False)
-            return self._answers.refusal(lookup, Refuse(504, f"{failure.cause}, and nothing is stored"))
+            origin.failed(failure, with_copy=False)
+            return self._answers.refusal(lookup, Refuse(504, f"{_why(lookup, failure)}, and nothing is stored"))
         return self._answers.of_exchange(lookup, exchange)
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
@@ -213,25 +214,25 @@ class Cache:
                 origin, lookup.record, validators, send, patient=True, store=lookup.settings.store
             )
         except UpstreamFailed as failure:
-            origin.failed(failure.cause, with_copy=False)
-            self._answers.failed(lookup, failure.cause)
+            origin.failed(failure, with_copy=False)
+            self._answers.failed(lookup, _why(lookup, failure))
             raise
         return self._answers.of_exchange(lookup, exchange)
 
     def _admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
         """Return the exchange of one try; NotAsked if the breaker holds it back."""
-        origin = self._upstream.origin(lookup.request)
+        origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
         admission = origin.admit()
 
         def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if not admission.is_probe:  # Of many that were admitted at once, the first may have failed since.
+            if admission.probes_after is None:  # Of many that were admitted at once, the first may have failed since.
                 origin.admit()
             return send(headers, patient=patient)
 
         try:
             return self._attempt(lookup, validators, send_if_admitted, origin, admission)
         except UpstreamFailed as failure:
-            origin.failed(failure.cause)
+            origin.failed(failure)
             raise
 
     def _attempt(
@@ -239,7 +240,7 @@ class Cache:
     ) -> Exchange:
         """Return the exchange of one try before the deadline; a later answer is only stored."""
         began, health = self._clock(), admission.health
-        most = health.pause * _PROBE_SHARE if admission.is_probe else math.inf
+        most = math.inf if admission.probes_after is None else admission.probes_after * _PROBE_SHARE
 
         def allowed(health: Health) -> float:
             return min(most, patience(lookup.request, lookup.record, health, lookup.settings))
@@ -262,7 +263,14 @@ class Cache:
         try:
             return call_with_deadline(work, allowed(health), extended, late)
         except DeadlinePassed as passed:
-            raise UpstreamFailed(str(passed)) from passed
+            raise UpstreamFailed(str(passed), url=passed.url, connected=passed.connected) from passed
+
+
+def _why(lookup: Lookup, reason: NotAsked | UpstreamFailed) -> str:
+    """Return what to say of upstream, which is not always where the look-up began."""
+    if isinstance(reason, NotAsked):
+        return str(reason)
+    return urls.blamed(lookup.request.url, reason.url, reason.cause)
 
 
 def _is_stored(exchange: Exchange) -> bool:

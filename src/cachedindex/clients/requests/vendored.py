@@ -18,6 +18,7 @@ from urllib.parse import urldefrag
 from cachedindex.clients.replay import http_response
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.errors import CachedIndexError
+from cachedindex.lookup import deadline
 from cachedindex.model import Answer
 from cachedindex.rules import privacy, urls
 
@@ -103,6 +104,7 @@ class Hops:
         self.cookies = jar
         self.trust_env = trust_env
         self.private = False
+        self.asking = ""  # Where a redirect led to.
         self.responses: list[Response] = []
         self._trust = "http"
         self._known = ""
@@ -127,6 +129,9 @@ class Hops:
         """Send one hop; called by resolve_redirects, which may have found credentials in a netrc, or a cookie."""
         del allow_redirects
         url = request.url or ""
+        if self.responses:
+            self.asking = urls.public(url)
+            deadline.asking(self.asking)
         origin, adapter = urls.origin(url), self._pick(url)
         authorization = str(request.headers.get("authorization", ""))
         names = {name.lower() for name in request.headers}

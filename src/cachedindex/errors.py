@@ -23,7 +23,15 @@ class NotAsked(CachedIndexError):
 
 
 class DeadlinePassed(CachedIndexError):
-    """Work under a deadline was not done in time; it goes on, but nobody waits for it any more."""
+    """Work under a deadline was not done in time; it goes on, but nobody waits for it any more.
+
+    `url` and `connected` are as in UpstreamFailed.
+    """
+
+    def __init__(self, text: str, *, url: str = "", connected: bool = True) -> None:
+        super().__init__(text)
+        self.url = url
+        self.connected = connected
 
 
 class CopyLost(CachedIndexError):
@@ -34,14 +42,25 @@ class UpstreamFailed(CachedIndexError):
     """Upstream gave no answer: it refused, broke off, or ran into the client's timeout or ours.
 
     `original` is the client's own exception object, which the client gets if no copy can stand in; `hops` are its own
-    responses that redirected it before.
+    responses that redirected it before. `url` is what failed, if a redirect had led there. If it is not `connected`, no
+    index of that origin could have answered.
     """
 
-    def __init__(self, cause: str, original: Exception | None = None, hops: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        cause: str,
+        original: Exception | None = None,
+        hops: Sequence[Any] = (),
+        *,
+        url: str = "",
+        connected: bool = True,
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.original = original
         self.hops = hops
+        self.url = url
+        self.connected = connected
 
 
 class IndexMissing(CachedIndexError):

@@ -173,7 +173,7 @@ class Record:
     """Whether upstream has answered 401 since to a client of this scope: it is served to no such client any more."""
 
 
-EventKind = Literal["failed", "answered", "probing", "doubted", "removed"]
+EventKind = Literal["failed", "unreachable", "limited", "answered", "probing", "doubted", "removed"]
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ class Event:
     url: str
     cause: str = ""
     took: float = 0.0
+    """Seconds of an answer; of a limit, the seconds for which it is to be left alone."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ class Doubted:
 
 @dataclass(frozen=True)
 class Health:
-    """What this host remembers of one origin; the fold of its events."""
+    """What this host remembers of one repository, or of an origin as a whole; the fold of its events."""
 
     failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """For each URL: when it failed last, and why."""
@@ -211,6 +212,8 @@ class Health:
     """How many seconds it stays open before a probe."""
     probing: tuple[float, str] | None = None
     """When a process began to probe, and the token by which it recognizes that it was the first."""
+    limited: tuple[float, str] | None = None
+    """Until when it asked to be left alone, and what it answered."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
     doubted: Mapping[str, Doubted] = field(default_factory=dict)
@@ -223,8 +226,9 @@ class Health:
 class RunMemory:
     """What a run remembers of look-ups at an origin that had no copy; the fold of their events."""
 
-    failed: tuple[float, str] | None = None
-    """When one last failed with all the client's retries, and why; None if a later one was answered."""
+    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    """For each repository, or "" for the origin as a whole: when a look-up last failed with all the client's retries,
+    and why, if no later one was answered."""
     missing: Mapping[str, float] = field(default_factory=dict)
     """The URLs that the origin does not have, and when it said so."""
 

@@ -14,6 +14,7 @@ MAX_FAILS = 2
 FAIL_WINDOW = 60.0
 FAIL_TIMEOUT = 30.0
 FAIL_TIMEOUT_LIMIT = 300.0
+"""Seconds. No repository is left alone for longer, even if it asks for that."""
 CONFIRM_AFTER = 60.0
 CLOCK_SKEW = 60.0
 """Seconds by which another process's clock may be ahead before its stamps count as wrong."""
@@ -98,6 +99,14 @@ def _names(text: str) -> tuple[str, ...]:
     return words
 
 
+def _store(text: str) -> str:
+    """Return the word for what is stored of an index."""
+    word = text.strip().lower()
+    if word not in ("auto", "always", "never"):
+        raise ValueError("write auto, always or never")
+    return word
+
+
 def _missing(text: str) -> str:
     """Return "warn" or "fail"."""
     word = text.strip().lower()
@@ -143,6 +152,8 @@ class Settings:
     """Seconds after the end of its time to live in which a copy may be served stale (RFC 5861)."""
     negative: float = 60.0
     """Seconds of the negative cache: a run remembers a 404, and a look-up without a copy that was not answered."""
+    store: Literal["auto", "always", "never"] = "auto"
+    """Whether an index's `no-store` is honoured, or overridden; or nothing of it is stored."""
     missing_index: Literal["warn", "fail"] = "warn"
     """What to do if an index is down, no copy of its page of a project is stored, and another index has the project."""
     offline: bool = False
@@ -183,6 +194,7 @@ OPTIONS: Mapping[str, Option] = {
     "timeout": Option(_positive, "how long upstream may take if a copy could be served instead (3 s)"),
     "stale-if-error": Option(_staleness, "how long after its time to live a copy is of use (30 d, never, unlimited)"),
     "negative": Option(duration, "how long a run remembers that an index lacks a page, or is down (60 s)"),
+    "store": Option(_store, "auto, always or never: whether what the index says of storing counts (auto)"),
     "missing-index": Option(_missing, "warn or fail if an index that is down may have a needed project (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(_names, "ask upstream for these projects, or :all:, even if a page is fresh"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cachedindex.model import Doubted, Event, Health
-from cachedindex.rules import breaker
+from cachedindex.rules import breaker, urls
 
 A, B, C = (f"https://index.example/simple/{name}/" for name in "abc")
 T = 1_000_000.0
@@ -83,16 +83,16 @@ def test_the_pause_grows_to_five_minutes_and_starts_anew_after_an_answer() -> No
 
 def test_only_the_first_of_two_probers_probes() -> None:
     health = breaker.recall([*OPEN, probing(32, "one"), probing(32.1, "two")], T + 33)
-    assert breaker.is_prober(health, "one")
-    assert not breaker.is_prober(health, "two")
-    assert not breaker.is_prober(Health(), "one")
+    assert breaker.is_prober([health], "one")
+    assert not breaker.is_prober([health], "two")
+    assert breaker.is_prober([Health(), health], "one"), "at a closed breaker there is nothing to be first at"
 
 
 def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
     health = breaker.recall([failed(0, A, "first"), failed(1, B, "second")], T + 2)
-    assert breaker.why(health, A) == "first"
-    assert breaker.why(health, C) == "second"
-    assert breaker.why(Health(), A)
+    assert breaker.why(health, A, T) == "first"
+    assert breaker.why(health, C, T) == "second"
+    assert breaker.why(Health(), A, T)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,96 @@ def test_a_removal_that_is_believed_is_no_sound_answer_for_others() -> None:
     health = breaker.recall([doubted(0), doubted(1, B), Event("removed", T + 2, A)], T + 7)
     assert health.doubted == {B: Doubted(T + 1, T + 1, "404")}
     assert health.answered is None
+
+
+def limited(at: float, seconds: float, url: str = A) -> Event:
+    return Event("limited", T + at, url, "it answered 429", seconds)
+
+
+def unreachable(at: float, url: str = A) -> Event:
+    return Event("unreachable", T + at, url, "it refused the connection")
+
+
+OTHER_A, OTHER_B = (f"https://index.example/other/simple/{name}/" for name in "ab")
+NEW, OTHER_NEW = "https://index.example/simple/new/", "https://index.example/other/simple/new/"
+GONE = [unreachable(0, A), unreachable(1, OTHER_A)]
+
+
+@pytest.mark.parametrize(
+    ("events", "at", "here", "there"),
+    [
+        # what one repository does is its own
+        (OPEN, 2, "hold", "ask"),
+        ([failed(0, A), failed(1, OTHER_A)], 2, "ask", "ask"),
+        ([*OPEN, answered(2, OTHER_A)], 3, "hold", "ask"),
+        ([failed(0, OTHER_A), failed(1, OTHER_B)], 2, "ask", "hold"),
+        # what no repository could have answered is the origin's, whichever was asked
+        (GONE, 2, "hold", "hold"),
+        (GONE, 31, "probe", "probe"),
+        ([unreachable(0, A), unreachable(1, A)], 2, "ask", "ask"),
+        ([unreachable(0, A), unreachable(61, OTHER_A)], 62, "ask", "ask"),
+        ([*GONE, probing(32)], 33, "hold", "hold"),
+        ([*GONE, probing(32), unreachable(33, C)], 92, "hold", "hold"),
+        ([*GONE, probing(32), unreachable(33, C)], 93, "probe", "probe"),
+        # any answer shows that the origin is there; what a repository failed of stays its own
+        ([*GONE, answered(2, OTHER_A)], 3, "ask", "ask"),
+        ([*GONE, doubted(2, A)], 3, "ask", "ask"),
+        ([*GONE, limited(2, 60, OTHER_A)], 3, "ask", "hold"),
+        ([*GONE, failed(2, A), failed(3, B)], 4, "hold", "ask"),
+        # a probe of the one is none of the other: neither its pause nor its next opening is another one
+        ([*OPEN, probing(32), failed(33, C)], 34, "hold", "ask"),
+        ([*OPEN, probing(32), failed(33, C), unreachable(34, A), unreachable(35, OTHER_A)], 66, "hold", "probe"),
+        # a limit is as long as it was asked for, and five minutes at most
+        ([limited(0, 60)], 59, "hold", "ask"),
+        ([limited(0, 60)], 61, "ask", "ask"),
+        ([limited(0, 86400)], 299, "hold", "ask"),
+        ([limited(0, 86400)], 301, "ask", "ask"),
+        ([limited(0, 60), limited(1, 5)], 30, "hold", "ask"),
+        ([limited(0, 60), answered(1, A)], 30, "hold", "ask"),
+        ([*OPEN, probing(32), limited(33, 5)], 39, "ask", "ask"),
+    ],
+)
+def test_whether_a_repository_and_its_neighbour_may_be_asked(
+    events: list[Event], at: float, here: str, there: str
+) -> None:
+    origin = breaker.recall(breaker.of_origin(events), T + at)
+    for url, admission in ((NEW, here), (OTHER_NEW, there)):
+        repository = breaker.recall(breaker.of_repository(events, urls.repository(url)), T + at)
+        assert breaker.admit_by_all([repository, origin], url, T + at) == admission
+
+
+def test_the_cause_is_that_of_the_breaker_that_holds_it_back() -> None:
+    events = [limited(0, 60), *GONE[1:]]
+    states = [breaker.recall(of, T + 2) for of in (breaker.of_repository(events, urls.repository(A)), events[1:])]
+    assert breaker.why_held(states, A, T + 2) == "it answered 429"
+    origin = breaker.recall(breaker.of_origin(GONE), T + 2)
+    assert breaker.why_held([Health(), origin], C, T + 2) == "it refused the connection"
+
+
+def test_doubt_about_one_index_says_nothing_of_another() -> None:
+    events = [doubted(0, A), doubted(1, B), doubted(2, C), answered(3, OTHER_A), doubted(4, OTHER_B)]
+    here = breaker.recall(breaker.of_repository(events, urls.repository(A)), T + 5)
+    there = breaker.recall(breaker.of_repository(events, urls.repository(OTHER_A)), T + 5)
+    assert (len(here.doubted), here.answered) == (3, None)
+    assert list(there.doubted) == [OTHER_B]
+
+
+@pytest.mark.parametrize(
+    ("events", "event", "worth"),
+    [
+        ([], answered(1), False),
+        (OPEN, answered(2, OTHER_A), False),
+        (GONE, answered(2, OTHER_B), True),
+        (GONE, doubted(2, OTHER_B), True),
+        (GONE[:1], answered(2, A), True),
+        (GONE[:1], answered(2, B), False),
+        ([*GONE, doubted(2, A)], doubted(3, A), False),
+    ],
+)
+def test_an_answer_is_noted_if_it_tells_of_the_origin(events: list[Event], event: Event, worth: bool) -> None:
+    own = breaker.of_repository(events, urls.repository(event.url))
+    states = breaker.recall(own, event.at), breaker.recall(breaker.of_origin(events), event.at)
+    assert breaker.worth_noting_by_any(states, event) is worth
 
 
 @pytest.mark.parametrize("health", [Health(), breaker.recall(OPEN, T)])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -992,3 +993,219 @@ def test_a_bug_of_ours_is_not_hidden_here(world: World) -> None:
     world.reply = lambda: None  # type: ignore[assignment, return-value]
     with pytest.raises(AttributeError):
         world.get()
+
+
+THERE = "https://index.example/other/simple/"
+NEIGHBOURS = [replace(PAGE, url=f"{THERE}{name}/") for name in ("six", "flask")]
+
+
+def listing(world: World, request: Request) -> Callable[[], Answer]:
+    """Return what answers with the page of a request's project."""
+    return lambda: replace(world.answer(page(name=request.url.split("/")[-2])), url=request.url)
+
+
+def fill(world: World, *requests: Request) -> None:
+    for request in requests:
+        world.reply = listing(world, request)
+        world.get(request)
+    world.now += 100
+
+
+def refused(url: str = "") -> Callable[[], Answer]:
+    def refuse() -> Answer:
+        raise UpstreamFailed("it refused the connection", OSError("refused"), url=url, connected=False)
+
+    return refuse
+
+
+def failing(world: World, name: str) -> Callable[[], Answer]:
+    """Return a way to fail by its name."""
+    return {
+        "refused": refused(),
+        "reset": world.fail,
+        "503": lambda: world.answer(b"no", 503),
+        "429": lambda: world.answer(b"no", 429),
+        "429 with Retry-After": lambda: world.answer(b"no", 429, retry_after="40"),
+        "redirect loop": lambda: world.answer(b"", 302),
+    }[name]
+
+
+@pytest.mark.parametrize("another_process", [False, True])
+@pytest.mark.parametrize(
+    ("how", "neighbour"),
+    [
+        ("refused", "stale"),
+        ("reset", "miss"),
+        ("503", "miss"),
+        ("429", "miss"),
+        ("429 with Retry-After", "miss"),
+        ("redirect loop", "miss"),
+    ],
+)
+def test_a_neighbour_on_the_host_of_a_repository_that_fails(
+    world: World, how: str, neighbour: str, another_process: bool
+) -> None:
+    projects = [PAGE, OTHER_PAGE, replace(PAGE, url="https://index.example/simple/docopt/")]
+    fill(world, *projects, *NEIGHBOURS)
+    world.reply = failing(world, how)
+    assert [world.get(request)[1] for request in projects[:2]] == ["stale"] * 2
+    world.asked.clear()
+    assert world.get(projects[2])[1] == "stale"
+    assert world.asked == [], "its own repository is left alone"
+    if another_process:
+        world.cache = world.another_process()
+    world.reply = listing(world, NEIGHBOURS[0])
+    assert world.get(NEIGHBOURS[0])[1] == neighbour
+
+
+def test_a_run_keeps_its_patience_with_the_neighbour_of_a_dead_repository(world: World) -> None:
+    fail_cold(world)
+    world.reply = listing(world, NEIGHBOURS[0])
+    assert world.get(NEIGHBOURS[0])[1] == "miss"
+    assert world.asked == [({}, True)], "the client's own patience"
+    assert status_of(world, OTHER_PAGE)[0] == 504
+
+
+def test_a_run_loses_its_patience_with_a_whole_host_that_cannot_be_reached(world: World) -> None:
+    world.reply = refused()
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(PAGE, world.send)
+    world.asked.clear()
+    assert status_of(world, NEIGHBOURS[0])[0] == 504
+    assert world.asked == []
+
+
+def test_three_doubted_projects_of_one_index_leave_the_doubt_of_another_to_itself(world: World) -> None:
+    names = ("six", "flask", "docopt")
+    here = [replace(PAGE, url=f"https://index.example/simple/{name}/") for name in names]
+    fill(world, *here, *NEIGHBOURS)
+    world.reply = lambda: world.answer(b"gone", 404)
+    assert [world.get(request)[1] for request in (*here, NEIGHBOURS[0])] == ["stale"] * 4
+    world.now += 10
+    world.reply = listing(world, NEIGHBOURS[1])
+    world.get(NEIGHBOURS[1])
+    world.now += 61
+    world.reply = lambda: world.answer(b"gone", 404)
+    assert status_of(world, NEIGHBOURS[0])[0] == 404, "confirmed"
+    assert [world.get(request)[1] for request in here] == ["stale"] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "why", "after"),
+    [
+        (429, "40", "it answered 429 Reason, and asked to wait 40 s", 40),
+        (503, "40", "it answered 503 Reason, and asked to wait 40 s", 40),
+        (429, "86400", "it answered 429 Reason, and asked to wait 300 s", 300),
+    ],
+)
+def test_an_index_that_asks_to_be_left_alone_is(world: World, status: int, said: str, why: str, after: float) -> None:
+    third = replace(PAGE, url="https://index.example/simple/docopt/")
+    fill(world, PAGE, OTHER_PAGE, third)
+    world.reply = lambda: world.answer(b"no", status, retry_after=said)
+    world.get()
+    world.asked.clear()
+    world.now += after - 1
+    for _ in range(2):
+        assert world.get(third)[1] == "stale"
+        assert world.report.outcomes[-1].why == why
+        world.cache = world.another_process()
+    assert world.asked == []
+    world.now += 2
+    world.reply = lambda: world.answer(page(name="docopt"))
+    assert world.get(third)[1] == "miss"
+
+
+def test_a_limit_changes_nothing_without_a_copy(world: World) -> None:
+    world.reply = lambda: world.answer(b"no", 429, retry_after="40")
+    assert status_of(world) == (429, "Reason")
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get() == (GOOD, "miss")
+    assert [patient for _, patient in world.asked] == [True, True]
+
+
+CDN = "https://cdn.example/simple/"
+
+
+def test_a_dead_redirect_target_does_not_count_against_the_index_that_redirected(world: World) -> None:
+    third = replace(PAGE, url="https://index.example/simple/docopt/")
+    fill(world, PAGE, OTHER_PAGE, third)
+    for request, name in ((PAGE, "six"), (OTHER_PAGE, "flask")):
+        world.reply = refused(f"{CDN}{name}/")
+        assert world.get(request)[1] == "stale"
+        assert world.report.outcomes[-1].why == (
+            "it redirects to https://cdn.example, which failed: it refused the connection"
+        )
+    world.reply = lambda: world.answer(page(name="docopt"))
+    assert world.get(third)[1] == "miss"
+
+
+def test_nobody_is_redirected_to_where_nobody_answers(world: World) -> None:
+    names = ("six", "flask", "docopt")
+    pages = [replace(PAGE, url=f"https://index.example/simple/{name}/") for name in names]
+    for request, name in zip(pages, names, strict=True):
+        world.reply = lambda name=name: replace(world.answer(page(name=name)), url=f"{CDN}{name}/")  # type: ignore[misc]
+        world.get(request)
+    world.now += 100
+    for request, name in zip(pages[:2], names, strict=False):
+        world.reply = refused(f"{CDN}{name}/")
+        world.get(request)
+    world.asked.clear()
+    assert world.get(pages[2])[1] == "stale"
+    assert world.report.outcomes[-1].why == (
+        "it redirects to https://cdn.example, which failed: it refused the connection"
+    )
+    assert world.asked == []
+    world.now += 31
+    for request, name in zip(reversed(pages), reversed(names), strict=True):
+        world.reply = lambda name=name: replace(world.answer(page(name=name)), url=f"{CDN}{name}/")  # type: ignore[misc]
+        assert world.get(request)[1] == "miss", "one probe, and all go on"
+
+
+@pytest.mark.parametrize("hop", ["https://index.example/other/simple/", CDN])
+def test_a_redirect_target_that_is_back_is_probed(world: World, hop: str) -> None:
+    names = ("six", "flask", "docopt")
+    pages = [replace(PAGE, url=f"https://index.example/simple/{name}/") for name in names]
+
+    def well(name: str) -> Callable[[], Answer]:
+        return lambda: replace(world.answer(page(name=name)), url=f"{hop}{name}/")
+
+    for request, name in zip(pages, names, strict=True):
+        world.reply = well(name)
+        world.get(request)
+    world.now += 100
+    world.reply = refused()  # The index itself, whose host may be the other one's as well.
+    assert [world.get(request)[1] for request in pages] == ["stale"] * 3
+    world.now += 31
+    world.reply = well("docopt")
+    assert world.get(pages[2])[1] == "miss"
+    world.reply = well("six")
+    assert world.get()[1] == "miss"
+
+
+NO_STORE = {"cache_control": "max-age=0, must-revalidate, no-cache, no-store"}
+
+
+@pytest.mark.parametrize(
+    ("store", "headers", "kept"),
+    [
+        ("auto", NO_STORE, False),
+        ("always", NO_STORE, True),
+        ("auto", {**NO_STORE, "x_devpi_serial": "7"}, True),
+        ("never", {**NO_STORE, "x_devpi_serial": "7"}, False),
+        ("never", {}, False),
+    ],
+)
+def test_a_page_that_is_not_to_be_stored_serves_in_an_outage_if_an_option_or_devpi_says_so(
+    tmp_path: Path, store: Any, headers: dict[str, str], kept: bool
+) -> None:
+    world = World(tmp_path, Settings(timeout=30.0, store=store))
+    world.reply = lambda: world.answer(GOOD, **headers)
+    for _ in range(2):
+        world.get()
+    assert len(world.asked) == 2, "it is asked for each time"
+    world.reply = world.fail
+    if kept:
+        assert world.get() == (GOOD, "stale")
+    else:
+        with pytest.raises(UpstreamFailed):
+            world.cache.answer(PAGE, world.send)

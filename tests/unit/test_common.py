@@ -4,13 +4,16 @@ import errno
 import gzip
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+import requests
 
-from cachedindex.clients.common import Whole, cause, request_of, unzipped, with_page
+from cachedindex.clients.common import Whole, cause, failure, request_of, unzipped, with_page
 from cachedindex.model import Answer, Native
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
@@ -120,3 +123,43 @@ def test_a_chain_of_exceptions_that_bites_its_tail() -> None:
     one, other = Wrapped(None), Wrapped(None)
     one.reason, other.reason = other, one
     assert cause(one) == "Wrapped"
+
+
+def connect(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror("x"),
+        ConnectionRefusedError("x"),
+        OSError(errno.EHOSTUNREACH, "x"),
+        ssl.SSLError("x"),
+        TimeoutError("x"),
+        OSError("Tunnel connection failed: 502"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("wrap", [lambda error: error, Wrapped, Exception], ids=["bare", "reason", "argument"])
+def test_what_failed_before_there_was_a_connection(error: Exception, wrap: Callable[[Exception], Exception]) -> None:
+    with pytest.raises(type(error)):
+        connect(error)
+    assert not failure(wrap(error), "").connected
+
+
+def test_what_failed_on_a_connection() -> None:
+    with pytest.raises(ConnectionResetError) as caught:
+        raise ConnectionResetError
+    found = failure(Wrapped(caught.value), "https://cdn.example/six/", ["hop"])
+    assert (found.connected, found.url, found.hops) == (True, "https://cdn.example/six/", ["hop"])
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/", "http://no.invalid/"])
+@pytest.mark.parametrize("ask", [requests.get, urlopen], ids=["requests", "urllib"])
+def test_a_connection_that_nobody_accepts_is_none(ask: Callable[[str], object], url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # Nobody listens there, and nobody else can.
+        with pytest.raises(OSError) as caught:
+            ask(url.format(port=taken.getsockname()[1]))
+    assert not failure(caught.value, "").connected

@@ -97,3 +97,44 @@ def test_a_machine_without_threads_serves_the_copy(monkeypatch: pytest.MonkeyPat
     for _ in range(2 * deadline._MOST_THREADS):
         with pytest.raises(NotAsked, match="no thread to ask with"):
             attempt(lambda: 1, lambda: 60.0)
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_whether_there_was_a_connection_when_the_deadline_passed(connected: bool) -> None:
+    let_go, working = threading.Event(), threading.Event()
+
+    def connect() -> None:
+        working.set()
+        let_go.wait()
+
+    def read() -> None:
+        working.set()
+        let_go.wait()
+
+    def patience() -> float:
+        assert working.wait(60)
+        return 0.0
+
+    with pytest.raises(DeadlinePassed) as caught:
+        call_with_deadline(read if connected else connect, 0.01, patience, lambda _: None)
+    let_go.set()
+    assert caught.value.connected is connected
+
+
+def test_where_a_redirect_had_led_when_the_deadline_passed() -> None:
+    let_go, working = threading.Event(), threading.Event()
+
+    def work() -> None:
+        deadline.asking("https://cdn.example/six/")
+        working.set()
+        let_go.wait()
+
+    def patience() -> float:
+        assert working.wait(60)
+        return 0.0
+
+    deadline.asking("https://index.example/")  # Nobody waits for this thread under a deadline.
+    with pytest.raises(DeadlinePassed) as caught:
+        call_with_deadline(work, 0.01, patience, lambda _: None)
+    let_go.set()
+    assert caught.value.url == "https://cdn.example/six/"

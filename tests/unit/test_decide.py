@@ -159,8 +159,8 @@ def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> 
 
 
 GONE = RunMemory(missing={PAGE.url: NOW - 10})
-DOWN = RunMemory(failed=(NOW - 2, "it hangs"))
-DOWN_BEFORE = RunMemory(failed=(NOW - 10, "it hangs"))
+DOWN = RunMemory(failed={"": (NOW - 2, "it hangs")})
+DOWN_BEFORE = RunMemory(failed={"": (NOW - 10, "it hangs")})
 ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
 
 
@@ -183,7 +183,7 @@ ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
         (PAGE, DOWN_BEFORE, Settings(), TryOnce("it hangs, 10 s ago, and nothing is stored")),
         (PAGE, DOWN_BEFORE, Settings(negative=5), Fetch()),
         (PAGE, DOWN, Settings(negative=0), Fetch()),
-        (PAGE, RunMemory(failed=(NOW + 5, "it hangs")), Settings(), Fetch()),
+        (PAGE, RunMemory(failed={"": (NOW + 5, "it hangs")}), Settings(), Fetch()),
         # what is no page is never refused unasked
         (OTHER, DOWN, Settings(), TryOnce("it hangs, 2 s ago, and nothing is stored")),
         (OTHER, RunMemory(missing={OTHER.url: NOW - 10}), Settings(), Fetch()),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from json import dumps
+from json import dumps, loads
 
 import pytest
 from hypothesis import given, strategies as st
@@ -18,12 +18,23 @@ WRITTEN_BY_0_1_0 = [
         Event("answered", 101.0, "https://index.example/simple/six/", took=2.5),
     ),
 ]
+FAILURES_TO_0_1_0 = [
+    (Event("unreachable", 100.25, "https://index.example/simple/six/", "it refused the connection"), -1.0),
+    (Event("limited", 100.25, "https://index.example/simple/six/", "it answered 429", 60.0), 60.0),
+]
 
 
 @pytest.mark.parametrize(("line", "event"), WRITTEN_BY_0_1_0, ids=["failed", "answered"])
 def test_the_format_is_that_of_release_0_1_0(line: bytes, event: Event) -> None:
     assert decode(line) == event
     assert encode(event) == line
+
+
+@pytest.mark.parametrize(("event", "took"), FAILURES_TO_0_1_0, ids=["unreachable", "limited"])
+def test_a_kind_that_release_0_1_0_does_not_know_is_a_failure_to_it(event: Event, took: float) -> None:
+    fields = loads(encode(event))
+    assert fields == {"what": "failed", "at": event.at, "url": event.url, "cause": event.cause, "took": took}
+    assert decode(encode(event)) == event
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (COPY, answer(500), b"", "reject", True),
         (COPY, answer(503), b"", "reject", True),
         (COPY, answer(407), b"", "reject", True),
-        (COPY, answer(429), b"", "reject", False),
+        (COPY, answer(429), b"", "reject", True),
         (COPY, answer(302), b"", "reject", True),
         (None, answer(500), b"", "pass", True),
         # not to be stored, where it would be sound otherwise
@@ -309,6 +309,45 @@ def test_what_an_open_try_gives(verdict: Verdict, give: str) -> None:
 
 def test_a_file_that_fails_is_no_failing_index() -> None:
     assert meaning(FILE, HandOver("x", fault=True), copy=False).note is None
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "note", "wait"),
+    [
+        (429, "60", "limited", 60),
+        (503, "60", "limited", 60),
+        (429, "86400", "limited", 300),
+        (503, "Thu, 01 Jan 1970 00:01:30 GMT", "limited", 30),
+        (503, "Thu, 01 Jan 1970 00:01:30", "limited", 30),
+        # it asks for nothing that can be kept to
+        (429, None, "failed", 0),
+        (429, "0", "failed", 0),
+        (429, "-1", "failed", 0),
+        (429, "soon", "failed", 0),
+        (429, "Thu, 01 Jan 99999999999 00:01:30 GMT", "failed", 0),
+        (503, "Thu, 01 Jan 1970 00:00:30 GMT", "failed", 0),
+        # nobody is to wait because of another status
+        (500, "60", "failed", 0),
+        (404, "60", "doubted", 0),
+    ],
+)
+def test_for_how_long_it_asks_to_be_left_alone(status: int, said: str | None, note: str, wait: float) -> None:
+    headers = {**JSON, "retry-after": said} if said else JSON
+    means = meaning(PAGE, judge(PAGE, COPY, answer(status, headers), b"", Health(), 60.0), copy=True)
+    assert (means.note, means.wait, means.give) == (note, wait, "copy")
+    assert means.why == (f"it answered {status} Reason" + (f", and asked to wait {wait:.0f} s" if wait else ""))
+
+
+@pytest.mark.parametrize(("request_", "note"), [(FILE, "limited"), (PAGE, "limited")])
+def test_a_limit_is_one_whatever_was_asked_for(request_: Request, note: str) -> None:
+    limit = answer(429, {"retry-after": "9"})
+    assert meaning(request_, judge(request_, None, limit, b"", Health(), NOW), copy=False).note == note
+
+
+def test_a_failure_names_where_a_redirect_led() -> None:
+    verdict = judge(PAGE, COPY, replace(answer(503), url="https://cdn.example/simple/six/"), b"", Health(), NOW)
+    assert isinstance(verdict, Reject)
+    assert verdict.why == "it redirects to https://cdn.example, which failed: it answered 503 Reason"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ V1, V2 = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v2+
 @pytest.mark.parametrize(
     ("trust", "first", "less"),
     [("tls", "tls", False), ("unverified", "tls", True), ("http", "tls", True), ("ca /x", "tls", True),
-     ("tls", "http", False), ("tls", "ca /x", False), ("http", "unverified", True)],
+     ("tls", "http", False), ("tls", "ca /x", False), ("http", "unverified", True),
+     ("unknown", "http", True), ("http", "unknown", False)],
 )  # fmt: skip
 def test_how_much_a_peer_is_trusted(trust: str, first: str, less: bool) -> None:
     assert privacy.trusted_less(trust, first) is less
@@ -130,6 +131,10 @@ OTHER, GAINS = Disclosure(other=True), Disclosure(gained=True)
         (PAGE, answer(cache_control="private"), True, ""),
         (MINE, answer(cache_control="private"), False, "mine"),
         (SHARED, answer(cache_control="private"), False, ""),
+        # devpi says so of every page of a mirror in its healthy state: its "stale" means "not asked just now"
+        (PAGE, answer(cache_control="no-store", x_devpi_serial="7"), False, ""),
+        (PAGE, answer(cache_control="private, no-store", x_devpi_serial="7"), True, ""),
+        (PAGE, answer(OTHER, cache_control="no-store", x_devpi_serial="7"), True, ""),
         (PAGE, answer(content_type=V1), False, ""),
         (PAGE, answer(content_type=V2), True, ""),
     ],
@@ -158,3 +163,18 @@ def test_a_request_to_a_shared_index_keeps_no_credential() -> None:
 def test_what_was_answered_to_a_credential_that_nobody_saw(request_: Request, may_have: bool, asked: bool) -> None:
     assert privacy.may_have_gained(request_) is may_have
     assert privacy.must_be_asked(request_) is asked
+
+
+@pytest.mark.parametrize(
+    ("got", "always", "never"),
+    [
+        (answer(), False, True),
+        (answer(cache_control="no-store"), False, True),
+        (answer(OTHER, cache_control="no-store"), True, True),
+        (answer(content_type=V2), True, True),
+        (answer(cache_control="no-store", x_devpi_serial="7"), False, True),
+    ],
+)
+def test_an_option_overrides_what_an_index_says_of_storing(got: Answer, always: bool, never: bool) -> None:
+    assert privacy.unstorable(PAGE, got, "always") is always
+    assert privacy.unstorable(PAGE, got, "never") is never

@@ -55,3 +55,25 @@ def test_kinds(url: str, accept: str, sha256: str | None, kind: str) -> None:
 )
 def test_what_a_fragment_promises(fragment: str, digest: str | None) -> None:
     assert urls.promised(fragment) == digest
+
+
+@pytest.mark.parametrize(
+    ("url", "repository"),
+    [
+        ("https://index.example/simple/six/", "https://index.example/simple/"),
+        ("https://index.example/simple/six", "https://index.example/simple/"),
+        ("https://index.example/simple/", "https://index.example/"),
+        ("https://index.example/six/", "https://index.example/"),
+        ("https://index.example/", "https://index.example/"),
+        ("https://index.example", "https://index.example/"),
+        ("https://Index.example:443/simple/six/?a=1#scope", "https://index.example/simple/"),
+        ("https://index.example/links/all.html", "https://index.example/links/"),
+        ("https://index.example/cfg/base.cfg", "https://index.example/cfg/"),
+        # the folders of one index's files
+        ("https://index.example/packages/0a/9f/0123456789abcdef/six-1.0.zip", "https://index.example/packages/"),
+        ("https://index.example/root/+f/0a9/0123456789abc/six-1.0.zip", "https://index.example/root/+f/"),
+        ("https://index.example/cafe/six/", "https://index.example/cafe/"),
+    ],
+)
+def test_the_part_of_an_origin_that_fails_by_itself(url: str, repository: str) -> None:
+    assert urls.repository(url) == repository

@@ -6,12 +6,15 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
+from typing import Any
 from urllib.parse import urlsplit
 
+from cachedindex.errors import UpstreamFailed
+from cachedindex.lookup import connection
 from cachedindex.model import Answer, Completeness, Identity, Request, Route
 from cachedindex.rules import pages, privacy, urls
 
@@ -107,6 +110,12 @@ def unzipped(data: bytes) -> Whole:
             return Whole(data, len(data), cut=True, encoded=True)
         complete, rest = decoder.eof, decoder.unused_data
     return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
+
+
+def failure(error: Exception, url: str, hops: Sequence[Any] = ()) -> UpstreamFailed:
+    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led."""
+    connected = not connection.was_missing(list(_chain(error, set())))
+    return UpstreamFailed(cause(error), error, hops, url=url, connected=connected)
 
 
 def searched_pages(project: str, find_links: Iterable[object]) -> list[str]:

@@ -107,7 +107,8 @@ class Answers:
             return answer
         is_stored = exchange.record is not None and means.store == "answer"
         # buildout takes a 5xx for a page without links, so only the outcome says that it failed.
-        self._add_outcome(request, "miss" if is_stored else "failed" if means.note == "failed" else "passed", means.why)
+        is_failure = means.note in ("failed", "limited")
+        self._add_outcome(request, "miss" if is_stored else "failed" if is_failure else "passed", means.why)
         if means.is_down:
             self._report_down(lookup, means.why)
         elif request.kind == "page" and answer.status == HTTPStatus.OK:

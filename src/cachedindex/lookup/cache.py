@@ -164,14 +164,14 @@ class Cache:
         try:
             exchange = self._admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.of_copy(lookup, "stale", str(reason))
+            return self._answers.of_copy(lookup, "stale", _why(lookup, reason))
         return self._answers.of_exchange(lookup, exchange)
 
     def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer:
         try:
             exchange = self._admitted(lookup, {}, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.challenge(lookup, str(reason))
+            return self._answers.challenge(lookup, _why(lookup, reason))
         if exchange.meaning.is_down:
             exchange.answer.body.close()
             return self._answers.challenge(lookup, exchange.meaning.why)
@@ -185,8 +185,8 @@ class Cache:
         except NotAsked:
             return self._answers.refusal(lookup, Refuse(504, failed))
         except UpstreamFailed as failure:
-            origin.failed(failure.cause, with_copy=False)
-            return self._answers.refusal(lookup, Refuse(504, f"{failure.cause}, and nothing is stored"))
+            origin.failed(failure, with_copy=False)
+            return self._answers.refusal(lookup, Refuse(504, f"{_why(lookup, failure)}, and nothing is stored"))
         return self._answers.of_exchange(lookup, exchange)
 
     def _asked_openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
@@ -199,7 +199,7 @@ class Cache:
         except (NotAsked, UpstreamFailed) as reason:
             self._unheard.add(index)
             if isinstance(reason, UpstreamFailed):
-                origin.failed(reason.cause, with_copy=lookup.record is not None)
+                origin.failed(reason, with_copy=lookup.record is not None)
             if lookup.record is None:
                 return self._answers.refusal(lookup, Refuse(504, f"{reason}, and nothing is stored"))
             return self._answers.of_copy(lookup, "stale", str(reason))
@@ -241,27 +241,29 @@ class Cache:
         """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
         origin = self._upstream.origin(lookup.request)
         try:
-            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=True)
+            exchange = self._upstream.ask(
+                origin, lookup.record, validators, send, patient=True, store=lookup.settings.store
+            )
         except UpstreamFailed as failure:
-            origin.failed(failure.cause, with_copy=False)
-            self._answers.failed(lookup, failure.cause)
+            origin.failed(failure, with_copy=False)
+            self._answers.failed(lookup, _why(lookup, failure))
             raise
         return self._answers.of_exchange(lookup, exchange)
 
     def _admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
         """Return the exchange of one try; NotAsked if the breaker holds it back."""
-        origin = self._upstream.origin(lookup.request)
+        origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
         admission = origin.admit()
 
         def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if not admission.is_probe:  # Of many that were admitted at once, the first may have failed since.
+            if admission.probes_after is None:  # Of many that were admitted at once, the first may have failed since.
                 origin.admit()
             return send(headers, patient=patient)
 
         try:
             return self._attempt(lookup, validators, send_if_admitted, origin, admission)
         except UpstreamFailed as failure:
-            origin.failed(failure.cause)
+            origin.failed(failure)
             raise
 
     def _attempt(
@@ -279,7 +281,7 @@ class Cache:
         `open_for` is how many seconds it may take at least if it is an open one.
         """
         began, health = self._clock(), admission.health
-        most = health.pause * _PROBE_SHARE if admission.is_probe else math.inf
+        most = math.inf if admission.probes_after is None else admission.probes_after * _PROBE_SHARE
 
         def allowed(health: Health) -> float:
             return min(most, max(open_for or 0.0, patience(lookup.request, lookup.record, health, lookup.settings)))
@@ -289,8 +291,10 @@ class Cache:
             return allowed(replace(health, took=max(health.took, origin.health().took)))
 
         def work() -> Exchange:
-            openly = open_for is not None
-            exchange = self._upstream.ask(origin, lookup.record, validators, send, patient=False, openly=openly)
+            openly, store = open_for is not None, lookup.settings.store
+            exchange = self._upstream.ask(
+                origin, lookup.record, validators, send, patient=False, store=store, openly=openly
+            )
             announced = exchange.answer.announced
             return drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
@@ -301,7 +305,14 @@ class Cache:
         try:
             return call_with_deadline(work, allowed(health), extended, late)
         except DeadlinePassed as passed:
-            raise UpstreamFailed(str(passed)) from passed
+            raise UpstreamFailed(str(passed), url=passed.url, connected=passed.connected) from passed
+
+
+def _why(lookup: Lookup, reason: NotAsked | UpstreamFailed) -> str:
+    """Return what to say of upstream, which is not always where the look-up began."""
+    if isinstance(reason, NotAsked):
+        return str(reason)
+    return urls.blamed(lookup.request.url, reason.url, reason.cause)
 
 
 def _is_stored(exchange: Exchange) -> bool:

@@ -6,14 +6,17 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cachedindex.errors import DeadlinePassed, NotAsked
+from cachedindex.lookup import connection
 
 T = TypeVar("T")
 
 _MOST_THREADS = 8
 _free = threading.BoundedSemaphore(_MOST_THREADS)
+_working = threading.local()
+"""The job of each thread that has one."""
 
 
 def _forget_threads() -> None:
@@ -48,8 +51,16 @@ def call_with_deadline(
     while not job.done.wait(max(0.0, seconds - (time.monotonic() - started))):
         seconds = extended()
         if time.monotonic() - started >= seconds and job.give_up():
-            raise DeadlinePassed(f"no answer within {seconds:g} s")
+            connected = not connection.is_missing(job.thread)
+            raise DeadlinePassed(f"no answer within {seconds:g} s", url=job.url, connected=connected)
     return job.result()
+
+
+def asking(url: str) -> None:
+    """Note what this thread asks for next, for whoever waits for it: a redirect may have led there."""
+    job: _Job[Any] | None = getattr(_working, "job", None)
+    if job:
+        job.url = url
 
 
 class _Job(Generic[T]):
@@ -64,8 +75,12 @@ class _Job(Generic[T]):
         self._value: list[T] = []
         self._error: BaseException | None = None
         self.done = threading.Event()
+        self.thread: int | None = None
+        self.url = ""
 
     def run(self) -> None:
+        self.thread = threading.get_ident()
+        _working.job = self
         try:
             value = self._work()
             if not self._handed_over(value):

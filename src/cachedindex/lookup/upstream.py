@@ -30,9 +30,9 @@ class Upstream:
         self._clock = clock
         self._origins = Origins(host, run, clock)
 
-    def origin(self, request: Request) -> Origin:
-        """Return the origin of a request."""
-        return Origin(request, self._origins)
+    def origin(self, request: Request, final: str = "") -> Origin:
+        """Return the origin of a request; `final` is where redirects led to the last time, if any."""
+        return Origin(request, self._origins, final)
 
     def ask(
         self,
@@ -42,6 +42,7 @@ class Upstream:
         send: Send,
         *,
         patient: bool,
+        store: privacy.Storing = "auto",
         openly: bool = False,
     ) -> Exchange:
         """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed as `send` does.
@@ -60,7 +61,7 @@ class Upstream:
             answer = replace(answer, body=BytesIO(body))
         health, now = origin.health(), self._clock()
         may_stand_in = record is not None and not patient
-        verdict = judge(request, record, answer, body, health, now)
+        verdict = judge(request, record, answer, body, health, now, store)
         is_open = openly and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         means = meaning(request, verdict, copy=may_stand_in, openly=is_open)
         self._learn(origin, record, answer, means, now - asked)
@@ -70,9 +71,13 @@ class Upstream:
 
     @staticmethod
     def _learn(origin: Origin, record: Record | None, answer: Answer, means: Meaning, took: float) -> None:
-        if means.note:
-            cause = means.why if means.note == "failed" else means.digest
-            origin.note(means.note, cause, took if means.note == "answered" else 0.0)
+        hop = origin.hop(answer.url)
+        if means.note in ("failed", "limited"):
+            hop.note(means.note, means.why, means.wait)
+        elif means.note:
+            origin.note(means.note, means.digest, took if means.note == "answered" else 0.0)
+            if hop is not origin:
+                hop.note("answered", took=took)
         if record is None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             origin.remember("removed" if answer.status in GONE else "answered")
 

@@ -1,23 +1,44 @@
-"""The circuit breaker of an origin: its state after each event, and whether the origin may be asked now.
+"""The circuit breakers of a repository and of its origin: their state after each event, and what they admit.
 
-Events are only appended, so processes need no lock to share them; the state is their fold.
+Events are only appended, so processes need no lock to share them; the state is their fold. Of one origin's events there
+are two folds. A repository's takes those of its own URLs, since its neighbours may be well. The origin's counts as
+failures only those that no repository could have answered, and everything else as an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
 from cachedindex.model import Doubted, Event, Health
 from cachedindex.options import CLOCK_SKEW, CONFIRM_AFTER, FAIL_TIMEOUT, FAIL_TIMEOUT_LIMIT, FAIL_WINDOW, MAX_FAILS
+from cachedindex.rules import urls
 
 _MEMORY = 2 * 86400.0
 """Seconds for which an event counts: twice as long as a doubt lasts at most."""
 _SLOW = 1.5
 """Seconds from which on the duration of an answer is noted: half of the default timeout."""
 
+_UNSAID = "it failed a moment ago"
+
 Admission = Literal["ask", "probe", "hold"]
+
+
+def of_repository(events: Iterable[Event], repository: str) -> Iterator[Event]:
+    """Yield those of an origin's events that say something of one of its repositories."""
+    return (event for event in events if event.what != "unreachable" and urls.repository(event.url) == repository)
+
+
+def of_origin(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield an origin's events as what they say of the origin as a whole."""
+    for event in events:
+        if event.what == "probing":
+            yield event
+        elif event.what == "unreachable":
+            yield replace(event, what="failed")
+        else:
+            yield Event("answered", event.at, event.url)
 
 
 def recall(events: Iterable[Event], now: float) -> Health:
@@ -35,8 +56,12 @@ def learn(health: Health, event: Event) -> Health:
         return _after_failure(health, event)
     if event.what == "answered":
         return _after_answer(health, event)
+    if event.what == "limited":
+        return _after_limit(health, event)
     if event.what == "probing":
-        return health if _is_probed(health, event.at) else replace(health, probing=(event.at, event.cause))
+        # The probe may be another breaker's: this one is closed, or somebody probes already.
+        is_anothers = health.opened is None or _is_probed(health, event.at)
+        return health if is_anothers else replace(health, probing=(event.at, event.cause))
     if event.what == "removed":
         return replace(health, doubted={url: seen for url, seen in health.doubted.items() if url != event.url})
     known = health.doubted.get(event.url, Doubted(event.at, event.at, event.cause))
@@ -46,6 +71,8 @@ def learn(health: Health, event: Event) -> Health:
 
 def admit(health: Health, url: str, now: float) -> Admission:
     """Return whether a look-up with a copy may ask upstream: yes, as the one probe, or not now."""
+    if is_limited(health, now):
+        return "hold"
     at, _ = health.failed.get(url, (now - FAIL_TIMEOUT, ""))
     if health.opened is None:
         return "ask" if now - at >= FAIL_TIMEOUT or at > now else "hold"
@@ -54,14 +81,32 @@ def admit(health: Health, url: str, now: float) -> Admission:
     return "probe"
 
 
-def is_prober(health: Health, token: str) -> bool:
-    """Return whether the process that claimed the probe with this token was the first to do so."""
-    return health.probing is not None and health.probing[1] == token
+def admit_by_all(states: Iterable[Health], url: str, now: float) -> Admission:
+    """Return whether all breakers on the way admit a look-up."""
+    admissions = [admit(health, url, now) for health in states]
+    return "hold" if "hold" in admissions else "probe" if "probe" in admissions else "ask"
 
 
-def why(health: Health, url: str) -> str:
-    """Return the cause of the URL's latest failure, or else of the origin's."""
-    latest = health.failed.get(url) or max(health.failed.values(), default=(0.0, "it failed a moment ago"))
+def is_prober(states: Iterable[Health], token: str) -> bool:
+    """Return whether the process that claimed the probe with this token was the first, at each open breaker."""
+    return all(health.opened is None or (health.probing or (0.0, ""))[1] == token for health in states)
+
+
+def is_limited(health: Health, now: float) -> bool:
+    """Return whether upstream has asked to be left alone for longer."""
+    return health.limited is not None and now < health.limited[0] <= now + FAIL_TIMEOUT_LIMIT
+
+
+def why_held(states: Iterable[Health], url: str, now: float) -> str:
+    """Return the cause that the first breaker gives that does not admit a look-up."""
+    return next((why(health, url, now) for health in states if admit(health, url, now) != "ask"), _UNSAID)
+
+
+def why(health: Health, url: str, now: float) -> str:
+    """Return the limit, the cause of the URL's latest failure, or else that of any URL's."""
+    if health.limited and is_limited(health, now):
+        return health.limited[1]
+    latest = health.failed.get(url) or max(health.failed.values(), default=(0.0, _UNSAID))
     return latest[1]
 
 
@@ -70,6 +115,12 @@ def worth_noting(health: Health, event: Event) -> bool:
     if event.what in ("doubted", "removed"):
         return learn(health, event) != health
     return event.what != "answered" or _is_answer_news(health, event)
+
+
+def worth_noting_by_any(states: tuple[Health, Health], event: Event) -> bool:
+    """Return whether an answer is news of its repository, or the news that its origin is back."""
+    repository, origin = states
+    return worth_noting(repository, event) or origin.opened is not None or event.url in origin.failed
 
 
 def _is_answer_news(health: Health, event: Event) -> bool:
@@ -98,6 +149,14 @@ def _after_failure(health: Health, event: Event) -> Health:
     recent[event.url] = (event.at, event.cause)
     opened = event.at if len(recent) >= MAX_FAILS else None
     return replace(health, failed=recent, opened=opened, pause=FAIL_TIMEOUT if opened is not None else 0.0)
+
+
+def _after_limit(health: Health, event: Event) -> Health:
+    """Keep the longest wait; an open breaker closes, since it is known now for how long to wait."""
+    known = health.limited or (0.0, "")
+    until = event.at + min(event.took, FAIL_TIMEOUT_LIMIT)
+    limited = (until, event.cause) if until >= known[0] else known
+    return replace(health, limited=limited, failed={}, opened=None, pause=0.0, probing=None)
 
 
 def _after_answer(health: Health, event: Event) -> Health:

@@ -200,7 +200,7 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     gone = is_page and run_memory.is_missing(known, layout.subject(request), settings.negative, now)
     if gone and not _is_insisted_on(request, settings):
         return Refuse(404, "this run was answered 404 a moment ago")
-    failed = run_memory.failed_since(known, settings.negative, now)
+    failed = run_memory.failed_since(known, request.url, settings.negative, now)
     if failed is None:
         return Fetch()
     at, cause = failed

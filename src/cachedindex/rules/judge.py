@@ -9,14 +9,15 @@ from typing import Literal
 from cachedindex.errors import assert_never
 from cachedindex.model import Answer, Doubted, EventKind, Health, Record, Request
 from cachedindex.options import CONFIRM_AFTER
-from cachedindex.rules import downloads, layout, pages, privacy, urls
+from cachedindex.rules import downloads, layout, limits, pages, privacy, urls
 
 _DOUBT_LIMIT = 86400.0
 """Seconds after which a doubtful answer is believed in any case."""
 _DOUBTED_PROJECTS = 3
 """From this many doubted projects on, the cause is the origin, not the projects."""
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_PROXY_FAULT = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+_FAULTS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.TOO_MANY_REQUESTS)
+"""Failures that are no 5xx."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Reject:
 
     why: str
     fault: bool = False
-    """Whether it counts as a failure of the origin."""
+    """Whether it counts as a failure of whatever answered."""
+    wait: float = 0.0
+    """Seconds for which it asked to be left alone."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class HandOver:
 
     why: str
     fault: bool = False
+    wait: float = 0.0
 
 
 Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | HandOver
@@ -86,6 +90,8 @@ class Meaning:
     """Whether the index may have it, but does not deliver it: without a copy, the client goes without."""
     digest: str = ""
     """Of a doubtful answer."""
+    wait: float = 0.0
+    """Seconds for which upstream asked to be left alone."""
 
 
 def meaning(  # noqa: PLR0911 - one for each verdict
@@ -105,41 +111,62 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("removal", "removed", "answer", why)
         case Doubt(why, digest):
             return Meaning("nothing", "doubted", instead, why, digest=digest)
-        case Reject(why, fault):
+        case Reject(why, fault, wait):
             instead = "copy" if copy and fault else instead
-            return Meaning("nothing", _failure(request, fault=fault), instead, why, is_down=not (copy and openly))
+            is_down = not (copy and openly)
+            return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=is_down, wait=wait)
         case Bar(why):
             return Meaning("bar", None, "answer", why)
-        case HandOver(why, fault):
-            return Meaning("nothing", _failure(request, fault=fault), "answer", why, is_down=fault)
+        case HandOver(why, fault, wait):
+            return Meaning("nothing", _failure(request, fault, wait), "answer", why, is_down=fault, wait=wait)
         case _:
             return assert_never(verdict)
 
 
-def _failure(request: Request, *, fault: bool) -> EventKind | None:
-    """Return the event that a fault is noted as: a file that fails does not make its index a failing one."""
+def _failure(
+    request: Request,
+    fault: bool,  # noqa: FBT001 - passed on as it stands in a verdict
+    wait: float,
+) -> EventKind | None:
+    """Return the event that a fault is noted as: a file that fails does not make its index a failing one.
+
+    A limit is to be respected, whatever was asked for.
+    """
+    if wait:
+        return "limited"
     return "failed" if fault and request.kind == "page" else None
 
 
-def judge(request: Request, record: Record | None, answer: Answer, body: bytes, health: Health, now: float) -> Verdict:
+def judge(
+    request: Request,
+    record: Record | None,
+    answer: Answer,
+    body: bytes,
+    health: Health,
+    now: float,
+    store: privacy.Storing = "auto",
+) -> Verdict:
     """Return the verdict on an answer; `body` is empty unless it is read whole, as for a page and an `extends` file."""
     if answer.status == HTTPStatus.OK:
         verdict = _judge_body(request, record, answer, body, health, now)
-        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer)
+        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, store)
         return HandOver("it must not be stored") if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Renew()
     # A redirect that nobody could follow: its target is missing, or it is part of a loop.
     is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
-    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == _PROXY_FAULT or is_lost
+    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _FAULTS or is_lost
+    wait = limits.wait(answer, now)
     why = f"it answered {answer.status} {answer.reason}".rstrip()
+    if fault:
+        why = urls.blamed(request.url, answer.url, f"{why}, and asked to wait {wait:.0f} s" if wait else why)
     if record is None or privacy.exceeds(request, answer):
-        return HandOver(why, fault)
+        return HandOver(why, fault, wait)
     if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return _judge_refusal(request, answer, why, health, now)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
-    return Reject(why, fault)
+    return Reject(why, fault, wait)
 
 
 def _judge_refusal(request: Request, answer: Answer, why: str, health: Health, now: float) -> Verdict:

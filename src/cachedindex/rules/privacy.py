@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
 from cachedindex.rules import urls
 
+Storing = Literal["auto", "always", "never"]
+"""The option `store`: as the index says, in spite of its `no-store`, or not at all."""
 GAINED = "gained"
 """The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
 
@@ -26,7 +29,7 @@ ADDED_HEADERS = frozenset({"if-none-match", "if-modified-since", "proxy-authoriz
 """Headers that may be added on the way: our own validators, and a credential that only a proxy sees."""
 _LASTING = ("basic", "bearer", "token")
 """The schemes whose Authorization is the same in each request, unlike Digest, Negotiate and signatures."""
-_TRUST = ("http", "unverified", "ca", "tls")
+_TRUST = ("unknown", "http", "unverified", "ca", "tls")
 """How far a peer is verified, the least first."""
 _STORED_HEADERS = (
     "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
@@ -128,10 +131,14 @@ def exceeds(request: Request, answer: Answer) -> bool:
     return saw.other or (saw.gained and identity.scope != GAINED and not identity.shared)
 
 
-def unstorable(request: Request, answer: Answer) -> bool:
+def unstorable(request: Request, answer: Answer, store: Storing = "auto") -> bool:
     """Return whether a sound answer must not be stored under the request's scope."""
     control = answer.headers.get("cache-control", "").lower()
-    if exceeds(request, answer) or "no-store" in control:
+    if exceeds(request, answer) or store == "never":
+        return True
+    if "no-store" in control and store == "auto" and "x-devpi-serial" not in answer.headers:
+        # devpi says it of every page of a mirror, and of an index that has one as base, unless it has asked the mirror
+        # just now (devpi-server 6.20): its users expect a devpi that is down to be carried all the same.
         return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # One record serves all clients.
         return True

@@ -10,6 +10,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cachedindex.model import Event, RunMemory
+from cachedindex.rules import urls
+
+_WHOLE = ""
+"""Stands for the origin among its repositories."""
 
 
 def recall(events: Iterable[Event]) -> RunMemory:
@@ -21,18 +25,25 @@ def recall(events: Iterable[Event]) -> RunMemory:
 
 
 def learn(memory: RunMemory, event: Event) -> RunMemory:
-    """Return the state after one more event; any answer shows that the origin is there."""
-    if event.what == "failed":
-        return replace(memory, failed=(event.at, event.cause))
+    """Return the state after one more event; any answer shows that its repository is there, and the origin."""
+    repository = urls.repository(event.url)
+    if event.what in ("failed", "unreachable"):
+        name = _WHOLE if event.what == "unreachable" else repository
+        return replace(memory, failed={**memory.failed, name: (event.at, event.cause)})
+    failed = {name: seen for name, seen in memory.failed.items() if name not in (repository, _WHOLE)}
     missing = {url: at for url, at in memory.missing.items() if url != event.url}
     if event.what == "removed":
         missing[event.url] = event.at
-    return RunMemory(missing=missing)
+    return RunMemory(failed, missing)
 
 
-def failed_since(memory: RunMemory, seconds: float, now: float) -> tuple[float, str] | None:
-    """Return when a look-up failed within these last seconds, and why; None if none did, or the clock was set back."""
-    return memory.failed if memory.failed and 0 <= now - memory.failed[0] < seconds else None
+def failed_since(memory: RunMemory, url: str, seconds: float, now: float) -> tuple[float, str] | None:
+    """Return when a look-up at a URL's repository, or at its whole origin, failed within these last seconds, and why.
+
+    None if none did, or the clock was set back.
+    """
+    seen = [memory.failed[name] for name in (urls.repository(url), _WHOLE) if name in memory.failed]
+    return max((each for each in seen if 0 <= now - each[0] < seconds), default=None)
 
 
 def is_missing(memory: RunMemory, url: str, seconds: float, now: float) -> bool:

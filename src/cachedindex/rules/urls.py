@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Kind
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
+"""The folders that an index makes of a file's digest."""
 
 
 class Parts(NamedTuple):
@@ -65,6 +68,25 @@ def is_host_of(header: str, url: str) -> bool:
 def index(page_url: str) -> str:
     """Return the URL of the index of a project page, with a slash at the end."""
     return public(page_url).rstrip("/").rpartition("/")[0] + "/"
+
+
+@lru_cache(maxsize=1024)  # Every event of a log is sorted by it, again after each one that is added.
+def repository(url: str) -> str:
+    """Return the part of an origin that fails by itself, with a slash at the end.
+
+    Of a project page, it is the index. Of a download, it is the folder, without folders that are made of a digest: the
+    files of one index are in many of these.
+    """
+    path = urlsplit(url).path
+    folder = path.rstrip("/").rpartition("/")[0]
+    return f"{origin(url)}{folder if path.endswith('/') else _HASHED.sub('', folder)}/"
+
+
+def blamed(asked: str, failed: str, cause: str) -> str:
+    """Return what to say of a failure; `failed` is the URL that failed, to which a redirect of `asked` may have led."""
+    if not failed or origin(failed) == origin(asked):
+        return cause
+    return f"it redirects to {origin(failed)}, which failed: {cause}"
 
 
 def normalized(name: str) -> str:

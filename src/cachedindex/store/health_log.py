@@ -23,6 +23,8 @@ FOLDER = "health-v1"
 _LONGEST = 1 << 16
 """Bytes from which on the next event starts a new file: losing the old one costs a few requests, no more."""
 
+_UNREACHABLE = -1.0
+"""Stands as `took` in the line of a failure without a connection."""
 _MOST = 500
 """Events that a process remembers by itself, about as many as a file holds: a script may run for days."""
 
@@ -150,8 +152,17 @@ def _after(state: _State, signature: tuple[int, int, int], raw: bytes) -> _State
 
 
 def encode(event: Event) -> bytes:
-    """Return the event as a line of JSON, with its line feed."""
-    fields = {"what": event.what, "at": event.at, "url": event.url, "cause": event.cause, "took": event.took}
+    """Return the event as a line of JSON, with its line feed.
+
+    Release 0.1.0 accepts these five fields only, takes a kind that it does not know for doubt, and does not read the
+    `took` of a failure. So the two kinds that it does not know are failures, which `took` identifies.
+    """
+    what, took = event.what, event.took
+    if what == "unreachable":
+        what, took = "failed", _UNREACHABLE
+    elif what == "limited":
+        what = "failed"
+    fields = {"what": what, "at": event.at, "url": event.url, "cause": event.cause, "took": took}
     return json.dumps(fields).encode() + b"\n"
 
 
@@ -170,5 +181,11 @@ def decode(line: bytes) -> Event | None:
             "took": int() | float() as took,
             **more,
         } if not more:
-            return Event(what=what, at=at, url=url, cause=cause, took=took)
+            return _failure(at, url, cause, took) if what == "failed" else Event(what, at, url, cause, took)
     return None
+
+
+def _failure(at: float, url: str, cause: str, took: float) -> Event:
+    if took == _UNREACHABLE:
+        return Event("unreachable", at, url, cause)
+    return Event("limited", at, url, cause, took) if took > 0 else Event("failed", at, url, cause)

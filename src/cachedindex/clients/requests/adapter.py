@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, cause, request_of, unzipped, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, failure, request_of, unzipped, with_page
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
 from cachedindex.errors import IndexMissing, UpstreamFailed
@@ -106,8 +106,8 @@ class IndexAdapter(BaseAdapter):
         if self._cache:
             try:
                 response = self._answered(self._cache, request, options)
-            except UpstreamFailed as failure:
-                failed = failure.original
+            except UpstreamFailed as reason:
+                failed = reason.original
             except IndexMissing as missing:
                 failed = self._fatal(f"cachedindex: {missing}")
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
@@ -130,13 +130,17 @@ class IndexAdapter(BaseAdapter):
         dropped = () if self._heeds_max_age else ("cache-control",)
         if "cookie" in request.headers and self._are_anybodys(request):
             dropped = (*dropped, "cookie")
+        trust = trust_of(self._inner, url, options["verify"])
+        aside = "it has a body" if request.body else ""
+        if trust == "unknown":  # Nothing stored may stand for what the client would refuse.
+            aside = "how its peer is verified is not known"
         asked = request_of(
             request.method or "GET",
             url,
             {name: str(value) for name, value in request.headers.items() if name.lower() not in dropped},
-            trust=trust_of(self._inner, url, options["verify"]),
+            trust=trust,
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
-            aside="asked with a body" if request.body else "",
+            aside=aside,
             certificate=_certificate(options["cert"]),
         )
         if asked.aside or asked.method not in _SILENT or privacy.unscoped(asked):
@@ -167,7 +171,7 @@ class IndexAdapter(BaseAdapter):
             return _answer(asked, response, private=chain.private)
         except Exception as error:
             hops = [response for response in chain.responses if response.is_redirect]
-            raise UpstreamFailed(cause(error), error, hops) from error
+            raise failure(error, chain.asking, hops) from error
 
     def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
         return self._library.chain(pick, self._cookies, trust_env=self._trust_env)

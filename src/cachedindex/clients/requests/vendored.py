@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
@@ -15,6 +18,7 @@ from urllib.parse import urldefrag
 from cachedindex.clients.replay import http_response
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.errors import CachedIndexError
+from cachedindex.lookup import deadline
 from cachedindex.model import Answer
 from cachedindex.rules import privacy, urls
 
@@ -100,6 +104,7 @@ class Hops:
         self.cookies = jar
         self.trust_env = trust_env
         self.private = False
+        self.asking = ""  # Where a redirect led to.
         self.responses: list[Response] = []
         self._trust = "http"
         self._known = ""
@@ -124,6 +129,9 @@ class Hops:
         """Send one hop; called by resolve_redirects, which may have found credentials in a netrc, or a cookie."""
         del allow_redirects
         url = request.url or ""
+        if self.responses:
+            self.asking = urls.public(url)
+            deadline.asking(self.asking)
         origin, adapter = urls.origin(url), self._pick(url)
         authorization = str(request.headers.get("authorization", ""))
         names = {name.lower() for name in request.headers}
@@ -158,14 +166,28 @@ class Raw:
 
 
 def trust_of(adapter: Any, url: str, verify: Any) -> str:
-    """Return how the peer is verified, by the adapter's own method: pip's for trusted hosts overrides `verify`."""
+    """Return how the peer is verified, by the adapter's own method: pip's for trusted hosts overrides `verify`.
+
+    A bundle of authorities is known by its content, since each job may have it under another path (safe-chain#147).
+    """
     if not url.lower().startswith("https:"):
         return "http"
     connection: Any = SimpleNamespace(cert_reqs=None)
     try:
         adapter.cert_verify(connection, url, verify, None)
-    except OSError:  # There is no such bundle: the client will fail and report it.
-        return "unverified"
-    if connection.cert_reqs == "CERT_NONE":
-        return "unverified"
-    return "tls" if verify is True else f"ca {verify}"
+        if connection.cert_reqs == "CERT_NONE":
+            return "unverified"
+        return "tls" if verify is True else f"ca {_bundle(Path(verify))}"
+    except (OSError, TypeError):  # There is no such bundle, or it cannot be read: the client will fail and report it.
+        return "unknown"
+
+
+def _bundle(path: Path) -> str:
+    found = path.stat()
+    # A folder of certificates has no content of its own; it is taken for what lies there by its path.
+    return str(path) if path.is_dir() else _digest(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, _changed: int, _size: int) -> str:
+    return sha256(path.read_bytes()).hexdigest()

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, cause, request_of, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, failure, request_of, with_page
 from cachedindex.clients.replay import http_response
 from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.lookup import deadline
 from cachedindex.model import Answer, Disclosure, Native, Request, Send
-from cachedindex.rules import privacy
+from cachedindex.rules import privacy, urls
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
 
@@ -30,6 +31,7 @@ class _Thread(threading.local):
     asking = False
     plain = False
     known = ""
+    url = ""
     saw_private = False
     saw_credential = False
 
@@ -68,8 +70,8 @@ class CacheHandler(urllib.request.BaseHandler):
         try:
             answer = self._answer(req)
             return None if isinstance(answer, Pass) else answer.untouched or _response(answer, req.get_method())
-        except UpstreamFailed as failure:
-            failed = failure.original
+        except UpstreamFailed as reason:
+            failed = reason.original
         except IndexMissing as missing:
             failed = self._fatal(f"cachedindex: {missing}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
@@ -113,18 +115,19 @@ class CacheHandler(urllib.request.BaseHandler):
         return "unverified" if unverified else "tls"
 
     def _ask(self, asked: Request, req: urllib.request.Request, timeout: float | None) -> Answer:
-        with _asking(plain=asked.route.trust == "http", known=req.get_header("Authorization", "")):
+        known = req.get_header("Authorization", "")
+        with _asking(plain=asked.route.trust == "http", known=known):
             try:
                 native = self.parent.open(req, timeout=timeout)
             except urllib.error.HTTPError as error:  # It is an answer all the same.
                 native = cast("Any", error)
             except Exception as error:
-                raise UpstreamFailed(cause(error), error) from error
+                raise failure(error, _thread.url) from error
             try:
                 answer = answer_from(asked, native)
                 return replace(answer, disclosure=Disclosure(_thread.saw_private, _thread.saw_credential))
             except Exception as error:
-                raise UpstreamFailed(cause(error), error) from error
+                raise failure(error, _thread.url) from error
 
 
 class PrivacyWitness(urllib.request.BaseHandler):
@@ -138,6 +141,8 @@ class PrivacyWitness(urllib.request.BaseHandler):
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
         """Note a credential that the first request did not have, and a hop over plain http after TLS."""
         self._look(req)
+        _thread.url = urls.public(req.full_url)
+        deadline.asking(_thread.url)
         _thread.saw_private |= req.type == "http" and not _thread.plain
         return req
 
@@ -193,7 +198,7 @@ def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) ->
 @contextmanager
 def _asking(*, plain: bool, known: str) -> Iterator[None]:
     """Mark this thread as asking for us. A mark on the request would be lost, as a redirect makes a new request."""
-    _thread.asking, _thread.plain, _thread.known = True, plain, known
+    _thread.asking, _thread.url, _thread.plain, _thread.known = True, "", plain, known
     _thread.saw_private = _thread.saw_credential = False
     try:
         yield

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from cachedindex.clients.common import cause, request_of
+from cachedindex.clients.common import cause, failure, request_of
 from cachedindex.clients.urllib.opener import answer_from, proxy_of
 from cachedindex.clients.uv import indexes
 from cachedindex.errors import DeadlinePassed, NotAsked, UpstreamFailed
@@ -100,12 +100,15 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
             lambda: settings.timeout,
             lambda _: None,
         )
-    except (UpstreamFailed, DeadlinePassed) as error:
-        origin.failed(str(error))
-        return str(error)
+    except DeadlinePassed as passed:
+        origin.failed(UpstreamFailed(str(passed), connected=passed.connected))
+        return str(passed)
+    except UpstreamFailed as reason:
+        origin.failed(reason)
+        return reason.cause
     except NotAsked:
         return None
-    return exchange.meaning.why if exchange.meaning.note == "failed" else None
+    return exchange.meaning.why if exchange.meaning.note in ("failed", "limited") else None
 
 
 def _send(request: Request, asked: urllib.request.Request, timeout: float) -> Answer:
@@ -116,8 +119,8 @@ def _send(request: Request, asked: urllib.request.Request, timeout: float) -> An
     except Exception as error:
         if cause(error) in _PYTHONS_OWN:
             raise NotAsked(cause(error)) from error
-        raise UpstreamFailed(cause(error), error) from error
+        raise failure(error, "") from error
     try:
         return answer_from(request, native)
     except Exception as error:
-        raise UpstreamFailed(cause(error), error) from error
+        raise failure(error, "") from error

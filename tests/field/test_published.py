@@ -129,7 +129,7 @@ def test_a_version_that_nobody_has_ends_in_pips_own_error(
 
 @pytest.mark.parametrize("fault", [CLOSED, faults.body(faults.PORTAL)], ids=["503", "portal"])
 def test_a_resolver_that_backtracks_still_has_the_copy(
-    install: Callable[..., Ran], run: Run, newest_pip: Path, index: Index, distributions: Path, tmp_path: Path,
+    run: Run, newest_pip: Path, index: Index, distributions: Path, tmp_path: Path,
     fault: faults.Fault,
 ) -> None:  # fmt: skip
     packages.add_wheel(distributions, "omega", "2.0", ("epsilon>=2",))

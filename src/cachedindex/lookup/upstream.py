@@ -62,8 +62,7 @@ class Upstream:
         health, now = origin.health(), self._clock()
         may_stand_in = record is not None and not patient
         verdict = judge(request, record, answer, body, health, now, store)
-        is_open = openly and answer.status != HTTPStatus.TOO_MANY_REQUESTS
-        means = meaning(request, verdict, copy=may_stand_in, openly=is_open)
+        means = meaning(request, verdict, copy=may_stand_in, openly=openly)
         self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)

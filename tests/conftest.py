@@ -165,19 +165,22 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def our_wheel(shared: Path) -> Path:
+    """Give the wheel of this checkout."""
+    folder = shared / "wheel"
+    folder.mkdir(exist_ok=True)
+    return next(environments.once(folder, lambda: environments.our_wheel(folder)).glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
 def python_with(
-    wheelhouse: Callable[..., Path], shared: Path, tmp_path_factory: pytest.TempPathFactory
+    wheelhouse: Callable[..., Path], our_wheel: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
     """Give a function that returns the Python of an environment with some real distributions, and ours on demand.
 
     All tests of a session share it, so none may change it.
     """
     home = tmp_path_factory.mktemp("home")
-
-    def our_wheel() -> Path:
-        folder = shared / "wheel"
-        folder.mkdir(exist_ok=True)
-        return next(environments.once(folder, lambda: environments.our_wheel(folder)).glob("*.whl"))
 
     def python_with(*requirements: str, ours: bool = False, interpreter: str | Path = sys.executable) -> Path:
         wheels = wheelhouse(*requirements, interpreter=interpreter)
@@ -186,7 +189,7 @@ def python_with(
         def make() -> None:
             python = environments.make(folder, home, wheels, *requirements, interpreter=interpreter)
             if ours:
-                environments.install(python, home, "--no-deps", our_wheel())
+                environments.install(python, home, "--no-deps", our_wheel)
 
         return environments.once(folder, make) / "bin" / "python"
 

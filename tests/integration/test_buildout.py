@@ -296,7 +296,7 @@ def test_one_line_in_the_users_defaults_is_enough(build: Buildout, index: Index,
     index.close()
     second = build("B", small(index, "pass", "[cachedindex]\ntimeout += 2"))
     assert second.code == 1
-    assert "Error: [cachedindex]: timeout = 1 s\n2: write" in second.out + second.err, "buildout's own +="
+    assert "Error: [cachedindex]: timeout = 1 s 2: write" in second.out + second.err, "buildout's own +="
     assert build("C", small(index, "pass", "[cachedindex]\ntimeout = ${times:short}\n[times]\nshort = 2 s")).code == 0
 
 

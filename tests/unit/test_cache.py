@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
@@ -16,7 +16,7 @@ import pytest
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.upstream import Upstream
-from cachedindex.model import Answer, Identity, Outcome, Request
+from cachedindex.model import Answer, Completeness, Identity, Outcome, Request
 from cachedindex.options import Settings
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
@@ -47,6 +47,7 @@ class World:
         self.reply: Callable[[], Answer] = lambda: self.answer(GOOD)
         self.store = Store(folder)
         self.settings = settings
+        self.over = threading.Event()
         self.cache = self.another_process()
 
     def another_process(self) -> Cache:
@@ -62,6 +63,11 @@ class World:
     def fail(self) -> Answer:
         raise UpstreamFailed("it is gone", OSError("gone"))
 
+    def hang(self) -> Answer:
+        """Give no answer as long as the test lasts."""
+        self.over.wait()
+        return self.fail()
+
     def send(self, headers: Mapping[str, str], *, patient: bool) -> Answer:
         self.asked.append((headers, patient))
         return self.reply()
@@ -76,8 +82,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, Settings(timeout=30.0))
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, Settings(timeout=30.0))
+    yield world
+    world.over.set()
 
 
 def begin_outage(world: World) -> Request:
@@ -648,6 +656,227 @@ def test_a_record_that_a_failed_run_was_served_is_asked_for_again(world: World) 
     assert world.get() == (GOOD, "miss")
     assert len(world.asked) == 1
     assert world.get() == (GOOD, "hit")
+
+
+NEWER = GOOD.replace(b"}]", b'}, {"url": "/six-2.0.whl", "filename": "six-2.0.whl"}]')
+PORTAL = b"<form><input type=password></form>"
+
+
+def serve_fresh(world: World) -> None:
+    assert world.get()[1] == "hit"
+
+
+def hold_back(world: World) -> None:
+    begin_outage(world)
+    assert world.get()[1] == "stale"
+
+
+def doubt(world: World) -> None:
+    world.now += 100
+    world.reply = lambda: world.answer(b"gone", 404)
+    assert world.get()[1] == "stale"
+
+
+def reject(world: World) -> None:
+    world.now += 100
+    world.reply = lambda: world.answer(PORTAL, content_type="text/html")
+    assert world.get()[1] == "stale"
+
+
+def miss_the_deadline(world: World) -> None:
+    world.now += 100
+    world.settings = Settings(timeout=0.01)
+    world.cache = world.another_process()
+    world.reply = world.hang
+    assert world.get()[1] == "stale"
+
+
+REASONS = [serve_fresh, hold_back, doubt, reject, miss_the_deadline]
+
+
+def ask_openly(world: World, reply: Callable[[], Answer]) -> tuple[bytes, str]:
+    """Ask once more, as a client does that has found nothing; return the body and how it ended."""
+    assert world.cache.has_unasked("Six")
+    world.asked.clear()
+    world.reply = reply
+    with world.cache.refreshing("SIX"):
+        found = world.get()
+    assert len(world.asked) == 1
+    assert world.asked[0][1] is False, "one try, not the client's patience"
+    assert not world.cache.has_unasked("six"), "once"
+    return found
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_whatever_kept_upstream_from_being_heard_it_is_asked_once_more(
+    world: World, reason: Callable[[World], None]
+) -> None:
+    world.get()
+    reason(world)
+    assert ask_openly(world, lambda: world.answer(NEWER)) == (NEWER, "miss")
+    assert world.get() == (NEWER, "hit"), "it is sound, and stored"
+
+
+def test_what_a_client_heard_is_not_asked_for_again(world: World) -> None:
+    world.get()
+    assert not world.cache.has_unasked("six")
+    world.get()
+    world.now += 100
+    world.get()
+    assert not world.cache.has_unasked("six")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"gone"), (200, page()), (200, PORTAL), (401, b"who"), (403, b"no")]
+)
+def test_what_is_unsound_is_handed_over_and_not_stored(world: World, status: int, body: bytes) -> None:
+    world.get()
+    serve_fresh(world)
+    assert ask_openly(world, lambda: world.answer(body, status))[0] == body
+    assert world.said == []
+    if status != 401:
+        assert world.store.get(PAGE) is not None
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 407, 302, 0])
+@pytest.mark.parametrize("reason", REASONS)
+def test_without_an_answer_the_copy_stands_again(world: World, status: int, reason: Callable[[World], None]) -> None:
+    world.get()
+    reason(world)
+    failing = (lambda: world.answer(b"no", status)) if status else world.fail
+    assert ask_openly(world, failing) == (GOOD, "stale")
+    assert not world.cache.reinstate("six")
+
+
+def test_an_answer_that_is_not_stored_stays_the_clients_own(world: World) -> None:
+    world.get()
+    serve_fresh(world)
+    ask_openly(world, lambda: world.answer(PORTAL, content_type="text/html"))
+    assert world.get()[0] == PORTAL, "pip may read the page again"
+    world.reply = world.fail
+    assert world.get() == (GOOD, "stale")
+    assert world.cache.reinstate("Six")
+    assert not world.cache.reinstate("six")
+    assert world.get() == (GOOD, "hit")
+
+
+def test_the_file_of_an_answer_that_is_not_stored_is_not_the_one_of_the_copy(world: World) -> None:
+    file = store_file(world)
+    serve_fresh(world)
+    new = b"anew " * 1000
+    wheel = {"url": FILE_URL, "filename": "six-1.0.whl", "hashes": {"sha256": sha256(new).hexdigest()}}
+    ask_openly(world, lambda: replace(world.answer(page(wheel)), completeness=Completeness(whole=False)))
+    world.reply = lambda: world.answer(new, content_length=str(len(new)))
+    assert world.get(file)[0] == new
+
+
+def test_a_refused_look_up_is_asked_once_more(world: World) -> None:
+    fail_cold(world)
+    world.now += 1
+    assert status_of(world)[0] == 504
+    assert ask_openly(world, lambda: world.answer(GOOD)) == (GOOD, "miss")
+
+
+def test_a_refused_look_up_without_an_answer_stays_refused(world: World) -> None:
+    fail_cold(world)
+    world.now += 1
+    assert status_of(world)[0] == 504
+    assert ask_openly(world, world.fail)[1] == "refused"
+
+
+def test_a_missing_page_is_asked_for_once_more(world: World) -> None:
+    world.reply = lambda: world.answer(b"no", 404)
+    world.get()
+    assert world.get() == (b"", "negative")
+    assert ask_openly(world, lambda: world.answer(GOOD)) == (GOOD, "miss")
+
+
+def test_a_challenge_made_here_is_asked_for_once_more(world: World) -> None:
+    world.get(replace(PAGE, identity=Identity("secret")))
+    world.reply = world.fail
+    assert status_of(world)[0] == 401
+    assert ask_openly(world, lambda: world.answer(GOOD)) == (GOOD, "miss")
+
+
+def test_a_missing_index_that_answers_ends_no_build(world: World) -> None:
+    world.settings = Settings(missing_index="fail")
+    world.cache = world.another_process()
+    world.get()
+    serve_fresh(world)
+    assert ask_openly(world, lambda: world.answer(PORTAL, content_type="text/html"))[0] == PORTAL
+
+
+def test_an_open_try_waits_longer_than_the_deadline_but_not_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cachedindex.lookup.cache.PATIENCE_LIMIT", 0.5)
+    world.get()
+    world.reply = lambda: world.answer(page(name="flask"))
+    world.get(OTHER_PAGE)
+    miss_the_deadline(world)
+    world.now += 100
+    assert ask_openly(world, world.hang) == (GOOD, "stale")
+    assert world.report.outcomes[-1].why == "no answer within 0.5 s"
+    world.get(OTHER_PAGE)
+    with world.cache.refreshing("flask"):
+        world.get(OTHER_PAGE)
+    assert world.report.outcomes[-1].why == "no answer within 0.02 s"
+
+
+def test_a_slow_answer_is_waited_for_by_an_open_try(world: World) -> None:
+    world.get()
+    miss_the_deadline(world)
+    begun = threading.Event()
+
+    def slow() -> Answer:
+        begun.wait(0.3)
+        return world.answer(NEWER)
+
+    assert ask_openly(world, slow) == (NEWER, "miss")
+
+
+def test_offline_nothing_is_unasked(world: World) -> None:
+    world.get()
+    world.settings = Settings(offline=True)
+    world.cache = world.another_process()
+    for request in (PAGE, OTHER_PAGE):
+        world.cache.answer(request, world.send)
+    assert not world.cache.has_unasked("six")
+    assert not world.cache.has_unasked("flask")
+
+
+def refresh(world: World, name: str = "six") -> None:
+    world.settings = Settings(refresh=(name,), timeout=30.0)
+    world.cache = world.another_process()
+    world.asked.clear()
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"gone"), (200, NEWER), (200, page()), (200, PORTAL)])
+@pytest.mark.parametrize("reason", [serve_fresh, hold_back, doubt, reject])
+def test_a_refreshed_project_gets_what_upstream_says(
+    world: World, status: int, body: bytes, reason: Callable[[World], None]
+) -> None:
+    world.get()
+    reason(world)
+    refresh(world)
+    world.reply = lambda: world.answer(body, status)
+    assert world.get()[0] == body
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 407, 302, 0])
+def test_a_refresh_in_an_outage_serves_the_copy(world: World, status: int) -> None:
+    world.get()
+    refresh(world)
+    world.reply = (lambda: world.answer(b"no", status)) if status else world.fail
+    assert world.get() == (GOOD, "stale")
+
+
+def test_to_refresh_all_is_to_revalidate_all(world: World) -> None:
+    hold_back(world) if world.get() else None
+    refresh(world, ":all:")
+    assert world.get() == (GOOD, "stale")
+    assert world.asked == [], "an outage does not cost a deadline for each project"
 
 
 def test_what_was_served_unasked_may_be_asked_for_once(world: World) -> None:

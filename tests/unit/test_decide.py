@@ -7,7 +7,19 @@ import pytest
 
 from cachedindex.model import Health, Record, Request, RunMemory
 from cachedindex.options import Settings
-from cachedindex.rules.decide import Fetch, Pass, Refuse, Revalidate, Serve, TryOnce, decide, lifetime, patience
+from cachedindex.rules.decide import (
+    AskOpenly,
+    AskOrChallenge,
+    Fetch,
+    Pass,
+    Refuse,
+    Revalidate,
+    Serve,
+    TryOnce,
+    decide,
+    lifetime,
+    patience,
+)
 
 NOW = 1_000_000.0
 DIGEST = "a" * 64
@@ -57,10 +69,14 @@ def aged(seconds: float, **headers: str) -> Record:
         (PAGE, OLD, OFFLINE, Serve("offline = true", stale=True)),
         (PAGE, RECORD, OFFLINE, Serve("fresh")),
         # refresh, by name and by the client's own wish
-        (PAGE, RECORD, Settings(refresh=("six",)), Revalidate()),
+        (PAGE, RECORD, Settings(refresh=("six",)), AskOpenly()),
+        (PAGE, OLD, Settings(refresh=("six",)), AskOpenly()),
+        (PAGE, OLD, Settings(refresh=("six",), offline=True), Serve("offline = true", stale=True)),
+        (PAGE, OLD, Settings(refresh=("six",), stale_if_error=0.0), Fetch()),
+        (replace(PAGE, method="HEAD"), OLD, Settings(refresh=("six",)), PASSED),
         (PAGE, RECORD, Settings(refresh=(":all:",)), Revalidate()),
         (PAGE, RECORD, Settings(refresh=("other",)), Serve("fresh")),
-        (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), Revalidate()),
+        (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), AskOpenly()),
         (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Revalidate()),
         (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Revalidate()),
         # a file is immutable under its hash
@@ -176,6 +192,27 @@ ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
 )
 def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Settings, decision: object) -> None:
     assert decide(request_, None, settings, NOW, lambda: cold) == decision
+
+
+@pytest.mark.parametrize(
+    ("record", "settings", "decision"),
+    [
+        (RECORD, Settings(), AskOpenly()),
+        (replace(OLD, headers=ETAG), Settings(), AskOpenly({"if-none-match": '"1"'})),
+        (aged(31 * 86400), Settings(), Fetch()),
+        (None, Settings(), AskOpenly()),
+        (RECORD, OFFLINE, Serve("fresh")),
+        (OLD, OFFLINE, Serve("offline = true", stale=True)),
+        (None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
+    ],
+)
+def test_a_client_that_is_not_satisfied(record: Record | None, settings: Settings, decision: object) -> None:
+    assert decide(PAGE, record, settings, NOW, lambda: GONE, unsatisfied=True) == decision
+
+
+def test_a_client_that_is_challenged_and_not_satisfied() -> None:
+    assert decide(PAGE, None, Settings(), NOW, is_private=lambda: True) == AskOrChallenge()
+    assert decide(PAGE, None, Settings(), NOW, is_private=lambda: True, unsatisfied=True) == AskOpenly()
 
 
 def test_a_run_is_not_asked_what_it_remembers_where_there_is_a_copy() -> None:

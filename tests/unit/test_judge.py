@@ -290,6 +290,23 @@ def test_what_follows_from_a_verdict(
     assert said(meaning(PAGE, verdict, copy=False)) == without
 
 
+@pytest.mark.parametrize(
+    ("verdict", "give"),
+    [
+        (Replace(), "record"),
+        (Renew(), "record"),
+        (Doubt("x", "404"), "answer"),
+        (Reject("x"), "answer"),
+        (Reject("x", fault=True), "copy"),
+    ],
+    ids=str,
+)
+def test_what_an_open_try_gives(verdict: Verdict, give: str) -> None:
+    openly = meaning(PAGE, verdict, copy=True, openly=True)
+    usual = meaning(PAGE, verdict, copy=True)
+    assert openly == replace(usual, give=give, is_down=False)
+
+
 def test_a_file_that_fails_is_no_failing_index() -> None:
     assert meaning(FILE, HandOver("x", fault=True), copy=False).note is None
 

@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
@@ -116,6 +116,12 @@ def failure(error: Exception, url: str, hops: Sequence[Any] = ()) -> UpstreamFai
     """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led."""
     connected = not connection.was_missing(list(_chain(error, set())))
     return UpstreamFailed(cause(error), error, hops, url=url, connected=connected)
+
+
+def searched_pages(project: str, find_links: Iterable[object]) -> list[str]:
+    """Return the last segments of the pages in which a search looks: the project's in each index, and find-links."""
+    links = [str(link) for link in find_links]
+    return [project, *(urls.project(link) for link in links if link.startswith(("http://", "https://")))]
 
 
 def cause(error: BaseException) -> str:

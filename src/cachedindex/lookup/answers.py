@@ -40,7 +40,8 @@ class Answers:
         body = self._copies.body(request, record)
         now, page = self._clock(), ""
         if request.kind == "page":
-            self._give_page(GivenPage(request, record.sha256, is_unasked=ended == "hit"))
+            is_unasked = ended in ("hit", "stale") and not lookup.settings.offline
+            self._give_page(GivenPage(request, record.sha256, is_unasked=is_unasked))
             page = self._copies.name(request, record) if ended == "hit" else ""
         self._add_outcome(request, ended, why, now - record.checked, page)
         return _replayed(request, record, body, self._cache_status(lookup, record, ended, now))
@@ -62,8 +63,8 @@ class Answers:
     def refusal(self, lookup: Lookup, refusal: Refuse) -> Answer:
         """Answer with an error made here; the summary at the end of the run repeats its reason, which clients hide."""
         request = lookup.request
+        self._give_error(lookup)
         if refusal.status == HTTPStatus.NOT_FOUND:
-            self._given.latest.append(GivenPage(request, is_unasked=True, is_absent=True))
             self._add_outcome(request, "negative", refusal.why)
         else:
             self._add_outcome(request, "refused", refusal.why)
@@ -79,6 +80,7 @@ class Answers:
         pip sends those of a keyring only after a 401 (pip 26.3, network/auth.py, handle_401).
         """
         request = lookup.request
+        self._give_error(lookup)
         self._add_outcome(request, "passed", f"{why}; what is stored is private")
         headers = {"www-authenticate": f'Basic realm="{urls.origin(request.url)}"', "content-length": "0"}
         return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
@@ -109,7 +111,7 @@ class Answers:
         self._add_outcome(request, "miss" if is_stored else "failed" if is_failure else "passed", means.why)
         if means.is_down:
             self._report_down(lookup, means.why)
-        elif request.kind == "page" and answer.status == HTTPStatus.OK and means.note != "doubted":
+        elif request.kind == "page" and answer.status == HTTPStatus.OK:
             self._give_page(GivenPage(request, exchange.record.sha256 if exchange.record else ""))
         return answer
 
@@ -134,6 +136,11 @@ class Answers:
         self._given.latest.append(page)
         if self._unreachable.projects:
             self._warn(self._unreachable.warning(urls.project(page.request.url)))
+
+    def _give_error(self, lookup: Lookup) -> None:
+        """Note that the client is given an error made here, without hearing upstream."""
+        if lookup.request.kind == "page" and not lookup.settings.offline:
+            self._given.latest.append(GivenPage(lookup.request, is_unasked=True, is_absent=True))
 
     def _report_down(self, lookup: Lookup, why: str) -> None:
         """Warn that an index which may have a page could not be asked, and there is no copy; or raise IndexMissing."""

@@ -21,9 +21,10 @@ from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.upstream import Upstream, drained
 from cachedindex.model import Answer, Health, Request, Send
-from cachedindex.options import Settings
+from cachedindex.options import PATIENCE_LIMIT, Settings
 from cachedindex.rules import urls
 from cachedindex.rules.decide import (
+    AskOpenly,
     AskOrChallenge,
     Challenge,
     Decision,
@@ -46,8 +47,8 @@ _PROBE_SHARE = 1 / 30
 """The share of the pause for which a probe may delay its look-up: 1 s after the first pause, more after longer ones. So
 a run that is longer than the pause does not wait for the deadline again. A late answer closes the breaker as well."""
 
-_insisted: ContextVar[tuple[str, ...]] = ContextVar("cachedindex_insisted", default=())
-"""The projects for which this thread's client wants upstream to be asked."""
+_unsatisfying: ContextVar[frozenset[str]] = ContextVar("cachedindex_unsatisfying", default=frozenset())
+"""The URLs of pages in which this thread's client has found nothing that fits."""
 
 
 class Cache:
@@ -71,6 +72,10 @@ class Cache:
         self._given = GivenPages()
         self._promises = Promises(self._given, self._copies.find)
         self._answers = Answers(self._copies, self._given, report, clock)
+        self._displaced: set[str] = set()
+        """The URLs of copies in whose place the client was given an answer that is not stored."""
+        self._unheard: set[str] = set()
+        """The indexes that this process has asked openly in vain."""
         self.report = report
 
     def answer(self, request: Request, send: Send) -> Answer | Pass:
@@ -86,28 +91,33 @@ class Cache:
             return self._carried_out(lookup, self._decided(lookup), send)
 
     @contextmanager
-    def refreshing(self, project: str) -> Iterator[None]:
-        """Have upstream asked for a project's pages in this thread, even if they are fresh.
+    def refreshing(self, *projects: str) -> Iterator[None]:
+        """Have upstream asked openly in this thread for the pages of these projects that the client has unasked.
 
-        Then the project no longer counts as unasked, so that a client that backtracks does not ask again and again.
+        Once: then they no longer count as unasked, so that a client that backtracks does not ask again and again.
         """
-        self._given.forget_unasked(project)
-        token = _insisted.set((*_insisted.get(), project))
+        pages = frozenset[str]().union(*map(self._given.take_unasked, projects))
+        token = _unsatisfying.set(_unsatisfying.get() | pages)
         try:
             yield
         finally:
-            _insisted.reset(token)
+            _unsatisfying.reset(token)
 
     def has_unasked(self, project: str) -> bool:
         """Return whether upstream may have more of a project than the client was given."""
-        return self._given.has_unasked(project)
+        return bool(self._given.unasked(project))
+
+    def reinstate(self, *projects: str) -> bool:
+        """Have the copies of these projects stand again; return whether answers that are not stored had their place."""
+        names = {urls.normalized(project) for project in projects}
+        own = {url for url in self._displaced if urls.project(url) in names}
+        self._displaced -= own
+        return bool(own)
 
     def _begun(self, request: Request) -> Lookup:
         """Return the look-up: the request with its kind and scope, its settings, and the record."""
         request = self._promises.applied(request) if request.kind == "other" else request
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
-        if insisted := _insisted.get():
-            settings = replace(settings, refresh=(*settings.refresh, *insisted))
         request, record = self._copies.find(request, share=settings.share)
         return Lookup(request, settings, record)
 
@@ -120,6 +130,7 @@ class Cache:
             self._clock(),
             lambda: self._upstream.origin(request).memory(),
             lambda: self._copies.has_private(request),
+            unsatisfied=request.url in _unsatisfying.get() or request.url in self._displaced,
         )
 
     def _carried_out(  # noqa: PLR0911 - one for each decision
@@ -134,6 +145,8 @@ class Cache:
                 return self._fetched_in_turn(lookup, validators, send)
             case TryOnce(failed):
                 return self._tried_once(lookup, failed, send)
+            case AskOpenly(validators):
+                return self._asked_openly(lookup, validators, send)
             case AskOrChallenge():
                 return self._asked_or_challenged(lookup, send)
             case Challenge(why):
@@ -174,6 +187,24 @@ class Cache:
         except UpstreamFailed as failure:
             origin.failed(failure, with_copy=False)
             return self._answers.refusal(lookup, Refuse(504, f"{_why(lookup, failure)}, and nothing is stored"))
+        return self._answers.of_exchange(lookup, exchange)
+
+    def _asked_openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
+        """Ask once, past the breaker; only if there is no answer, serve the copy, or the error made here."""
+        url, origin = lookup.request.url, self._upstream.origin(lookup.request)
+        index = urls.index(url)
+        least = 0.0 if index in self._unheard else PATIENCE_LIMIT
+        try:
+            exchange = self._attempt(lookup, validators, send, origin, Admission(origin.health()), open_for=least)
+        except (NotAsked, UpstreamFailed) as reason:
+            self._unheard.add(index)
+            if isinstance(reason, UpstreamFailed):
+                origin.failed(reason, with_copy=lookup.record is not None)
+            if lookup.record is None:
+                return self._answers.refusal(lookup, Refuse(504, f"{reason}, and nothing is stored"))
+            return self._answers.of_copy(lookup, "stale", str(reason))
+        if lookup.record and exchange.meaning.give == "answer" and exchange.meaning.store == "nothing":
+            self._displaced.add(url)
         return self._answers.of_exchange(lookup, exchange)
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
@@ -236,22 +267,33 @@ class Cache:
             raise
 
     def _attempt(
-        self, lookup: Lookup, validators: Mapping[str, str], send: Send, origin: Origin, admission: Admission
+        self,
+        lookup: Lookup,
+        validators: Mapping[str, str],
+        send: Send,
+        origin: Origin,
+        admission: Admission,
+        *,
+        open_for: float | None = None,
     ) -> Exchange:
-        """Return the exchange of one try before the deadline; a later answer is only stored."""
+        """Return the exchange of one try before the deadline; a later answer is only stored.
+
+        `open_for` is how many seconds it may take at least if it is an open one.
+        """
         began, health = self._clock(), admission.health
         most = math.inf if admission.probes_after is None else admission.probes_after * _PROBE_SHARE
 
         def allowed(health: Health) -> float:
-            return min(most, patience(lookup.request, lookup.record, health, lookup.settings))
+            return min(most, max(open_for or 0.0, patience(lookup.request, lookup.record, health, lookup.settings)))
 
         def extended() -> float:
             # A slow answer to another attempt counts, but not a failure of this URL that was noted meanwhile.
             return allowed(replace(health, took=max(health.took, origin.health().took)))
 
         def work() -> Exchange:
+            openly, store = open_for is not None, lookup.settings.store
             exchange = self._upstream.ask(
-                origin, lookup.record, validators, send, patient=False, store=lookup.settings.store
+                origin, lookup.record, validators, send, patient=False, store=store, openly=openly
             )
             announced = exchange.answer.announced
             return drained(exchange) if announced is not None and announced <= _SMALL else exchange

@@ -19,9 +19,9 @@ class GivenPage:
     digest: str = ""
     """Its sha256; nothing for a page that is not stored."""
     is_unasked: bool = False
-    """Whether upstream was not asked for it."""
+    """Whether upstream was not asked for it, or not heard."""
     is_absent: bool = False
-    """Whether the client was given the answer that there is no such page."""
+    """Whether the client was given an error made here instead of the page."""
 
 
 class GivenPages:
@@ -32,7 +32,8 @@ class GivenPages:
         """Those not yet sorted by project: that waits until somebody asks, since most look-ups are of pages."""
         self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
         self._first: dict[str, str] = {}
-        self._unasked: set[str] = set()
+        self._unasked: defaultdict[str, set[str]] = defaultdict(set)
+        self._asked_again: set[str] = set()
 
     def take_unread(self, file_url: str) -> Iterable[GivenPage]:
         """Return the pages that may list a file, each of them once after it was given."""
@@ -46,15 +47,17 @@ class GivenPages:
         page = self._first.get(project)
         return urls.index(page) if page else None
 
-    def has_unasked(self, name: str) -> bool:
-        """Return whether the client was given a project's page, or its absence, without upstream being asked."""
+    def unasked(self, name: str) -> frozenset[str]:
+        """Return the URLs of a project's pages for which the client did not hear upstream; none once they are taken."""
         self._sort()
-        return urls.normalized(name) in self._unasked
+        project = urls.normalized(name)
+        return frozenset() if project in self._asked_again else frozenset(self._unasked.get(project, ()))
 
-    def forget_unasked(self, name: str) -> None:
-        """Treat a project as one that upstream was asked for."""
-        self._sort()
-        self._unasked.discard(urls.normalized(name))
+    def take_unasked(self, name: str) -> frozenset[str]:
+        """Return the same, to ask for them again: once, however often a client that backtracks finds nothing."""
+        found = self.unasked(name)
+        self._asked_again.add(urls.normalized(name))
+        return found
 
     def _sort(self) -> None:
         with suppress(IndexError):  # None is left, or another thread took the last one.
@@ -64,7 +67,9 @@ class GivenPages:
     def _place(self, page: GivenPage) -> None:
         url, project = page.request.url, urls.project(page.request.url)
         if page.is_unasked:
-            self._unasked.add(project)
+            self._unasked[project].add(url)
+        else:
+            self._unasked[project].discard(url)
         if not page.is_absent:
             self._unread[pages.group(url)][url] = page
             self._first.setdefault(project, url)

@@ -43,11 +43,12 @@ class Upstream:
         *,
         patient: bool,
         store: privacy.Storing = "auto",
+        openly: bool = False,
     ) -> Exchange:
         """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed as `send` does.
 
-        It is `patient` if no copy may stand in. It prints and reports nothing, since it may run in a thread of its own
-        and end after its caller has gone on.
+        It is `patient` if no copy may stand in, and asks `openly` if the copy does not satisfy the client. It prints
+        and reports nothing, since it may run in a thread of its own and end after its caller has gone on.
         """
         asked = self._clock()
         answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
@@ -61,7 +62,8 @@ class Upstream:
         health, now = origin.health(), self._clock()
         may_stand_in = record is not None and not patient
         verdict = judge(request, record, answer, body, health, now, store)
-        means = meaning(request, verdict, copy=may_stand_in)
+        is_open = openly and answer.status != HTTPStatus.TOO_MANY_REQUESTS
+        means = meaning(request, verdict, copy=may_stand_in, openly=is_open)
         self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)

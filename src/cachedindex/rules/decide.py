@@ -52,6 +52,16 @@ class TryOnce:
 
 
 @dataclass(frozen=True)
+class AskOpenly:
+    """Ask once, whatever the breaker says: any answer is the client's, sound or not, as the copy does not satisfy it.
+
+    The copy is served only if there is no answer: a failure, a 5xx, a 429.
+    """
+
+    validators: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class AskOrChallenge:
     """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy.
 
@@ -81,7 +91,7 @@ class Refuse:
     why: str
 
 
-Decision = Serve | Revalidate | Fetch | TryOnce | AskOrChallenge | Challenge | Pass | Refuse
+Decision = Serve | Revalidate | Fetch | TryOnce | AskOpenly | AskOrChallenge | Challenge | Pass | Refuse
 
 
 def decide(
@@ -91,24 +101,30 @@ def decide(
     now: float,
     memory: Callable[[], RunMemory] = RunMemory,
     is_private: Callable[[], bool] = lambda: False,
+    *,
+    unsatisfied: bool = False,
 ) -> Decision:
     """Return what to do about a request, given the record that the store has for it, in whatever form.
 
     `settings` are those for its URL. Only a look-up without a copy needs the rest: `memory` returns what the run
-    remembers of the origin, `is_private` whether this user has a copy that takes a credential to get.
+    remembers of the origin, `is_private` whether this user has a copy that takes a credential to get. `unsatisfied`
+    says that the client was given this page without hearing upstream, and that nothing in it fits.
     """
     why = "disable = true" if settings.disable else _bypassed(request)
     if why:
         return Pass(why)
-    if record is None and is_private():
-        decision: Decision = Challenge("offline = true") if settings.offline else AskOrChallenge()
+    unsatisfied = unsatisfied and not settings.offline
+    if record is None and unsatisfied:
+        decision: Decision = AskOpenly()
+    elif record is None and is_private():
+        decision = Challenge("offline = true") if settings.offline else AskOrChallenge()
     elif record is None or (request.sha256 and record.sha256 != request.sha256):
         decision = _without_copy(request, settings, now, memory)
     else:
-        decision = _with_copy(request, record, settings, now)
+        decision = _with_copy(request, record, settings, now, unsatisfied=unsatisfied)
     # pip's fast-deps and its resumed downloads send these; their answers are never whole, so none can be stored.
     is_part = request.method == "HEAD" or "range" in request.headers
-    if is_part and isinstance(decision, (Revalidate, Fetch, TryOnce, AskOrChallenge)):
+    if is_part and isinstance(decision, (Revalidate, Fetch, TryOnce, AskOpenly, AskOrChallenge)):
         return Pass("HEAD and range requests are answered from whole copies only")
     return decision
 
@@ -157,15 +173,17 @@ def _bypassed(request: Request) -> str | None:
     return None
 
 
-def _with_copy(request: Request, record: Record, settings: Settings, now: float) -> Decision:
+def _with_copy(request: Request, record: Record, settings: Settings, now: float, *, unsatisfied: bool) -> Decision:
     if request.kind == "file":
         return Serve("immutable")
-    if _is_fresh(request, record, settings, now) and not _is_insisted_on(request, settings):
+    if not unsatisfied and _is_fresh(request, record, settings, now) and not _is_insisted_on(request, settings):
         return Serve("fresh")
     if settings.offline:
         return Serve("offline = true", stale=True)
     validators = _validators(record) if _is_preferred(request, record) else {}
-    return Revalidate(validators) if _may_stand_in(record, settings, now) else Fetch(validators)
+    if not _may_stand_in(record, settings, now):
+        return Fetch(validators)
+    return AskOpenly(validators) if unsatisfied or _is_named(request, settings) else Revalidate(validators)
 
 
 def _without_copy(request: Request, settings: Settings, now: float, memory: Callable[[], RunMemory]) -> Decision:
@@ -211,10 +229,14 @@ def _is_insisted_on(request: Request, settings: Settings) -> bool:
     wish = request.headers.get("cache-control", "")
     if "max-age=0" in wish or "no-cache" in wish:
         return True
-    if not settings.refresh:
+    return ":all:" in settings.refresh or _is_named(request, settings)
+
+
+def _is_named(request: Request, settings: Settings) -> bool:
+    """Return whether the option `refresh` names the project of a page."""
+    if request.kind != "page" or not settings.refresh:
         return False
-    wanted = {urls.normalized(name) for name in settings.refresh}
-    return ":all:" in wanted or urls.project(request.url) in wanted
+    return urls.project(request.url) in {urls.normalized(name) for name in settings.refresh}
 
 
 def _may_stand_in(record: Record, settings: Settings, now: float) -> bool:

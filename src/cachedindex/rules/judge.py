@@ -95,10 +95,13 @@ class Meaning:
 
 
 def meaning(  # noqa: PLR0911 - one for each verdict
-    request: Request, verdict: Verdict, *, copy: bool
+    request: Request, verdict: Verdict, *, copy: bool, openly: bool = False
 ) -> Meaning:
-    """Return what follows from a verdict, given whether there is a copy that may stand in."""
-    instead: Literal["copy", "answer"] = "copy" if copy else "answer"
+    """Return what follows from a verdict, given whether there is a copy that may stand in.
+
+    `openly` says that this copy does not satisfy the client: then an answer is given as it is, unless it is a fault.
+    """
+    instead: Literal["copy", "answer"] = "copy" if copy and not openly else "answer"
     match verdict:
         case Replace():
             return Meaning("answer", "answered", "record" if copy else "answer")
@@ -109,7 +112,9 @@ def meaning(  # noqa: PLR0911 - one for each verdict
         case Doubt(why, digest):
             return Meaning("nothing", "doubted", instead, why, digest=digest)
         case Reject(why, fault, wait):
-            return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=True, wait=wait)
+            instead = "copy" if copy and fault else instead
+            is_down = not (copy and openly)
+            return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=is_down, wait=wait)
         case Bar(why):
             return Meaning("bar", None, "answer", why)
         case HandOver(why, fault, wait):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cachedindex.clients.buildout.pages import BuildoutPages
-from cachedindex.clients.common import cause
+from cachedindex.clients.common import cause, searched_pages
 from cachedindex.rules import pins
 
 
@@ -49,9 +49,13 @@ class _Finder:
     def obtain(self, installer: Any, requirement: Any, source: Any) -> Any:
         """Return the best distribution; None only after upstream was asked."""
         found, cache = self._once(installer, requirement, source), self._pages.cache
-        if found is not None or not cache or not cache.has_unasked(requirement.project_name):
+        if found is not None or not cache:
             return found
-        with cache.refreshing(requirement.project_name):
+        searched = searched_pages(requirement.project_name, installer._links)  # noqa: SLF001
+        unasked = [page for page in searched if cache.has_unasked(page)]
+        if not unasked:
+            return None
+        with cache.refreshing(*unasked):
             self._renew(installer)
             return self._once(installer, requirement, source)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from cachedindex.clients.common import searched_pages
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -24,7 +25,7 @@ def attach(finder_module: ModuleType) -> None:
     if not all(callable(getattr(finder, name, None)) for name in ("find_all_candidates", "find_best_candidate")):
         cache.report.warn("this pip finds versions in another way; it sees a new one only after a page has expired")
         return
-    forget = _forgetting(finder)
+    forget = _forgetting(finder, finder_module)
     _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
     _wrap(finder, "find_best_candidate", cache, forget, lambda result: result.best_candidate is None)
 
@@ -37,18 +38,31 @@ def _wrap(
     @functools.wraps(original)
     def find(self: Any, project_name: str, *more: Any, **named: Any) -> Any:
         found = original(self, project_name, *more, **named)
-        if not found_nothing(found) or not cache.has_unasked(project_name):
+        if not found_nothing(found):
             return found
-        with cache.refreshing(project_name):
+        searched = searched_pages(project_name, getattr(self, "find_links", ()))
+        unasked = [page for page in searched if cache.has_unasked(page)]
+        if not unasked:
+            return found
+        with cache.refreshing(*unasked):
             forget(self, project_name)
-            return original(self, project_name, *more, **named)
+            again = original(self, project_name, *more, **named)
+        if not found_nothing(again) or not cache.reinstate(*unasked):
+            return again
+        forget(self, project_name)  # A resolver that backtracks may still use what the copy has.
+        return found
 
     setattr(finder, name, find)
 
 
-def _forgetting(finder: Any) -> Callable[[Any, str], None]:
-    """Return a function that makes a finder forget a project: pip had an lru_cache, and has its own since 25.1."""
+def _forgetting(finder: Any, finder_module: ModuleType) -> Callable[[Any, str], None]:
+    """Return a function that makes a finder forget a project: pip had an lru_cache, and has its own since 25.1.
+
+    It also forgets the links of the find-links pages, which pip reads once a process (collector.py, parse_links).
+    """
+    parse = getattr(finder_module, "parse_links", None)
     cached = [getattr(finder, name) for name in ("find_all_candidates", "find_best_candidate")]
+    cached += [cell.cell_contents for cell in getattr(parse, "__closure__", None) or ()]
 
     def forget(instance: Any, project_name: str) -> None:
         for method in cached:

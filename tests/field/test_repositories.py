@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,22 @@ def test_a_script_beside_a_dead_repository(run: Run, index: Index, distributions
     packages.add_wheel(distributions, "alpha", "2.0")
     second = run(sys.executable, "-c", SCRIPT, *pages, **EXPIRED)
     assert second.out == "200 False\n200 False\n200 True\n200 False\n", second.err
+
+
+@pytest.mark.parametrize("how", ["refused", "SYN not answered"])
+def test_a_host_that_cannot_be_reached_is_left_alone_as_a_whole(
+    run: Run, index: Index, tmp_path: Path, how: str
+) -> None:
+    remote, local = repository(index, "remote"), repository(index, "local")
+    pages = [f"{base}{name}/" for base in (remote, local) for name in ("alpha", "beta")]
+    assert run(sys.executable, "-c", SCRIPT, *pages).out == "200 False\n" * 4
+    {"refused": index.refuse, "SYN not answered": index.overflow}[how]()
+    second = run(sys.executable, "-c", SCRIPT, pages[0], pages[2], pages[1], pages[3], **EXPIRED)
+    index.heal()
+    assert second.out == "200 False\n" * 4, second.err
+    (log,) = (tmp_path / "cache").glob("health-v1/*/*")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(event["url"], event["took"]) for event in events] == [(pages[0], -1.0), (pages[2], -1.0)]
 
 
 @pytest.mark.parametrize("how", ["refused", "hang", "SYN not answered", "503"])

@@ -201,8 +201,8 @@ class Cache:
             if isinstance(reason, UpstreamFailed):
                 origin.failed(reason, with_copy=lookup.record is not None)
             if lookup.record is None:
-                return self._answers.refusal(lookup, Refuse(504, f"{reason}, and nothing is stored"))
-            return self._answers.of_copy(lookup, "stale", str(reason))
+                return self._answers.refusal(lookup, Refuse(504, f"{_why(lookup, reason)}, and nothing is stored"))
+            return self._answers.of_copy(lookup, "stale", _why(lookup, reason))
         if lookup.record and exchange.meaning.give == "answer" and exchange.meaning.store == "nothing":
             self._displaced.add(url)
         return self._answers.of_exchange(lookup, exchange)

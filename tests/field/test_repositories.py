@@ -21,8 +21,6 @@ HOW = {
     "503 with Retry-After": faults.status(503, {"Retry-After": "60"}),
     "429": faults.status(429),
     "hang": faults.hang,
-    "reset": faults.reset,
-    "dripping": faults.drip_body,
     "login page": faults.body(faults.PORTAL),
 }
 

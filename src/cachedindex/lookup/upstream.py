@@ -62,8 +62,7 @@ class Upstream:
         health, now = origin.health(), self._clock()
         may_stand_in = record is not None and not patient
         verdict = judge(request, record, answer, body, health, now, store)
-        is_open = openly and answer.status != HTTPStatus.TOO_MANY_REQUESTS
-        means = meaning(request, verdict, copy=may_stand_in, openly=is_open)
+        means = meaning(request, verdict, copy=may_stand_in, openly=openly)
         self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)
@@ -158,7 +157,7 @@ def drained(exchange: Exchange) -> Exchange:
     if body.record is None and body.problem is None:
         raise UpstreamFailed("its answer was cut short")
     answer = replace(exchange.answer, body=BytesIO(data))
-    return replace(exchange, answer=answer, record=body.record, problem=body.problem)
+    return exchange._replace(answer=answer, record=body.record, problem=body.problem)
 
 
 def _sent(validators: Mapping[str, str], send: Send, *, patient: bool, is_renewal: bool) -> Answer:

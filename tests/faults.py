@@ -65,7 +65,7 @@ FAULTS = {
     "500": Fault(answering(index.status(500))),
     "502": Fault(answering(index.status(502))),
     "503 with Retry-After 30": Fault(answering(index.status(503, {"Retry-After": "30"}))),
-    "429": Fault(answering(index.status(429)), failure=False),
+    "429": Fault(answering(index.status(429))),
     "body shorter than Content-Length": Fault(answering(index.cut), failure=False),
     "chunked without an end": Fault(answering(index.chunked_without_end, PAGES), failure=False),
     "gzip cut": Fault(answering(index.gzip_cut, PAGES), failure=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "late", "negative", "passed", "refused", "failed"]
@@ -28,8 +28,7 @@ class Body(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """How a request reaches its origin."""
 
     trust: str = "tls"
@@ -74,8 +73,7 @@ class Request:
         return replace(self, identity=replace(self.identity, credential="", scope=scope))
 
 
-@dataclass(frozen=True)
-class Completeness:
+class Completeness(NamedTuple):
     """Whether a body is all that upstream meant to send."""
 
     whole: bool = True
@@ -84,8 +82,7 @@ class Completeness:
     """False if nothing on the wire marks its end: no length, no last chunk, no encoding with an end of its own."""
 
 
-@dataclass(frozen=True)
-class Disclosure:
+class Disclosure(NamedTuple):
     """What upstream saw of the client beyond what the request says."""
 
     other: bool = False
@@ -94,8 +91,7 @@ class Disclosure:
     """A handler below the client's edge added a credential: the answer is this user's alone."""
 
 
-@dataclass(frozen=True)
-class Native:
+class Native(NamedTuple):
     """The client's own response that an answer was made of: it has attributes that an Answer lacks."""
 
     response: Any
@@ -104,7 +100,7 @@ class Native:
 
     def being_read(self) -> Native:
         """Return the same response, marked as read."""
-        return replace(self, is_read=True)
+        return self._replace(is_read=True)
 
 
 @dataclass(frozen=True)
@@ -188,8 +184,7 @@ class Event:
     """Seconds of an answer; of a limit, the seconds for which it is to be left alone."""
 
 
-@dataclass(frozen=True)
-class Doubted:
+class Doubted(NamedTuple):
     """A URL whose latest answer may be a removal or an outage."""
 
     first: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -283,5 +282,7 @@ def merge(*places: Mapping[str, Any]) -> Settings:
 
 
 def _nearest(name: str, spell: Callable[[str], str], known: Mapping[str, Option]) -> str:
+    import difflib  # noqa: PLC0415 - 1 ms, only for a name that is wrong
+
     near = difflib.get_close_matches(name.replace("_", "-"), known, n=1, cutoff=0.5)
     return f"; did you mean {spell(near[0])}?" if near else f"; the options are {', '.join(map(spell, known))}"

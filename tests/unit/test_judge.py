@@ -304,7 +304,7 @@ def test_what_follows_from_a_verdict(
 def test_what_an_open_try_gives(verdict: Verdict, give: str) -> None:
     openly = meaning(PAGE, verdict, copy=True, openly=True)
     usual = meaning(PAGE, verdict, copy=True)
-    assert openly == replace(usual, give=give, is_down=False)
+    assert openly == usual._replace(give=give, is_down=False)  # type: ignore[arg-type]
 
 
 def test_a_file_that_fails_is_no_failing_index() -> None:

@@ -56,7 +56,7 @@ class Answers:
         if give == "record" and exchange.record:
             self._copies.report(exchange.problem)
             ended: Ended = "revalidated" if exchange.meaning.store == "renewal" else "miss"
-            served = self.of_copy(replace(lookup, record=exchange.record), ended, "expired")
+            served = self.of_copy(lookup._replace(record=exchange.record), ended, "expired")
             return replace(served, native=answer.native and answer.native.being_read())
         return self._of_upstream(lookup, exchange)
 

@@ -87,7 +87,7 @@ class Cache:
         try:
             return self._carried_out(lookup, self._decided(lookup), send)
         except CopyLost:  # A miss: the next decision is one without a copy.
-            lookup = replace(lookup, record=None)
+            lookup = lookup._replace(record=None)
             return self._carried_out(lookup, self._decided(lookup), send)
 
     @contextmanager
@@ -226,7 +226,7 @@ class Cache:
 
         A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4).
         """
-        lookup = replace(lookup, record=self._copies.record(lookup.request))
+        lookup = lookup._replace(record=self._copies.record(lookup.request))
         if lookup.record is None:
             return None
         is_new = lookup.request.kind == "page" and lookup.record.checked >= began

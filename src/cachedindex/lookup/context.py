@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Answer, Record, Request
@@ -10,8 +10,7 @@ from cachedindex.options import Settings
 from cachedindex.rules.judge import Meaning
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """One look-up."""
 
     request: Request
@@ -22,8 +21,7 @@ class Lookup:
     """The record that is stored for it, if any."""
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """The result of one exchange with upstream, as far as its body has been read."""
 
     answer: Answer

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cachedindex.model import Request
 from cachedindex.rules import pages, urls
 
 
-@dataclass(frozen=True)
-class GivenPage:
+class GivenPage(NamedTuple):
     """A page as the client was given it."""
 
     request: Request

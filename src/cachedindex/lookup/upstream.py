@@ -157,7 +157,7 @@ def drained(exchange: Exchange) -> Exchange:
     if body.record is None and body.problem is None:
         raise UpstreamFailed("its answer was cut short")
     answer = replace(exchange.answer, body=BytesIO(data))
-    return replace(exchange, answer=answer, record=body.record, problem=body.problem)
+    return exchange._replace(answer=answer, record=body.record, problem=body.problem)
 
 
 def _sent(validators: Mapping[str, str], send: Send, *, patient: bool, is_renewal: bool) -> Answer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from cachedindex.model import Health, Record, Request, RunMemory, number
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
@@ -19,9 +20,10 @@ _REFUSED_FOR = 5.0
 """Seconds after a failed look-up without a copy in which its run is refused the next ones. Refusing for longer would
 break jobs that simply try again a little later."""
 
+_NO_VALIDATORS: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Serve:
+
+class Serve(NamedTuple):
     """Answer from the copy, without asking."""
 
     why: str
@@ -29,62 +31,54 @@ class Serve:
     """Whether the copy is expired."""
 
 
-@dataclass(frozen=True)
-class Revalidate:
+class Revalidate(NamedTuple):
     """Ask under a deadline: the copy stands in unless a sound answer comes in time."""
 
-    validators: Mapping[str, str] = field(default_factory=dict)
+    validators: Mapping[str, str] = _NO_VALIDATORS
 
 
-@dataclass(frozen=True)
-class Fetch:
+class Fetch(NamedTuple):
     """Ask with the client's own patience and retries, since no copy may stand in."""
 
-    validators: Mapping[str, str] = field(default_factory=dict)
+    validators: Mapping[str, str] = _NO_VALIDATORS
 
 
-@dataclass(frozen=True)
-class TryOnce:
+class TryOnce(NamedTuple):
     """Ask once and under a deadline, without a copy: this run has waited for this origin in vain before."""
 
     failed: str
     """How that ended."""
 
 
-@dataclass(frozen=True)
-class AskOpenly:
+class AskOpenly(NamedTuple):
     """Ask once, whatever the breaker says: any answer is the client's, sound or not, as the copy does not satisfy it.
 
     The copy is served only if there is no answer: a failure, a 5xx, a 429.
     """
 
-    validators: Mapping[str, str] = field(default_factory=dict)
+    validators: Mapping[str, str] = _NO_VALIDATORS
 
 
-@dataclass(frozen=True)
-class AskOrChallenge:
+class AskOrChallenge(NamedTuple):
     """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy.
 
     Upstream gets the timeout that it gets if there is a copy, since there is one.
     """
 
 
-@dataclass(frozen=True)
-class Challenge:
+class Challenge(NamedTuple):
     """Ask the client for the credentials of this user's private copy, without asking upstream."""
 
     why: str
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """Leave it to the client."""
 
     why: str
 
 
-@dataclass(frozen=True)
-class Refuse:
+class Refuse(NamedTuple):
     """Answer with an error made here."""
 
     status: int

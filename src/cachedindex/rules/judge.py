@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cachedindex.errors import assert_never
 from cachedindex.model import Answer, Doubted, EventKind, Health, Record, Request
@@ -20,25 +19,21 @@ _FAULTS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.TOO_MANY_REQUEST
 """Failures that are no 5xx."""
 
 
-@dataclass(frozen=True)
-class Replace:
+class Replace(NamedTuple):
     """The answer is sound, and replaces the copy."""
 
 
-@dataclass(frozen=True)
-class Renew:
+class Renew(NamedTuple):
     """Upstream confirms the copy."""
 
 
-@dataclass(frozen=True)
-class Remove:
+class Remove(NamedTuple):
     """Upstream no longer has it, and this has been confirmed."""
 
     why: str
 
 
-@dataclass(frozen=True)
-class Doubt:
+class Doubt(NamedTuple):
     """The answer may mean a removal or an outage: the copy stays until the answer is confirmed."""
 
     why: str
@@ -46,8 +41,7 @@ class Doubt:
     """Of the doubtful answer, to recognize it."""
 
 
-@dataclass(frozen=True)
-class Reject:
+class Reject(NamedTuple):
     """The answer cannot be the page or file that was asked for: the copy stays."""
 
     why: str
@@ -57,15 +51,13 @@ class Reject:
     """Seconds for which it asked to be left alone."""
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """It is refused to everybody who asks like this: the copy is not served to them any more, outage or not."""
 
     why: str
 
 
-@dataclass(frozen=True)
-class HandOver:
+class HandOver(NamedTuple):
     """The answer is for the client alone, and changes no copy."""
 
     why: str
@@ -76,8 +68,7 @@ class HandOver:
 Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | HandOver
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """What follows from an answer."""
 
     store: Literal["answer", "renewal", "removal", "bar", "nothing"]

@@ -140,8 +140,10 @@ def test_locks_and_health_may_be_elsewhere(run: Callable[..., object], tmp_path:
     put_page(Store(tmp_path / "cache"), "six")
     code = """
 from cachedindex.process import join
+from cachedindex.errors import UpstreamFailed
 from cachedindex.model import Request
-join("test").cache._upstream.origin(Request("GET", "https://index.example/simple/six/", "page")).failed("gone")
+page = Request("GET", "https://index.example/simple/six/", "page")
+join("test").cache._upstream.origin(page).failed(UpstreamFailed("gone"))
 """
     command = ("run", "--lock-dir", "locks", "--", sys.executable, "-c", code)
     run(*CACHEDINDEX, *command)

@@ -166,6 +166,7 @@ def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> 
 GONE = RunMemory(missing={PAGE.url: NOW - 10})
 DOWN = RunMemory(failed={"": (NOW - 2, "it hangs")})
 DOWN_BEFORE = RunMemory(failed={"": (NOW - 10, "it hangs")})
+NEIGHBOUR_DOWN = RunMemory(failed={"https://index.example/other/": (NOW - 2, "it hangs")})
 ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
 
 
@@ -193,6 +194,9 @@ ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
         (OTHER, DOWN, Settings(), TryOnce("it hangs, 2 s ago, and nothing is stored")),
         (OTHER, RunMemory(missing={OTHER.url: NOW - 10}), Settings(), Fetch()),
         (FILE, DOWN, Settings(), Fetch()),
+        # a neighbour on the same host: of pages it says nothing, of downloads it may, as each has its own folder
+        (PAGE, NEIGHBOUR_DOWN, Settings(), Fetch()),
+        (OTHER, NEIGHBOUR_DOWN, Settings(), TryOnce("it hangs, 2 s ago, and nothing is stored")),
     ],
 )
 def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Settings, decision: object) -> None:

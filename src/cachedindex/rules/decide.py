@@ -194,7 +194,8 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     gone = is_page and run_memory.is_missing(known, layout.subject(request), settings.negative, now)
     if gone and not _is_insisted_on(request, settings):
         return Refuse(404, "this run was answered 404 a moment ago")
-    failed = run_memory.failed_since(known, request.url, settings.negative, now)
+    # What pip-compile asks of each project lies in a folder of its own, so that only its origin connects it.
+    failed = run_memory.failed_since(known, request.url if is_page else None, settings.negative, now)
     if failed is None:
         return Fetch()
     at, cause = failed

@@ -37,12 +37,13 @@ def learn(memory: RunMemory, event: Event) -> RunMemory:
     return RunMemory(failed, missing)
 
 
-def failed_since(memory: RunMemory, url: str, seconds: float, now: float) -> tuple[float, str] | None:
+def failed_since(memory: RunMemory, url: str | None, seconds: float, now: float) -> tuple[float, str] | None:
     """Return when a look-up at a URL's repository, or at its whole origin, failed within these last seconds, and why.
 
-    None if none did, or the clock was set back.
+    At any repository of the origin, if there is no URL. None if none did, or the clock was set back.
     """
-    seen = [memory.failed[name] for name in (urls.repository(url), _WHOLE) if name in memory.failed]
+    names = (urls.repository(url), _WHOLE) if url else memory.failed
+    seen = [memory.failed[name] for name in names if name in memory.failed]
     return max((each for each in seen if 0 <= now - each[0] < seconds), default=None)
 
 

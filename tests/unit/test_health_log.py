@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from json import dumps, loads
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Event
+from cachedindex.rules import breaker
+from cachedindex.store import health_log
 from cachedindex.store.health_log import decode, encode
 
 WRITTEN_BY_0_1_0 = [
@@ -56,3 +59,15 @@ def test_every_cut_of_a_line_is_none() -> None:
     line = encode(Event("failed", 100.25, "url", "cause"))[:-1]
     assert decode(line)
     assert not any(decode(line[:end]) for end in range(len(line)))
+
+
+def test_the_first_line_has_the_probe_whatever_its_time(tmp_path: Path) -> None:
+    one, other = (health_log.of_host(tmp_path, None) for _ in range(2))
+    for at, url in ((1.0, "a"), (2.0, "b")):
+        one.append("index", Event("failed", at, url))
+    # Both take the time of their events, and the later one is the first to append.
+    early, late = Event("probing", 50.0, "a", "early"), Event("probing", 50.001, "a", "late")
+    seen_by_late = breaker.recall(other.claim("index", late), 51.0)
+    seen_by_early = breaker.recall(one.claim("index", early), 51.0)
+    assert breaker.is_prober([seen_by_late], "late")
+    assert not breaker.is_prober([seen_by_early], "early")

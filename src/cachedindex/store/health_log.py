@@ -10,7 +10,7 @@ import os
 import socket
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from itertools import chain
+from heapq import merge
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +41,10 @@ class HealthLog:
         self._merged: dict[str, tuple[list[Sequence[Event]], list[Event]]] = {}
 
     def events(self, name: str) -> Sequence[Event]:
-        """Return an origin's events in order of time, by the origin's name; a file that cannot be read has none.
+        """Return an origin's events, by the origin's name; a file that cannot be read has none.
+
+        They are in order of time, but those of one file stay in its order: a process takes the time of its event
+        before it appends, and of two that claim a probe, the one whose line came first has it.
 
         Both the host's folder and the run's are read, since a folder may have become full, or writable, meanwhile. No
         file is opened unless it has changed since it was read, and the result is the same object if nothing was added.
@@ -52,7 +55,7 @@ class HealthLog:
             parts.append(file.state.events)
         merged = self._merged.get(name)
         if merged is None or merged[0] != parts:
-            merged = self._merged[name] = (parts, sorted(chain(*parts), key=attrgetter("at")))
+            merged = self._merged[name] = (parts, list(merge(*parts, key=attrgetter("at"))))
         return merged[1]
 
     def append(self, name: str, event: Event) -> None:

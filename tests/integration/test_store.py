@@ -343,3 +343,12 @@ def test_another_users_folder_is_not_taken_for_the_run(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, -1)
     assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path)}) is None
     os.chown(tmp_path, 0, -1)
+
+
+def test_a_page_is_barred_in_every_form_whoever_was_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache")
+    as_json = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json"})
+    store.put(PAGE, RECORD)
+    store.put(as_json, replace(RECORD, form="json"))
+    store.bar(PAGE)
+    assert (store.get(PAGE), store.get(as_json)) == (None, None)

@@ -94,7 +94,8 @@ class Store:
     def bar(self, request: Request) -> None:
         """Have nobody served a request's records any more, in any form, until upstream gives one again."""
         tree = self._tree(request)
-        for path in tree.record_paths(request):
+        for form in ("json", "html") if request.kind == "page" else ("",):  # Not only those that this client reads.
+            path = tree.record_path(request, form)
             self._held.pop(path, None)
             found = None if self.read_only else tree.read(path, request.url)
             if found and not found.barred:

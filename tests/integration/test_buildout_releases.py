@@ -79,7 +79,7 @@ def test_it_survives(
     assert eggs(tmp_path / "A") == eggs(tmp_path / "B")
     assert len(eggs(tmp_path / "B")) == 3
     (line,) = second.ours
-    assert "served 1 download and 4 pages stale" in line
+    assert "served 4 pages and 1 download stale" in line
 
 
 def test_the_index_reaches_a_pip_that_is_not_told_of_it(

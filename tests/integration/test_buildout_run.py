@@ -100,7 +100,7 @@ def test_everything_is_dead(buildout: Buildout, index: Index, host: Index, tmp_p
     assert "tool a tool\n" in second.out
     assert eggs(tmp_path / "A") == eggs(tmp_path / "B")
     (line,) = second.ours
-    assert "served 2 downloads and 6 pages stale" in line
+    assert "served 6 pages and 2 downloads stale" in line
 
 
 def test_a_configuration_of_its_own_may_be_remote(
@@ -226,5 +226,5 @@ def test_nothing_is_said_twice(
     wrong = {"CACHEDINDEX_NEGATIVE": "soon", "CACHEDINDEX_MAX_SIZE": "much"}
     second = buildout("B", own=own, python=with_buildout(), **EXPIRED, **wrong)
     assert second.code == 0, second.err
-    parts = ("CACHEDINDEX_NEGATIVE", "CACHEDINDEX_MAX_SIZE", "index: has no effect", "2 downloads and 6 pages stale")
+    parts = ("CACHEDINDEX_NEGATIVE", "CACHEDINDEX_MAX_SIZE", "index: has no effect", "6 pages and 2 downloads stale")
     assert [[word for word in parts if word in line] for line in second.ours] == [[*parts[:2]], [parts[2]], [parts[3]]]

@@ -30,6 +30,10 @@ def test_nothing_stale_says_nothing() -> None:
             "served 2 pages and 1 download stale, up to 2 h 1 min old (https://index.example: no answer within 3 s)",
         ),
         (
+            [outcome(kind="other"), outcome(kind="file"), outcome()],
+            "served 1 page, 1 file and 1 download stale, up to 1 min old (https://index.example: no answer within 3 s)",
+        ),
+        (
             [outcome(why="once"), outcome(why="mostly"), outcome(why="mostly"), outcome(origin="mirror", why="gone")],
             "served 4 pages stale, up to 1 min old (https://index.example: mostly; https://mirror.example: gone)",
         ),

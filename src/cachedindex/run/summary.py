@@ -17,7 +17,7 @@ _NOUNS = {"page": ("page", "pages"), "file": ("file", "files"), "other": ("downl
 def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | None:
     """Return the line for the end of a run; None if nothing was served stale, refused, missing or damaged.
 
-    `damaged` are the paths in quarantine of files that did not verify. LookupError for a kind of another release.
+    `damaged` are the paths in quarantine of files that did not verify. ValueError for a kind of another release.
     """
     found = list(outcomes)
     by_end = {ended: [outcome for outcome in found if outcome.ended == ended] for ended in SUMMARIZED}
@@ -69,7 +69,10 @@ def volume(size: float) -> str:
 
 def _amount(outcomes: Iterable[Outcome]) -> str:
     counts = Counter(outcome.kind for outcome in outcomes)
-    return " and ".join(f"{count} {_NOUNS[kind][count != 1]}" for kind, count in counts.items())
+    # The outcomes come in the order of the processes' numbers, which would make the same build print different lines.
+    kinds = sorted(counts, key=tuple(_NOUNS).index)
+    *others, last = [f"{counts[kind]} {_NOUNS[kind][counts[kind] != 1]}" for kind in kinds]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _reasons(outcomes: Iterable[Outcome], late: Mapping[str, str]) -> str:

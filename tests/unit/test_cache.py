@@ -16,7 +16,7 @@ import pytest
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.upstream import Upstream
-from cachedindex.model import Answer, Completeness, Identity, Outcome, Request
+from cachedindex.model import Answer, Completeness, Identity, Outcome, Record, Request
 from cachedindex.options import Settings
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
@@ -1209,3 +1209,152 @@ def test_a_page_that_is_not_to_be_stored_serves_in_an_outage_if_an_option_or_dev
     else:
         with pytest.raises(UpstreamFailed):
             world.cache.answer(PAGE, world.send)
+
+
+def answer_404(world: World, *requests: Request) -> None:
+    """Have the index not have these pages, two hours before the next run."""
+    world.reply = lambda: world.answer(b"no", 404)
+    for request in requests or (PAGE,):
+        world.get(request)
+    world.now += 7200
+    world.cache = world.another_process()
+    world.asked.clear()
+
+
+def test_that_an_index_did_not_have_a_page_serves_in_an_outage(world: World) -> None:
+    requests = PAGE, OTHER_PAGE, replace(PAGE, url="https://index.example/simple/docopt/")
+    answer_404(world, *requests)
+    world.reply = world.fail
+    for request in requests:
+        answer = world.cache.answer(request, world.send)
+        assert not isinstance(answer, Pass)
+        assert (answer.status, answer.headers["cache-status"]) == (404, "cachedindex; hit; ttl=-7200")
+    outcomes = world.report.outcomes
+    assert [(each.ended, each.why, each.age) for each in outcomes] == [("stale", "it is gone", 7200)] * 3
+    assert [patient for _, patient in world.asked] == [False, False], "then the breaker is open"
+    assert world.said == []
+
+
+def test_that_an_index_did_not_have_a_page_never_serves_while_it_answers(world: World) -> None:
+    answer_404(world)
+    assert world.get() == (b"no", "passed")
+    world.cache = world.another_process()
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get()[1] == "miss"
+    assert world.store.absence(PAGE) is None, "no later outage says otherwise"
+    world.now += 100
+    world.reply = world.fail
+    assert world.get() == (GOOD, "stale")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_any_form_of_a_page_may_be_absent(world: World, status: int) -> None:
+    world.reply = lambda: world.answer(b"no", status)
+    world.get(replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json"}))
+    world.cache = world.another_process()
+    world.reply = world.fail
+    assert world.get(replace(PAGE, headers={"accept": "text/html"}))[1] == "stale"
+
+
+def test_a_page_that_is_stored_in_another_form_is_not_absent(world: World) -> None:
+    world.get(replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json"}))
+    world.reply = lambda: world.answer(b"no", 404)
+    world.get(replace(PAGE, headers={"accept": "text/html"}))
+    assert world.store.absence(PAGE) is None
+
+
+def test_what_an_index_did_not_have_for_one_user_says_nothing_to_others(world: World) -> None:
+    private = replace(PAGE, identity=Identity("secret"))
+    answer_404(world, private)
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(PAGE, world.send)
+    world.cache = world.another_process()
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(replace(PAGE, identity=Identity("another")), world.send)
+    world.cache = world.another_process()
+    assert world.get(private)[1] == "stale"
+    assert not list(world.store.root.glob("records-v1/**/*.*"))
+
+
+@pytest.mark.parametrize(("later", "ended"), [(3500, "stale"), (3700, None)])
+def test_a_missing_index_is_there_for_an_hour_after_a_404(world: World, later: float, ended: str | None) -> None:
+    world.settings = Settings(missing_index="fail")
+    answer_404(world)
+    world.now += later - 7200
+    world.reply = world.fail
+    if ended:
+        assert world.get()[1] == ended
+    else:
+        with pytest.raises(IndexMissing):
+            world.cache.answer(PAGE, world.send)
+
+
+@pytest.mark.parametrize("reply", ["fail", "503", "portal"])
+def test_an_absent_page_is_asked_for_openly_before_a_client_gives_up(world: World, reply: str) -> None:
+    answer_404(world)
+    world.reply = world.fail
+    assert world.get()[1] == "stale"
+    failing = {
+        "fail": world.fail,
+        "503": lambda: world.answer(b"", 503),
+        "portal": lambda: world.answer(PORTAL, content_type="text/html"),
+    }
+    assert ask_openly(world, failing[reply]) == (b"", "stale")
+    world.cache = world.another_process()
+    assert world.get()[1] == "stale"
+    assert ask_openly(world, lambda: world.answer(GOOD)) == (GOOD, "miss")
+
+
+def test_an_answer_that_came_too_late_for_an_absent_page_is_stored(world: World) -> None:
+    answer_404(world)
+    world.settings = Settings(timeout=0.01)
+    world.cache = world.another_process()
+
+    def late() -> Answer:
+        world.over.wait()
+        return world.answer(GOOD)
+
+    world.reply = late
+    assert world.get()[1] == "stale"
+    stored = threading.Event()
+    put = world.store.put
+
+    def noticed(request: Request, new: Record) -> bool:
+        done = put(request, new)
+        stored.set()
+        return done
+
+    world.store.put = noticed  # type: ignore[method-assign]
+    world.over.set()
+    assert stored.wait(60)
+    assert world.get() == (GOOD, "hit")
+
+
+def test_a_404_shows_that_an_index_is_back(world: World) -> None:
+    answer_404(world, PAGE, OTHER_PAGE)
+    world.reply = world.fail
+    for request in (PAGE, OTHER_PAGE):
+        world.get(request)
+    world.now += 31
+    world.reply = lambda: world.answer(b"no", 404)
+    assert world.get(OTHER_PAGE) == (b"no", "passed"), "the probe"
+    assert world.get() == (b"no", "passed"), "and the breaker is closed"
+
+
+def test_offline_an_absent_page_is_absent(world: World) -> None:
+    answer_404(world)
+    world.settings = Settings(offline=True)
+    world.cache = world.another_process()
+    assert status_of(world)[0] == 404
+
+
+def test_a_healthy_build_does_not_write_again_what_is_absent(world: World) -> None:
+    world.reply = lambda: world.answer(b"no", 404)
+    for seconds, first in ((0, 1_000_000.0), (500, 1_000_000.0), (200, 1_000_700.0)):
+        world.now += seconds
+        world.cache = world.another_process()
+        world.get()
+        absence = world.store.absence(PAGE)
+        assert absence is not None
+        assert absence.checked == first

@@ -17,6 +17,7 @@ from cachedindex.rules.decide import (
     Serve,
     TryOnce,
     decide,
+    is_absent,
     lifetime,
     patience,
 )
@@ -104,6 +105,49 @@ def aged(seconds: float, **headers: str) -> Record:
 )
 def test_what_to_do(request_: Request, record: Record | None, settings: Settings, decision: object) -> None:
     assert_is(decide(request_, record, settings, NOW), decision)
+
+
+ABSENCE = replace(RECORD, form="absent")
+FAIL = Settings(missing_index="fail")
+
+
+@pytest.mark.parametrize(
+    ("age", "settings", "counts"),
+    [
+        (0, Settings(), True),
+        (30 * 86400 - 1, Settings(), True),
+        (30 * 86400, Settings(), False),
+        (-59, Settings(), True),
+        (-61, Settings(), False),
+        (1, Settings(stale_if_error=0.0), False),
+        (1e9, Settings(stale_if_error=math.inf), True),
+        (1, Settings(negative=0.0), False),
+        (3599, FAIL, True),
+        (3600, FAIL, False),
+        (600, replace(FAIL, stale_if_error=600.0), False),
+    ],
+)
+def test_for_how_long_it_counts_that_a_page_was_absent(age: float, settings: Settings, counts: bool) -> None:
+    assert is_absent(replace(ABSENCE, checked=NOW - age), settings, NOW) is counts
+
+
+@pytest.mark.parametrize(
+    ("settings", "memory", "decision"),
+    [
+        (Settings(), RunMemory(), Revalidate()),
+        (Settings(), RunMemory(failed={"https://index.example/simple/": (NOW - 1, "gone")}), Revalidate()),
+        (Settings(), RunMemory(missing={PAGE.url: NOW - 1}), Refuse(404, "this run was answered 404 a moment ago")),
+        (Settings(refresh=("six",)), RunMemory(), AskOpenly()),
+        (Settings(refresh=("other",)), RunMemory(), Revalidate()),
+        (OFFLINE, RunMemory(), Refuse(404, "offline = true, and the index did not have it")),
+    ],
+)
+def test_a_page_that_its_index_did_not_have(settings: Settings, memory: RunMemory, decision: object) -> None:
+    assert_is(decide(PAGE, None, settings, NOW, lambda: memory, absence=ABSENCE), decision)
+
+
+def test_a_private_copy_counts_more_than_that_others_were_answered_404() -> None:
+    assert_is(decide(PAGE, None, Settings(), NOW, is_private=lambda: True, absence=ABSENCE), AskOrChallenge())
 
 
 @pytest.mark.parametrize(

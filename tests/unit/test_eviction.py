@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -51,6 +52,14 @@ def blob(path: str, age: float, size: int = 100) -> Entry:
 )  # fmt: skip
 def test_what_goes(records: Sequence[Entry], blobs: Sequence[Entry], limit: float, going: Sequence[str]) -> None:
     assert [entry.path for entry in plan(records, blobs, limit, 60 * DAY, NOW)] == going
+
+
+def test_no_more_absences_stay_than_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cachedindex.rules.eviction._MOST_ABSENCES", 2)
+    absences = [replace(record(name, age), is_absence=True) for name, age in (("a", 4), ("b", 3), ("c", 2))]
+    page = record("old", 5)
+    assert plan([page, *absences], [], math.inf, 60 * DAY, NOW) == absences[:1]
+    assert plan([page, *absences], [], 2, 60 * DAY, NOW) == [absences[0], page, absences[1]]
 
 
 ages = st.floats(0, 100 * DAY)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
@@ -10,6 +11,7 @@ import pytest
 
 from cachedindex.model import Answer, Completeness, Disclosure, Doubted, Health, Identity, Record, Request, Route
 from cachedindex.rules.judge import (
+    Absent,
     Bar,
     Doubt,
     HandOver,
@@ -44,7 +46,8 @@ COPY = Record(URL, URL, JSON, 0, 0, 0.1, len(GOOD), sha256(GOOD).hexdigest(), GO
 
 
 NAMES: dict[type, str] = {
-    Replace: "replace", Renew: "renew", Remove: "remove", Doubt: "doubt", Reject: "reject", Bar: "bar", HandOver: "pass"
+    Replace: "replace", Renew: "renew", Remove: "remove", Doubt: "doubt", Reject: "reject", Bar: "bar",
+    Absent: "absent", HandOver: "pass",
 }  # fmt: skip
 
 
@@ -80,7 +83,10 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (COPY, answer(), listing(1, 9), "replace", False),
         (COPY, answer(), listing(9, name="six", files="other"), "doubt", False),
         # without a copy there is nothing to doubt
-        (None, answer(404), b"", "pass", False),
+        (None, answer(404), b"", "absent", False),
+        (None, answer(410), b"", "absent", False),
+        (None, answer(404, NO_STORE), b"", "pass", False),
+        (None, answer(404, disclosure=OTHER), b"", "pass", False),
         # final
         (COPY, answer(401), b"", "bar", False),
         (None, answer(401), b"", "pass", False),
@@ -110,6 +116,26 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
 def test_what_an_answer_means(record: Record | None, got: Answer, page: bytes, verdict: str, fault: bool) -> None:
     judged = judge(PAGE, record, got, page, Health(), NOW)
     assert (name(judged), getattr(judged, "fault", False)) == (verdict, fault)
+
+
+@pytest.mark.parametrize(
+    ("doubted", "request_", "verdict"),
+    [
+        (("https://index.example/simple/a/", "https://index.example/simple/b/"), PAGE, "absent"),
+        # another form of it is stored, and its removal is not confirmed yet
+        ((URL,), PAGE, "pass"),
+        # so many at once are an outage
+        ([f"https://index.example/simple/{name}/" for name in "abc"], PAGE, "pass"),
+        # it would never be found again
+        ((), PAGE.within("gained"), "pass"),
+        ((), PAGE.within("0" * 32), "absent"),
+    ],
+)
+def test_when_it_is_kept_that_an_index_has_no_such_page(
+    doubted: Sequence[str], request_: Request, verdict: str
+) -> None:
+    health = Health(doubted={url: Doubted(NOW, NOW, "404") for url in doubted})
+    assert name(judge(request_, None, answer(404), b"", health, NOW)) == verdict
 
 
 @pytest.mark.parametrize(

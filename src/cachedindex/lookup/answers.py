@@ -19,6 +19,7 @@ from cachedindex.model import Answer, Ended, Outcome, Record, Request
 from cachedindex.rules import ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
+from cachedindex.run.summary import ago
 
 
 class Answers:
@@ -49,6 +50,9 @@ class Answers:
     def of_exchange(self, lookup: Lookup, exchange: Exchange) -> Answer:
         """Return what the client is given after an exchange, by its meaning; CopyLost as `of_copy`."""
         give, answer = exchange.meaning.give, exchange.answer
+        if lookup.absence and exchange.meaning.is_down:
+            answer.body.close()
+            return self.absent(lookup, lookup.absence, exchange.meaning.why)
         if give == "copy":
             self._copies.report(exchange.problem)
             answer.body.close()
@@ -70,9 +74,15 @@ class Answers:
             self._add_outcome(request, "refused", refusal.why)
             if not lookup.settings.offline:
                 self._report_down(lookup, refusal.why)
-        headers = {"content-length": "0", "cache-status": "cachedindex; fwd=miss"}
-        reason = f"cachedindex: {urls.origin(request.url)}: {refusal.why}"
-        return Answer(refusal.status, reason, request.url, headers, BytesIO())
+        return _made(request, refusal.status, refusal.why, "cachedindex; fwd=miss")
+
+    def absent(self, lookup: Lookup, absence: Record, why: str) -> Answer:
+        """Answer 404, as the index did when it was last asked for this page."""
+        self._give_error(lookup)
+        age = self._clock() - absence.checked
+        self._add_outcome(lookup.request, "stale", why, age)
+        says = f"{why}; it did not have it {ago(age)} ago"
+        return _made(lookup.request, HTTPStatus.NOT_FOUND, says, f"cachedindex; hit; ttl={math.floor(-age)}")
 
     def challenge(self, lookup: Lookup, why: str) -> Answer:
         """Ask the client for the credentials of this user's private copy.
@@ -159,6 +169,12 @@ class Answers:
         """Report a look-up's one outcome; `page` is the name of a record that was served without asking upstream."""
         url = urls.public(request.url)
         self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age), page)
+
+
+def _made(request: Request, status: int, why: str, cache_status: str) -> Answer:
+    """Return an error that no index sent."""
+    headers = {"content-length": "0", "cache-status": cache_status}
+    return Answer(status, f"cachedindex: {urls.origin(request.url)}: {why}", request.url, headers, BytesIO())
 
 
 def _replayed(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:

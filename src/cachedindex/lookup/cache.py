@@ -35,6 +35,7 @@ from cachedindex.rules.decide import (
     Serve,
     TryOnce,
     decide,
+    is_absent,
     patience,
 )
 from cachedindex.run.report import Report
@@ -119,7 +120,9 @@ class Cache:
         request = self._promises.applied(request) if request.kind == "other" else request
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
         request, record = self._copies.find(request, share=settings.share)
-        return Lookup(request, settings, record)
+        absence = None if record or request.kind != "page" else self._copies.absence(request)
+        counts = absence is not None and is_absent(absence, settings, self._clock())
+        return Lookup(request, settings, record, absence if counts else None)
 
     def _decided(self, lookup: Lookup) -> Decision:
         request = lookup.request
@@ -130,6 +133,7 @@ class Cache:
             self._clock(),
             lambda: self._upstream.origin(request).memory(),
             lambda: self._copies.has_private(request),
+            absence=lookup.absence,
             unsatisfied=request.url in _unsatisfying.get() or request.url in self._displaced,
         )
 
@@ -164,7 +168,7 @@ class Cache:
         try:
             exchange = self._admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.of_copy(lookup, "stale", _why(lookup, reason))
+            return self._without_answer(lookup, _why(lookup, reason))
         return self._answers.of_exchange(lookup, exchange)
 
     def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer:
@@ -186,7 +190,7 @@ class Cache:
             return self._answers.refusal(lookup, Refuse(504, failed))
         except UpstreamFailed as failure:
             origin.failed(failure, with_copy=False)
-            return self._answers.refusal(lookup, Refuse(504, f"{_why(lookup, failure)}, and nothing is stored"))
+            return self._without_answer(lookup, _why(lookup, failure))
         return self._answers.of_exchange(lookup, exchange)
 
     def _asked_openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
@@ -200,12 +204,18 @@ class Cache:
             self._unheard.add(index)
             if isinstance(reason, UpstreamFailed):
                 origin.failed(reason, with_copy=lookup.record is not None)
-            if lookup.record is None:
-                return self._answers.refusal(lookup, Refuse(504, f"{_why(lookup, reason)}, and nothing is stored"))
-            return self._answers.of_copy(lookup, "stale", _why(lookup, reason))
+            return self._without_answer(lookup, _why(lookup, reason))
         if lookup.record and exchange.meaning.give == "answer" and exchange.meaning.store == "nothing":
             self._displaced.add(url)
         return self._answers.of_exchange(lookup, exchange)
+
+    def _without_answer(self, lookup: Lookup, why: str) -> Answer:
+        """Return what stands if upstream is not heard: the copy, or that it did not have the page, or an error."""
+        if lookup.record:
+            return self._answers.of_copy(lookup, "stale", why)
+        if lookup.absence:
+            return self._answers.absent(lookup, lookup.absence, why)
+        return self._answers.refusal(lookup, Refuse(504, f"{why}, and nothing is stored"))
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask upstream; but if another process is just doing so, wait for it, and look into the store again."""

@@ -19,6 +19,8 @@ class Lookup(NamedTuple):
     """Those for its URL."""
     record: Record | None
     """The record that is stored for it, if any."""
+    absence: Record | None = None
+    """The record that its index did not have it, if that is all that is known, and recent enough to count."""
 
 
 class Exchange(NamedTuple):

@@ -33,6 +33,14 @@ class Copies:
             self.report(problem)
             return None
 
+    def absence(self, request: Request) -> Record | None:
+        """Return the record that the index did not have the page of a request that has its scope."""
+        try:
+            return self._store.absence(request)
+        except StoreUnavailable as problem:
+            self.report(problem)
+            return None
+
     def body(self, request: Request, record: Record) -> BinaryIO:
         """Return a record's verified bytes; CopyLost if its blob is gone or damaged."""
         if record.page is not None:

@@ -92,11 +92,15 @@ class Upstream:
         if means.store == "renewal" and record:
             renewed = _renewed(record, answer, asked, self._clock())
             return Exchange(answer, means, renewed, self._problem(lambda: self._store.put(request, renewed)))
-        if means.store == "removal":
-            return Exchange(answer, means, problem=self._problem(lambda: self._store.remove(request)))
-        if means.store == "bar":
-            return Exchange(answer, means, problem=self._problem(lambda: self._store.bar(request)))
-        return Exchange(answer, means)
+        changes: Mapping[str, Callable[[], object]] = {
+            "removal": lambda: self._store.remove(request),
+            "bar": lambda: self._store.bar(request),
+            "absence": lambda: self._store.put_absence(
+                request, self._record(answer, request, asked, 0, sha256().hexdigest(), b"")
+            ),
+        }
+        change = changes.get(means.store)
+        return Exchange(answer, means, problem=self._problem(change) if change else None)
 
     def _teed(self, request: Request, answer: Answer, asked: float, means: Meaning) -> Exchange:
         """Return the exchange with a body that is stored as it is read, if its end shows that it is whole."""

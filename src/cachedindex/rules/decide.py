@@ -19,6 +19,8 @@ _DEFAULT_LIFETIME = 60.0
 _REFUSED_FOR = 5.0
 """Seconds after a failed look-up without a copy in which its run is refused the next ones. Refusing for longer would
 break jobs that simply try again a little later."""
+_ABSENT_FOR = 3600.0
+"""Seconds for which it counts under `missing-index = fail` that an index did not have a page."""
 
 _NO_VALIDATORS: Mapping[str, str] = MappingProxyType({})
 
@@ -32,7 +34,7 @@ class Serve(NamedTuple):
 
 
 class Revalidate(NamedTuple):
-    """Ask under a deadline: the copy stands in unless a sound answer comes in time."""
+    """Ask under a deadline: the copy, or that there was no such page, stands in unless a sound answer comes in time."""
 
     validators: Mapping[str, str] = _NO_VALIDATORS
 
@@ -96,13 +98,15 @@ def decide(
     memory: Callable[[], RunMemory] = RunMemory,
     is_private: Callable[[], bool] = lambda: False,
     *,
+    absence: Record | None = None,
     unsatisfied: bool = False,
 ) -> Decision:
     """Return what to do about a request, given the record that the store has for it, in whatever form.
 
     `settings` are those for its URL. Only a look-up without a copy needs the rest: `memory` returns what the run
-    remembers of the origin, `is_private` whether this user has a copy that takes a credential to get. `unsatisfied`
-    says that the client was given this page without hearing upstream, and that nothing in it fits.
+    remembers of the origin, `is_private` whether this user has a copy that takes a credential to get; `absence` is the
+    record that the index did not have it, if that counts by `is_absent`. `unsatisfied` says that the client was given
+    this page without hearing upstream, and that nothing in it fits.
     """
     why = "disable = true" if settings.disable else _bypassed(request)
     if why:
@@ -113,7 +117,7 @@ def decide(
     elif record is None and is_private():
         decision = Challenge("offline = true") if settings.offline else AskOrChallenge()
     elif record is None or (request.sha256 and record.sha256 != request.sha256):
-        decision = _without_copy(request, settings, now, memory)
+        decision = _without_copy(request, settings, now, memory, absence)
     else:
         decision = _with_copy(request, record, settings, now, unsatisfied=unsatisfied)
     # pip's fast-deps and its resumed downloads send these; their answers are never whole, so none can be stored.
@@ -136,6 +140,14 @@ def lifetime(record: Record, settings: Settings) -> float:
     if said is not None:
         return min(said, _LONGEST_LIFETIME)
     return 0.0 if _validators(record) else _DEFAULT_LIFETIME
+
+
+def is_absent(absence: Record, settings: Settings, now: float) -> bool:
+    """Return whether it counts in an outage that an index did not have a page when the record was made."""
+    limit = settings.stale_if_error if settings.negative else 0.0
+    if settings.missing_index == "fail":
+        limit = min(limit, _ABSENT_FOR)
+    return -CLOCK_SKEW <= now - absence.checked < limit
 
 
 def patience(request: Request, record: Record | None, health: Health, settings: Settings) -> float:
@@ -180,20 +192,26 @@ def _with_copy(request: Request, record: Record, settings: Settings, now: float,
     return AskOpenly(validators) if unsatisfied or _is_named(request, settings) else Revalidate(validators)
 
 
-def _without_copy(request: Request, settings: Settings, now: float, memory: Callable[[], RunMemory]) -> Decision:
+def _without_copy(
+    request: Request, settings: Settings, now: float, memory: Callable[[], RunMemory], absence: Record | None
+) -> Decision:
+    if settings.offline and absence:
+        return Refuse(404, "offline = true, and the index did not have it")
     if settings.offline:
         return Refuse(504, "offline = true, and nothing is stored")
     if request.kind == "file" or not settings.negative:
         return Fetch()
-    return _by_memory(request, settings, now, memory())
+    return _by_memory(request, settings, now, memory(), absence)
 
 
-def _by_memory(request: Request, settings: Settings, now: float, known: RunMemory) -> Decision:
+def _by_memory(request: Request, settings: Settings, now: float, known: RunMemory, absence: Record | None) -> Decision:
     """Return what to do about a look-up without a copy, given what became of others of its run."""
     is_page = request.kind == "page"
     gone = is_page and run_memory.is_missing(known, layout.subject(request), settings.negative, now)
     if gone and not _is_insisted_on(request, settings):
         return Refuse(404, "this run was answered 404 a moment ago")
+    if absence:
+        return AskOpenly() if _is_named(request, settings) else Revalidate()
     # What pip-compile asks of each project lies in a folder of its own, so that only its origin connects it.
     failed = run_memory.failed_since(known, request.url if is_page else None, settings.negative, now)
     if failed is None:

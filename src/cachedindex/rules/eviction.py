@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _LOW_WATER = 0.9
 """The share of the limit down to which entries are deleted, so that not every store exceeds the limit again."""
+_MOST_ABSENCES = 10_000
+"""Absences that are kept, the most recently used ones: they take hardly any bytes, but each is a file."""
 _YOUNG = 3600.0
 """Seconds for which a blob without a record is spared, since its record may be about to be written."""
 
@@ -21,6 +23,8 @@ class Entry:
     """When it was last served or written, in seconds since the epoch by the file system's clock."""
     blob: str | None = None
     """The path of the blob that a record names."""
+    is_absence: bool = False
+    """Whether it only says that an index did not have a page."""
 
 
 def plan(records: Sequence[Entry], blobs: Sequence[Entry], limit: float, idle: float, now: float) -> list[Entry]:
@@ -33,9 +37,12 @@ def plan(records: Sequence[Entry], blobs: Sequence[Entry], limit: float, idle: f
     last = {record.blob: record for record in by_use}
     of_path = {blob.path: blob for blob in blobs}
     going = [blob for blob in blobs if blob.path not in last and now - blob.used > _YOUNG]
-    left = sum(entry.size for entry in (*records, *blobs)) - sum(blob.size for blob in going)
+    surplus = [record for record in by_use if record.is_absence][:-_MOST_ABSENCES]
+    going += surplus
+    left = sum(entry.size for entry in (*records, *blobs)) - sum(entry.size for entry in going)
     enough = limit
-    for record in by_use:
+    gone = {record.path for record in surplus}
+    for record in (record for record in by_use if record.path not in gone):
         if now - record.used <= idle:
             if left <= enough:
                 break

@@ -57,6 +57,12 @@ class Bar(NamedTuple):
     why: str
 
 
+class Absent(NamedTuple):
+    """The index does not have it, and there is no copy that says otherwise: this is kept for an outage."""
+
+    why: str
+
+
 class HandOver(NamedTuple):
     """The answer is for the client alone, and changes no copy."""
 
@@ -65,13 +71,13 @@ class HandOver(NamedTuple):
     wait: float = 0.0
 
 
-Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | HandOver
+Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | Absent | HandOver
 
 
 class Meaning(NamedTuple):
     """What follows from an answer."""
 
-    store: Literal["answer", "renewal", "removal", "bar", "nothing"]
+    store: Literal["answer", "renewal", "removal", "bar", "absence", "nothing"]
     note: EventKind | None
     """The event that is noted for the other processes of this host."""
     give: Literal["answer", "record", "copy"]
@@ -108,6 +114,8 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=is_down, wait=wait)
         case Bar(why):
             return Meaning("bar", None, "answer", why)
+        case Absent(why):
+            return Meaning("absence", "answered", "answer", why)
         case HandOver(why, fault, wait):
             return Meaning("nothing", _failure(request, fault, wait), "answer", why, is_down=fault, wait=wait)
         case _:
@@ -152,12 +160,21 @@ def judge(
     if fault:
         why = urls.blamed(request.url, answer.url, f"{why}, and asked to wait {wait:.0f} s" if wait else why)
     if record is None or privacy.exceeds(request, answer):
-        return HandOver(why, fault, wait)
+        is_absent = record is None and answer.status in GONE and _is_to_be_known(request, answer, health, store)
+        return Absent(why) if is_absent else HandOver(why, fault, wait)
     if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return _judge_refusal(request, answer, why, health, now)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
     return Reject(why, fault, wait)
+
+
+def _is_to_be_known(request: Request, answer: Answer, health: Health, store: privacy.Storing) -> bool:
+    """Return whether it is kept that an index does not have a page: not if that may be its outage, or is secret."""
+    is_doubtful = layout.subject(request) in health.doubted or len(health.doubted) >= _DOUBTED_PROJECTS
+    # The answer to a credential that is added below us would never be found again.
+    is_lost = privacy.must_be_asked(request) or privacy.unstorable(request, answer, store)
+    return request.kind == "page" and not is_doubtful and not is_lost
 
 
 def _judge_refusal(request: Request, answer: Answer, why: str, health: Health, now: float) -> Verdict:

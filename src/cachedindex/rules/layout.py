@@ -12,6 +12,8 @@ from cachedindex.rules import accept, urls
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
+ABSENT = "absent"
+"""Stands for the form in the name of a record that says that an index did not have the page, in any form."""
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 """Names that cannot be files on Windows, whatever follows the first dot."""
 
@@ -33,6 +35,11 @@ def record_path(request: Request, form: str) -> Sequence[str]:
         return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
     # A URL's hashed directories get no folders: one level of files for each host is readable with `ls`.
     return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
+
+
+def is_absence(name: str) -> bool:
+    """Return whether a record of this name says that an index did not have a page."""
+    return name.startswith(f"page.{ABSENT}.")
 
 
 def key(request: Request, form: str) -> str:

@@ -16,6 +16,9 @@ from cachedindex.store.quarantine import Quarantine
 
 RECORDS = "records-v1"
 BLOBS = "blobs-v1"
+_FORMS = ("json", "html")
+_ABSENCE_KEPT = 600.0
+"""Seconds for which an absence is not written again: a healthy build may be answered hundreds of 404s."""
 _LATEST = 600.0
 """Seconds by which an answer may be late. A stored record that is further ahead is from a clock that was wrong."""
 
@@ -79,9 +82,27 @@ class Store:
         stored = tree.read(path, request.url)
         if stored and new.asked < stored.asked < new.asked + _LATEST:
             return False
+        if stored is None and new.form in _FORMS:
+            tree.delete(tree.record_path(request, layout.ABSENT))
         tree.publish(path, new)
         self._stored(path)
         return True
+
+    def absence(self, request: Request) -> Record | None:
+        """Return the record that the index did not have the page of a request, in whatever form."""
+        tree = self._tree(request)
+        path = tree.record_path(request, layout.ABSENT)
+        found = self._held.get(path) or tree.read(path, request.url)
+        if found and not self.read_only:
+            disk.touch(path)
+        return found
+
+    def put_absence(self, request: Request, new: Record) -> None:
+        """Publish that an index does not have a page, unless it is stored in any form, or that is known already."""
+        tree, known = self._tree(request), self.absence(request)
+        is_known = known is not None and 0 <= new.checked - known.checked < _ABSENCE_KEPT
+        if not is_known and not any(tree.read(path, request.url) for path in tree.every_path(request)):
+            self.put(request, replace(new, form=layout.ABSENT))
 
     def remove(self, request: Request) -> None:
         """Delete a request's records, in every form: upstream does not have it any more."""
@@ -94,8 +115,7 @@ class Store:
     def bar(self, request: Request) -> None:
         """Have nobody served a request's records any more, in any form, until upstream gives one again."""
         tree = self._tree(request)
-        for form in ("json", "html") if request.kind == "page" else ("",):  # Not only those that this client reads.
-            path = tree.record_path(request, form)
+        for path in tree.every_path(request):
             self._held.pop(path, None)
             found = None if self.read_only else tree.read(path, request.url)
             if found and not found.barred:
@@ -169,6 +189,10 @@ class Tree:
     def record_paths(self, request: Request) -> list[Path]:
         """Return where the records of a request lie, the preferred one first."""
         return [self._records.joinpath(*path) for path in layout.record_paths(request)]
+
+    def every_path(self, request: Request) -> list[Path]:
+        """Return where the records of a request may lie, in every form, not only in those that this client reads."""
+        return [self.record_path(request, form) for form in (_FORMS if request.kind == "page" else ("",))]
 
     def blob_path(self, digest: str) -> Path:
         """Return where the blob of a digest lies."""

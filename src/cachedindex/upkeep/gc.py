@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cachedindex.rules import layout
 from cachedindex.rules.eviction import Entry, plan
 from cachedindex.store import disk, locks, record
 from cachedindex.store.store import BLOBS
@@ -66,7 +67,7 @@ def _entries(root: Path) -> tuple[list[Entry], list[Entry], dict[str, ListedFile
 
 
 def _entry(file: ListedFile, blob: str | None = None) -> Entry:
-    return Entry(file.where, file.status.st_size, file.status.st_mtime, blob)
+    return Entry(file.where, file.status.st_size, file.status.st_mtime, blob, layout.is_absence(file.name))
 
 
 def _named(path: str, blobs: Path) -> str | None:

@@ -143,6 +143,18 @@ class Send(Protocol):
         ...
 
 
+class Keyring(Protocol):
+    """Where a client gets the credentials for a request after a 401, without asking a person."""
+
+    def is_there(self) -> bool:
+        """Return whether there is one, without asking it."""
+        ...
+
+    def has(self, url: str) -> bool:
+        """Ask it, and return whether it has credentials for a URL."""
+        ...
+
+
 @dataclass(frozen=True)
 class Record:
     """What the store keeps for one URL."""

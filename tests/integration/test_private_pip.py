@@ -43,8 +43,9 @@ Install = Callable[..., Ran]
 
 @pytest.fixture
 def install(run: Run, pip: list[object], private: Index, tmp_path: Path) -> Install:
-    def install(folder: str, *options: str, url: str = private.url, **variables: str) -> Ran:
-        command = [*pip, "install", *options, "--no-input", "--target", tmp_path / folder, "alpha"]
+    def install(folder: str, *options: str, url: str = private.url, silent: bool = True, **variables: str) -> Ran:
+        silence = ["--no-input"] if silent else []
+        command = [*pip, "install", *options, *silence, "--target", tmp_path / folder, "alpha"]
         cachedindex = (sys.executable, "-m", "cachedindex", "run", "--")
         return run(*cachedindex, *command, PIP_INDEX_URL=url, PIP_NO_CACHE_DIR="1", PIP_RETRIES="0", **variables)
 
@@ -100,6 +101,34 @@ def test_credentials_in_a_keyring_that_pip_asks_after_a_401(install: Install, pr
     assert install("C", *options, **variables, FAKE_PASSWORD="wrong", **EXPIRED).code != 0
     assert install("D", *options, **variables, CACHEDINDEX_OFFLINE="1").code == 0
     assert install("E", **EXPIRED).code != 0
+
+
+def test_a_keyring_completes_the_name_in_the_url(install: Install, private: Index, tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/keyring.py").write_text(KEYRING)
+    variables = {"PYTHONPATH": str(tmp_path / "modules"), "url": private.url.replace("//", f"//{USER}@")}
+    holds(install, private, tmp_path, "--keyring-provider", "import", **variables)
+
+
+def test_no_person_is_asked_for_the_credentials_of_a_copy(install: Install, private: Index, tmp_path: Path) -> None:
+    assert install("A", url=private.url.replace("//", f"//{USER}:{PASSWORD}@")).code == 0
+    private.close()
+    ran = install("B", silent=False)
+    assert ran.code == 1
+    assert "User for" not in ran.out
+    assert "EOFError" not in ran.err
+    assert "could not get 1 page" in ran.ours[-1]
+
+
+def test_a_private_copy_does_not_make_a_slow_public_index_fail(
+    install: Install, private: Index, tmp_path: Path
+) -> None:
+    assert install("A", url=private.url.replace("//", f"//{USER}:{PASSWORD}@")).code == 0
+    private.heal()
+    private.seen.clear()
+    private.fault(faults.slow(4.5), "/alpha/")
+    assert install("B", silent=False).code == 0
+    assert private.pages_seen().count("/simple/alpha/") == 1
 
 
 def test_a_healthy_keyring_build_asks_once_and_then_hits(install: Install, private: Index, tmp_path: Path) -> None:

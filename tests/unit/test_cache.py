@@ -88,6 +88,22 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.over.set()
 
 
+class Keyring:
+    """A keyring that has the credentials of some URLs."""
+
+    def __init__(self, *known: str, is_there: bool = True) -> None:
+        self.known = known
+        self.there = is_there
+        self.asked: list[str] = []
+
+    def is_there(self) -> bool:
+        return self.there
+
+    def has(self, url: str) -> bool:
+        self.asked.append(url)
+        return url in self.known
+
+
 def begin_outage(world: World) -> Request:
     """Fill the cache with three pages, let two of them fail, and return the third."""
     third = replace(PAGE, url="https://index.example/simple/docopt/")
@@ -152,7 +168,9 @@ def test_a_private_copy_that_cannot_be_read_is_none(world: World) -> None:
     (record,) = (world.store.root / "private-v1").rglob("page.*")
     record.unlink()
     record.mkdir()
-    assert world.get() == (GOOD, "miss")
+    answer = world.cache.answer(PAGE, world.send, Keyring(PAGE.url))
+    assert not isinstance(answer, Pass)
+    assert answer.body.read() == GOOD
     assert len(world.said) == 1
 
 
@@ -794,8 +812,51 @@ def test_a_missing_page_is_asked_for_once_more(world: World) -> None:
 def test_a_challenge_made_here_is_asked_for_once_more(world: World) -> None:
     world.get(replace(PAGE, identity=Identity("secret")))
     world.reply = world.fail
-    assert status_of(world)[0] == 401
+    answer = world.cache.answer(PAGE, world.send, Keyring(PAGE.url))
+    assert not isinstance(answer, Pass)
+    assert answer.status == 401
     assert ask_openly(world, lambda: world.answer(GOOD)) == (GOOD, "miss")
+
+
+@pytest.mark.parametrize("keyring", [None, Keyring(is_there=False), Keyring()])
+def test_a_private_copy_that_the_client_cannot_have_is_none(world: World, keyring: Keyring | None) -> None:
+    world.get(replace(PAGE, identity=Identity("secret")))
+    world.asked.clear()
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(PAGE, world.send, keyring)
+    assert world.asked[-1] == ({}, True), "with the client's own patience"
+
+
+def test_no_keyring_is_asked_as_long_as_upstream_answers(world: World) -> None:
+    world.get(replace(PAGE, identity=Identity("secret")))
+    keyring = Keyring()
+    answer = world.cache.answer(PAGE, world.send, keyring)
+    assert not isinstance(answer, Pass)
+    assert (answer.status, keyring.asked) == (200, [])
+
+
+def test_an_open_breaker_does_not_keep_a_look_up_that_has_no_copy_from_upstream(world: World) -> None:
+    fourth = replace(PAGE, url="https://index.example/simple/private/")
+    world.reply = lambda: world.answer(page(name="private"))
+    world.get(replace(fourth, identity=Identity("secret")))
+    begin_outage(world)
+    world.reply = lambda: world.answer(GOOD)
+    answer = world.cache.answer(fourth, world.send, Keyring())
+    assert not isinstance(answer, Pass)
+    assert answer.body.read() == GOOD
+
+
+def test_a_file_that_a_private_page_lists_is_no_reason_to_ask_for_credentials(world: World) -> None:
+    world.get(replace(PAGE, identity=Identity("secret")))
+    world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
+    assert world.get(Request("GET", FILE_URL, "other", {}))[1] == "miss"
+    stranger, keyring = world.another_process(), Keyring(FILE_URL)
+    world.reply = world.fail
+    promised = Request("GET", FILE_URL, "file", {}, sha256=sha256(WHEEL).hexdigest())
+    with pytest.raises(UpstreamFailed):
+        stranger.answer(promised, world.send, keyring)
+    assert not keyring.asked
 
 
 def test_a_missing_index_that_answers_ends_no_build(world: World) -> None:

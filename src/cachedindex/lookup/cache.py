@@ -20,7 +20,7 @@ from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.upstream import Upstream, drained
-from cachedindex.model import Answer, Health, Request, Send
+from cachedindex.model import Answer, Health, Keyring, Request, Send
 from cachedindex.options import PATIENCE_LIMIT, Settings
 from cachedindex.rules import urls
 from cachedindex.rules.decide import (
@@ -79,12 +79,13 @@ class Cache:
         """The indexes that this process has asked openly in vain."""
         self.report = report
 
-    def answer(self, request: Request, send: Send) -> Answer | Pass:
+    def answer(self, request: Request, send: Send, keyring: Keyring | None = None) -> Answer | Pass:
         """Return the answer to a request, or Pass if the client is to ask by itself.
 
-        Raises UpstreamFailed if `send` does and no copy can stand in; IndexMissing if that is to end the build.
+        `keyring` is where the client gets credentials for it after a 401, if anywhere. Raises UpstreamFailed if `send`
+        does and no copy can stand in; IndexMissing if that is to end the build.
         """
-        lookup = self._begun(request)
+        lookup = self._begun(request)._replace(keyring=keyring)
         try:
             return self._carried_out(lookup, self._decided(lookup), send)
         except CopyLost:  # A miss: the next decision is one without a copy.
@@ -125,14 +126,14 @@ class Cache:
         return Lookup(request, settings, record, absence if counts else None)
 
     def _decided(self, lookup: Lookup) -> Decision:
-        request = lookup.request
+        request, keyring = lookup.request, lookup.keyring
         return decide(
             request,
             lookup.record,
             lookup.settings,
             self._clock(),
             lambda: self._upstream.origin(request).memory(),
-            lambda: self._copies.has_private(request),
+            lambda: keyring is not None and self._copies.has_private(request) and keyring.is_there(),
             absence=lookup.absence,
             unsatisfied=request.url in _unsatisfying.get() or request.url in self._displaced,
         )
@@ -154,7 +155,7 @@ class Cache:
             case AskOrChallenge():
                 return self._asked_or_challenged(lookup, send)
             case Challenge(why):
-                return self._answers.challenge(lookup, why)
+                return self._challenged(lookup, why, send)
             case Refuse():
                 return self._answers.refusal(lookup, decision)
             case Pass(why):
@@ -171,15 +172,22 @@ class Cache:
             return self._without_answer(lookup, _why(lookup, reason))
         return self._answers.of_exchange(lookup, exchange)
 
-    def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer:
+    def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer | Pass:
         try:
             exchange = self._admitted(lookup, {}, send)
         except (NotAsked, UpstreamFailed) as reason:
-            return self._answers.challenge(lookup, _why(lookup, reason))
+            return self._challenged(lookup, _why(lookup, reason), send)
         if exchange.meaning.is_down:
             exchange.answer.body.close()
-            return self._answers.challenge(lookup, exchange.meaning.why)
+            return self._challenged(lookup, exchange.meaning.why, send)
         return self._answers.of_exchange(lookup, exchange)
+
+    def _challenged(self, lookup: Lookup, why: str, send: Send) -> Answer | Pass:
+        """Ask the client for credentials if its keyring has them; else go on as without any copy."""
+        if lookup.keyring and lookup.keyring.has(lookup.request.url):
+            return self._answers.challenge(lookup, why)
+        lookup = lookup._replace(keyring=None)
+        return self._carried_out(lookup, self._decided(lookup), send)
 
     def _tried_once(self, lookup: Lookup, failed: str, send: Send) -> Answer:
         """Ask under the deadline without a copy: this run has waited for the origin in vain before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Answer, Record, Request
+from cachedindex.model import Answer, Keyring, Record, Request
 from cachedindex.options import Settings
 from cachedindex.rules.judge import Meaning
 
@@ -21,6 +21,8 @@ class Lookup(NamedTuple):
     """The record that is stored for it, if any."""
     absence: Record | None = None
     """The record that its index did not have it, if that is all that is known, and recent enough to count."""
+    keyring: Keyring | None = None
+    """Where the client could still get credentials for it; None if it cannot, or if they did not help."""
 
 
 class Exchange(NamedTuple):

@@ -59,9 +59,12 @@ class Copies:
         return self._store.record_name(request, record)
 
     def has_private(self, request: Request) -> bool:
-        """Return whether this user has a copy that requires a credential, which the request does not have."""
+        """Return whether this user has a copy that takes another credential to get than the request has."""
+        if request.identity.shared:
+            return False
         try:
-            return not request.identity.scope and bool(self._store.scopes(request) - {privacy.GAINED})
+            scopes = self._store.scopes(request.within(""))
+            return any(privacy.takes_credential(scope) for scope in scopes - {request.identity.scope})
         except StoreUnavailable as problem:
             self.report(problem)
             return False

@@ -62,14 +62,14 @@ class AskOpenly(NamedTuple):
 
 
 class AskOrChallenge(NamedTuple):
-    """Ask under a deadline; in an outage, ask the client for the credentials of this user's private copy.
+    """Ask under a deadline; in an outage, have the client ask its keyring for the credentials of a private copy.
 
     Upstream gets the timeout that it gets if there is a copy, since there is one.
     """
 
 
 class Challenge(NamedTuple):
-    """Ask the client for the credentials of this user's private copy, without asking upstream."""
+    """Have the client ask its keyring for the credentials of a private copy, without asking upstream."""
 
     why: str
 
@@ -104,7 +104,7 @@ def decide(
     """Return what to do about a request, given the record that the store has for it, in whatever form.
 
     `settings` are those for its URL. Only a look-up without a copy needs the rest: `memory` returns what the run
-    remembers of the origin, `is_private` whether this user has a copy that takes a credential to get; `absence` is the
+    remembers of the origin, `is_private` whether a keyring may have the credentials of a private copy; `absence` is the
     record that the index did not have it, if that counts by `is_absent`. `unsatisfied` says that the client was given
     this page without hearing upstream, and that nothing in it fits.
     """

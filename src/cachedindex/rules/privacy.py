@@ -18,6 +18,8 @@ Storing = Literal["auto", "always", "never"]
 """The option `store`: as the index says, in spite of its `no-store`, or not at all."""
 GAINED = "gained"
 """The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
+_ANYBODY = "-anybody"
+"""Follows the scope of a page in that of a file that was asked for without a credential."""
 
 _NEUTRAL_HEADERS = frozenset({
     "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type",
@@ -95,8 +97,13 @@ def inherited(page: Request, file: Request) -> Request:
     """
     scope = page.identity.scope
     if scope and not (scope == GAINED and file.identity.may_gain):
-        scope = f"{scope}-anybody"
+        scope = f"{scope}{_ANYBODY}"
     return replace(file, identity=replace(file.identity, scope=scope, shared=page.identity.shared))
+
+
+def takes_credential(scope: str) -> bool:
+    """Return whether a scope is that of a credential, which a client can show."""
+    return bool(scope) and scope != GAINED and not scope.endswith(_ANYBODY)
 
 
 def must_be_asked(request: Request) -> bool:

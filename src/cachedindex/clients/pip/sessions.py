@@ -9,6 +9,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from cachedindex.clients.pip import keyring
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -50,9 +51,14 @@ def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any,
         if id(inner) not in wrapped:
             try:
                 pick = partial(ready, session)
-                trust_env = getattr(session, "trust_env", True)
                 wrapped[id(inner)] = IndexAdapter(
-                    inner, cache, pick, heeds_max_age=heeds_max_age, trust_env=trust_env, fatal=_fatal
+                    inner,
+                    cache,
+                    pick,
+                    heeds_max_age=heeds_max_age,
+                    trust_env=getattr(session, "trust_env", True),
+                    fatal=_fatal,
+                    keyring=partial(keyring.of, session, cache.report),
                 )
             except Exception as error:  # noqa: BLE001 - an adapter that is not built like those of known pips
                 cache.report.internal_error(error)

@@ -20,7 +20,7 @@ from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
 from cachedindex.errors import IndexMissing, UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.model import Answer, Disclosure, Native, Request
+from cachedindex.model import Answer, Disclosure, Keyring, Native, Request
 from cachedindex.rules import privacy, urls
 from cachedindex.rules.decide import Pass
 
@@ -47,13 +47,15 @@ class IndexAdapter(BaseAdapter):
         heeds_max_age: bool = True,
         trust_env: bool = True,
         fatal: Callable[[str], Exception] = IndexMissing,
+        keyring: Callable[[PreparedRequest], Keyring | None] = lambda _request: None,
     ) -> None:
         """Wrap `inner`; without a cache, pass everything. CachedIndexError if `inner` is no adapter of requests.
 
         `pick` returns the client's own adapter for a URL that a redirect leads to, by default `inner` again. With
         `heeds_max_age=False`, a request's `max-age=0` is ignored, as one that the client always sends.
         `trust_env` is the session's: whether redirects may use proxies and credentials of the environment. `fatal`
-        makes the exception that ends the client's work if `missing-index = fail`.
+        makes the exception that ends the client's work if `missing-index = fail`. `keyring` returns where the client
+        gets credentials for a request after a 401, if it asks no person for them.
         """
         self._inner = inner
         self._cache = cache
@@ -61,6 +63,7 @@ class IndexAdapter(BaseAdapter):
         self._heeds_max_age = heeds_max_age
         self._trust_env = trust_env
         self._fatal = fatal
+        self._keyring = keyring
         self._cookies = Cookies()
         if cache:
             self._library = Library(inner)
@@ -122,7 +125,7 @@ class IndexAdapter(BaseAdapter):
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
             return self._ask(asked, request, options, headers, patient=patient)
 
-        answer = cache.answer(asked, send)
+        answer = cache.answer(asked, send, self._keyring(request))
         return None if isinstance(answer, Pass) else self._response(request, answer)
 
     def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:

@@ -131,6 +131,23 @@ def test_a_private_copy_does_not_make_a_slow_public_index_fail(
     assert private.pages_seen().count("/simple/alpha/") == 1
 
 
+def test_share_works_over_private_copies(install: Install, private: Index, tmp_path: Path) -> None:
+    url, shared = private.url.replace("//", f"//{USER}:{PASSWORD}@"), {"CACHEDINDEX_SHARE": "1"}
+    assert install("A", url=url).code == 0
+    first = install("B", url=url, **shared)
+    assert (first.code, first.ours) == (0, []), first.err
+    assert installed(tmp_path / "B") == 5
+    private.refuse()
+    outage = install("C", url=url, **shared, **EXPIRED)
+    assert outage.code == 0, outage.err
+    private.heal()
+    private.fault(faults.unless("Authorization", f"Basic {BASIC}"))
+    for name, options in (("D", shared), ("E", {})):
+        healthy = install(name, url=url, **options, **EXPIRED)
+        assert healthy.code == 0, healthy.err
+        assert "401" not in healthy.err
+
+
 def test_a_healthy_keyring_build_asks_once_and_then_hits(install: Install, private: Index, tmp_path: Path) -> None:
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules/keyring.py").write_text(KEYRING)

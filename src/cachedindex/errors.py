@@ -43,7 +43,8 @@ class UpstreamFailed(CachedIndexError):
 
     `original` is the client's own exception object, which the client gets if no copy can stand in; `hops` are its own
     responses that redirected it before. `url` is what failed, if a redirect had led there. If it is not `connected`, no
-    index of that origin could have answered.
+    index of that origin could have answered. If it is `personal`, whoever has another certificate, or another password
+    for the proxy, may be answered; if it is `final`, upstream has refused this client, and no copy may stand in.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class UpstreamFailed(CachedIndexError):
         *,
         url: str = "",
         connected: bool = True,
+        personal: bool = False,
+        final: bool = False,
     ) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -61,6 +64,8 @@ class UpstreamFailed(CachedIndexError):
         self.hops = hops
         self.url = url
         self.connected = connected
+        self.personal = personal
+        self.final = final
 
 
 class IndexMissing(CachedIndexError):

@@ -259,6 +259,42 @@ def test_a_client_certificate_is_a_credential(open_session: Open, index: Index, 
     assert not (tmp_path / "cache/records-v1").exists()
 
 
+def test_a_certificate_that_is_refused_finds_nothing_any_more(
+    open_session: Open, distributions: Path, tmp_path: Path
+) -> None:
+    ours, theirs = trustme.CA(), trustme.CA()
+    mine, bundle = tmp_path / "mine.pem", tmp_path / "authority.pem"
+    ours.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(str(mine))
+    ours.cert_pem.write_to_path(str(bundle))
+    with faults.serving(distributions, "localhost", ours) as index:
+
+        def get(**options: object) -> int:
+            session = open_session(**options)
+            return session.get(f"{index.url}alpha/", cert=str(mine), verify=str(bundle)).status_code
+
+        def require(authority: trustme.CA) -> None:
+            assert index.certificate
+            # With TLS 1.3, the client may hear that the connection is closed before it hears why.
+            index.certificate.maximum_version = ssl.TLSVersion.TLSv1_2
+            index.certificate.verify_mode = ssl.CERT_REQUIRED
+            authority.configure_trust(index.certificate)
+
+        require(ours)
+        assert get() == 200
+        index.heal()  # With a new context, which knows no authority yet.
+        require(theirs)
+        with pytest.raises(requests.ConnectionError, match="ALERT"):
+            get(index_ttl=0)
+        index.heal()
+        assert get(index_ttl=0) == 200, "nobody was kept from asking"
+        require(theirs)
+        with pytest.raises(requests.ConnectionError, match="ALERT"):
+            get(index_ttl=0)
+        index.close()
+        with pytest.raises(requests.ConnectionError, match="refused"):
+            get(index_ttl=0)
+
+
 # -- another user ------------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,9 @@ class World:
     def fail(self) -> Answer:
         raise UpstreamFailed("it is gone", OSError("gone"))
 
+    def refuse(self, **named: bool) -> Answer:
+        raise UpstreamFailed("it refuses you", OSError("alert"), **named)
+
     def hang(self) -> Answer:
         """Give no answer as long as the test lasts."""
         self.over.wait()
@@ -86,6 +89,50 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, Settings(timeout=30.0))
     yield world
     world.over.set()
+
+
+def test_what_one_client_is_refused_keeps_nobody_from_asking(world: World) -> None:
+    third = replace(PAGE, url="https://index.example/simple/docopt/")
+    for request in (PAGE, OTHER_PAGE, third):
+        world.reply = lambda url=request.url: world.answer(page(name=url.split("/")[-2]))  # type: ignore[misc]
+        world.get(request)
+    world.now += 100
+    world.reply = lambda: world.refuse(personal=True)
+    assert [world.get(request)[1] for request in (PAGE, OTHER_PAGE)] == ["stale", "stale"]
+    with pytest.raises(UpstreamFailed):
+        world.get(replace(PAGE, url="https://index.example/simple/new/"))
+    world.asked.clear()
+    world.reply = lambda: world.answer(page(name="docopt"))
+    assert world.get(third)[1] == "miss"
+    assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize("certified", [False, True])
+def test_a_refused_certificate_is_final_for_its_scope(world: World, certified: bool) -> None:
+    mine = replace(PAGE, identity=Identity("certificate" if certified else "", certified=certified))
+    other = replace(PAGE, identity=Identity("another one"))
+    for request in (mine, other):
+        world.get(request)
+    world.now += 100
+    world.reply = lambda: world.refuse(personal=True, final=True)
+    with pytest.raises(UpstreamFailed):
+        world.get(mine)
+    assert world.report.outcomes[-1].ended == "failed"
+    world.reply = world.fail
+    assert world.get(other)[1] == "stale"
+    with pytest.raises(UpstreamFailed):
+        world.get(mine)
+    world.now += 10
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get(mine)[1] == "miss"
+    assert world.get(mine)[1] == "hit"
+
+
+def test_a_refused_certificate_ends_an_open_try(world: World) -> None:
+    world.get()
+    serve_fresh(world)
+    with pytest.raises(UpstreamFailed):
+        ask_openly(world, lambda: world.refuse(personal=True, final=True))
 
 
 class Keyring:

@@ -113,6 +113,8 @@ class Wrapped(Exception):
         (TimeoutError("timed out"), "it did not answer in time"),
         (Wrapped(OSError(errno.ENETUNREACH, "x", "/a/file")), "network is unreachable"),
         (Wrapped("x"), "Wrapped"),
+        (Wrapped(OSError("Tunnel connection failed: 407 No")), "its proxy answered 407 No"),
+        (OSError("x: 'Tunnel connection failed: 503 Busy')) https://u:secret@x"), "its proxy answered 503 Busy"),
     ],
 )
 def test_causes_in_a_few_words_and_without_a_secret(error: Exception, words: str) -> None:
@@ -153,6 +155,48 @@ def test_what_failed_on_a_connection() -> None:
         raise ConnectionResetError
     found = failure(Wrapped(caught.value), "https://cdn.example/six/", ["hop"])
     assert (found.connected, found.url, found.hops) == (True, "https://cdn.example/six/", ["hop"])
+
+
+def alert(name: str) -> ssl.SSLError:
+    error = ssl.SSLError("x")
+    error.reason = name
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "personal", "final"),
+    [
+        (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), True, True),
+        (alert("SSLV3_ALERT_CERTIFICATE_REVOKED"), True, True),
+        (alert("SSLV3_ALERT_BAD_CERTIFICATE"), True, True),
+        (alert("TLSV1_ALERT_UNKNOWN_CA"), True, True),
+        (alert("TLSV1_ALERT_ACCESS_DENIED"), True, True),
+        (alert("SSLV3_ALERT_HANDSHAKE_FAILURE"), True, False),  # It may be for want of a certificate.
+        (alert("TLSV1_ALERT_INTERNAL_ERROR"), False, False),
+        (alert("CERTIFICATE_VERIFY_FAILED"), False, False),  # It is the server's.
+        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), True, False),
+        (OSError("Tunnel connection failed: 401 Unauthorized"), True, False),  # tinyproxy
+        (OSError("Tunnel connection failed: 403 Forbidden"), True, False),
+        (OSError("Tunnel connection failed: 503 Service Unavailable"), False, False),
+        (OSError("Tunnel connection failed: 40"), False, False),
+        (ConnectionRefusedError("x"), False, False),
+    ],
+    ids=repr,
+)
+def test_what_one_client_is_refused_is_not_the_failure_of_an_index(
+    error: Exception, personal: bool, final: bool
+) -> None:
+    found = failure(Wrapped(error), "")
+    assert (found.personal, found.final) == (personal, final)
+    if final:
+        assert found.cause == "it refused the client's certificate, or that there is none"
+
+
+@pytest.mark.parametrize("error", [ssl.SSLEOFError("x"), ConnectionResetError("x"), BrokenPipeError("x")], ids=repr)
+def test_a_connection_that_breaks_may_have_refused_a_certificate(error: Exception) -> None:
+    assert failure(Wrapped(error), "", certified=True).personal
+    assert not failure(Wrapped(error), "").personal
+    assert not failure(Wrapped(TimeoutError()), "", certified=True).personal
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/", "http://no.invalid/"])

@@ -96,7 +96,12 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         # outages
         (COPY, answer(500), b"", "reject", True),
         (COPY, answer(503), b"", "reject", True),
+        (COPY, answer(400), b"", "reject", False),
+        # a proxy's refusal
         (COPY, answer(407), b"", "reject", True),
+        (COPY, answer(401, {"server": "tinyproxy/1.11"}), b"", "reject", True),
+        (COPY, answer(401, {"server": "tinyproxy/1.11", "via": "1.1 x"}), b"", "bar", False),
+        (None, answer(407), b"", "pass", True),
         (COPY, answer(429), b"", "reject", True),
         (COPY, answer(302), b"", "reject", True),
         (None, answer(500), b"", "pass", True),
@@ -376,18 +381,39 @@ def test_a_failure_names_where_a_redirect_led() -> None:
     assert verdict.why == "it redirects to https://cdn.example, which failed: it answered 503 Reason"
 
 
+CERTIFIED = replace(PAGE, identity=Identity(scope="abc", certified=True))
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "verdict"),
     [
-        (PAGE.within("abc"), 403, "pass"),  # a right that was revoked
+        (PAGE.within("abc"), 403, "bar"),  # a right that was revoked
         (replace(PAGE, identity=Identity(shared=True)), 403, "pass"),
         (PAGE.within("abc"), 401, "bar"),
+        (CERTIFIED, 400, "bar"),  # nginx, of a certificate that was revoked
+        (PAGE.within("abc"), 400, "reject"),
+        (replace(PAGE, identity=Identity(shared=True)), 401, "pass"),  # one token has expired
         (replace(PAGE, url=URL.replace("https", "http"), route=Route("http", "proxy.example:3128")), 401, "pass"),
         (replace(PAGE, route=Route(proxy="proxy.example:3128")), 401, "bar"),  # of a tunnel, a proxy sees no request
     ],
 )
 def test_who_is_refused(request_: Request, status: int, verdict: str) -> None:
     assert name(judge(request_, COPY, answer(status), b"", Health(), NOW)) == verdict
+
+
+def test_a_refusal_that_came_through_a_proxy_is_not_the_proxys() -> None:
+    plain = replace(PAGE, url=URL.replace("https", "http"), route=Route("http", "proxy.example:3128"))
+    assert name(judge(plain, COPY, answer(401, {"via": "1.1 proxy.example"}), b"", Health(), NOW)) == "bar"
+
+
+@pytest.mark.parametrize("record", [COPY, None])
+@pytest.mark.parametrize("got", [answer(407), answer(401, {"server": "tinyproxy"})])
+def test_what_a_proxy_refuses_one_client_is_noted_for_nobody(record: Record | None, got: Answer) -> None:
+    means = meaning(PAGE, judge(PAGE, record, got, b"", Health(), NOW), copy=record is not None)
+    assert means.note is None
+    assert means.is_down
+    assert means.why.startswith("its proxy answered 40")
+    assert means.give == ("copy" if record else "answer")
 
 
 LINKS = Request("GET", "https://index.example/wheels/", "page", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from cachedindex.errors import UpstreamFailed
@@ -23,6 +24,11 @@ ATTEMPT_TIMEOUT = 60.0
 _LONGEST_PAGE = 128 << 20
 """Bytes: an answer that announces more is not taken for a page, and not read into memory."""
 
+_ALERTS = ("UNKNOWN_CA", "ACCESS_DENIED")
+"""The alerts about a client's certificate whose names do not say so (RFC 8446, section 6.2)."""
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^()<>']*)")
+_PROXYS = ("401", "403", "407")
+"""What a proxy answers to a user whom it does not serve; tinyproxy sends 401."""
 _GZIP = b"\x1f\x8b"
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name could not be looked up"),
@@ -55,7 +61,8 @@ def request_of(
     authorization = lower.get("authorization", "")
     if authorization:
         authorization = lower.pop("authorization") if privacy.is_lasting(authorization) else ""
-    identity = Identity(privacy.credential(parts.userinfo, authorization, certificate))
+    credential = privacy.credential(parts.userinfo, authorization, certificate)
+    identity = Identity(credential, certified=bool(certificate))
     return Request(method, parts.bare, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 
 
@@ -112,10 +119,18 @@ def unzipped(data: bytes) -> Whole:
     return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
 
 
-def failure(error: Exception, url: str, hops: Sequence[Any] = ()) -> UpstreamFailed:
-    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led."""
-    connected = not connection.was_missing(list(_chain(error, set())))
-    return UpstreamFailed(cause(error), error, hops, url=url, connected=connected)
+def failure(error: Exception, url: str, hops: Sequence[Any] = (), *, certified: bool = False) -> UpstreamFailed:
+    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led.
+
+    `certified` says that the client showed a certificate.
+    """
+    chain = list(_chain(error, set()))
+    connected, refused = not connection.was_missing(chain), _refused(chain)
+    if certified and any(isinstance(link, (ConnectionError, ssl.SSLEOFError)) for link in chain) and connected:
+        refused = refused or "handshake"  # TLS 1.3 refuses a certificate after the handshake; the alert may get lost.
+    return UpstreamFailed(
+        cause(error), error, hops, url=url, connected=connected, personal=bool(refused), final=refused == "certificate"
+    )
 
 
 def searched_pages(project: str, find_links: Iterable[object]) -> list[str]:
@@ -127,9 +142,13 @@ def searched_pages(project: str, find_links: Iterable[object]) -> list[str]:
 def cause(error: BaseException) -> str:
     """Return in a few words why upstream gave no answer, by the exceptions at the bottom of a client's own."""
     chain = list(_chain(error, set()))
+    if _refused(chain) == "certificate":
+        return "it refused the client's certificate, or that there is none"
     for kind, words in _CAUSES:
         if any(isinstance(link, kind) for link in chain):
             return words
+    if tunnel := next(filter(None, map(_tunnel, chain)), None):
+        return f"its proxy answered {tunnel}"
     if any("timeout" in type(link).__name__.lower() or "timed out" in str(link) for link in chain):
         return "it did not answer in time"
     numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
@@ -148,6 +167,25 @@ def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
     for link in inner:
         if isinstance(link, BaseException):
             yield from _chain(link, seen)
+
+
+def _refused(chain: Iterable[BaseException]) -> Literal["", "tunnel", "handshake", "certificate"]:
+    """Return what was refused of this client, if another one may be answered; empty if nothing was."""
+    for link in chain:
+        alert = str(getattr(link, "reason", "")).partition("_ALERT_")[2] if isinstance(link, ssl.SSLError) else ""
+        if "CERTIFICATE" in alert or alert in _ALERTS:
+            return "certificate"
+        if alert == "HANDSHAKE_FAILURE":  # Up to TLS 1.2, what a missing certificate is answered with, among others.
+            return "handshake"
+        if (_tunnel(link) or "")[:3] in _PROXYS:
+            return "tunnel"
+    return ""
+
+
+def _tunnel(link: BaseException) -> str | None:
+    """Return what a proxy answered to CONNECT, if that was no success (http.client, _tunnel)."""
+    found = _TUNNEL.search(str(link)) if isinstance(link, OSError) else None
+    return found and found[1].strip()
 
 
 def _host(proxy: str) -> str:

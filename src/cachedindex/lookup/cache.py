@@ -169,6 +169,7 @@ class Cache:
         try:
             exchange = self._admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
+            self._raise_final(lookup, reason)
             return self._without_answer(lookup, _why(lookup, reason))
         return self._answers.of_exchange(lookup, exchange)
 
@@ -209,6 +210,7 @@ class Cache:
         try:
             exchange = self._attempt(lookup, validators, send, origin, Admission(origin.health()), open_for=least)
         except (NotAsked, UpstreamFailed) as reason:
+            self._raise_final(lookup, reason)
             self._unheard.add(index)
             if isinstance(reason, UpstreamFailed):
                 origin.failed(reason, with_copy=lookup.record is not None)
@@ -283,6 +285,12 @@ class Cache:
         except UpstreamFailed as failure:
             origin.failed(failure)
             raise
+
+    def _raise_final(self, lookup: Lookup, reason: NotAsked | UpstreamFailed) -> None:
+        """Raise a failure that is upstream's answer to this client, whether there is a copy or not."""
+        if isinstance(reason, UpstreamFailed) and reason.final:
+            self._answers.failed(lookup, _why(lookup, reason))
+            raise reason
 
     def _attempt(
         self,

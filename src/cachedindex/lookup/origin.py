@@ -89,7 +89,12 @@ class Origin:
         return Admission(found[0][1], max((place.claim_probe(token) for place in probed), default=None))
 
     def failed(self, failure: UpstreamFailed, *, with_copy: bool = True) -> None:
-        """Note for the host, and for the run if there was no copy, that upstream failed, at the hop where it did."""
+        """Note for the host, and for the run if there was no copy, that upstream failed, at the hop where it did.
+
+        Not a personal failure: another process may have the right certificate, or the proxy's right password.
+        """
+        if failure.personal:
+            return
         what: EventKind = "failed" if failure.connected else "unreachable"
         place = self.hop(failure.url)
         place.note(what, failure.cause)

@@ -51,7 +51,12 @@ class Upstream:
         and reports nothing, since it may run in a thread of its own and end after its caller has gone on.
         """
         asked = self._clock()
-        answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
+        try:
+            answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
+        except UpstreamFailed as failure:
+            if failure.final:
+                self._problem(lambda: self._store.bar(origin.request))
+            raise
         request = origin.request
         if record is None and (kept_for := privacy.kept_for(request, answer)) is not request:
             request, origin = kept_for, self.origin(kept_for)

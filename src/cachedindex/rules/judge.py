@@ -15,8 +15,9 @@ _DOUBT_LIMIT = 86400.0
 _DOUBTED_PROJECTS = 3
 """From this many doubted projects on, the cause is the origin, not the projects."""
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_FAULTS = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.TOO_MANY_REQUESTS)
-"""Failures that are no 5xx."""
+_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_PROXY_THAT_SAYS_401 = "tinyproxy"
+"""How the Server header begins of a proxy that answers a wrong password of its own with 401 instead of 407."""
 
 
 class Replace(NamedTuple):
@@ -49,6 +50,8 @@ class Reject(NamedTuple):
     """Whether it counts as a failure of whatever answered."""
     wait: float = 0.0
     """Seconds for which it asked to be left alone."""
+    personal: bool = False
+    """Whether those who ask otherwise may be answered, so that the fault is not noted for them."""
 
 
 class Bar(NamedTuple):
@@ -69,6 +72,7 @@ class HandOver(NamedTuple):
     why: str
     fault: bool = False
     wait: float = 0.0
+    personal: bool = False
 
 
 Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | Absent | HandOver
@@ -108,16 +112,17 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("removal", "removed", "answer", why)
         case Doubt(why, digest):
             return Meaning("nothing", "doubted", instead, why, digest=digest)
-        case Reject(why, fault, wait):
+        case Reject(why, fault, wait, personal):
             instead = "copy" if copy and fault else instead
-            is_down = not (copy and openly)
-            return Meaning("nothing", _failure(request, fault, wait), instead, why, is_down=is_down, wait=wait)
+            is_down, note = not (copy and openly), _failure(request, fault and not personal, wait)
+            return Meaning("nothing", note, instead, why, is_down=is_down, wait=wait)
         case Bar(why):
             return Meaning("bar", None, "answer", why)
         case Absent(why):
             return Meaning("absence", "answered", "answer", why)
-        case HandOver(why, fault, wait):
-            return Meaning("nothing", _failure(request, fault, wait), "answer", why, is_down=fault, wait=wait)
+        case HandOver(why, fault, wait, personal):
+            note = _failure(request, fault and not personal, wait)
+            return Meaning("nothing", note, "answer", why, is_down=fault, wait=wait)
         case _:
             return assert_never(verdict)
 
@@ -154,19 +159,28 @@ def judge(
         return Renew()
     # A redirect that nobody could follow: its target is missing, or it is part of a loop.
     is_lost = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
-    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _FAULTS or is_lost
+    is_busy = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+    is_proxys = _is_proxys(answer)
+    fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or is_busy or is_lost or is_proxys
     wait = limits.wait(answer, now)
-    why = f"it answered {answer.status} {answer.reason}".rstrip()
+    why = f"{'its proxy' if is_proxys else 'it'} answered {answer.status} {answer.reason}".rstrip()
     if fault:
         why = urls.blamed(request.url, answer.url, f"{why}, and asked to wait {wait:.0f} s" if wait else why)
     if record is None or privacy.exceeds(request, answer):
         is_absent = record is None and answer.status in GONE and _is_to_be_known(request, answer, health, store)
-        return Absent(why) if is_absent else HandOver(why, fault, wait)
-    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return Absent(why) if is_absent else HandOver(why, fault, wait, is_proxys)
+    if answer.status in _REFUSALS and not is_proxys:
         return _judge_refusal(request, answer, why, health, now)
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
-    return Reject(why, fault, wait)
+    return Reject(why, fault, wait, is_proxys)
+
+
+def _is_proxys(answer: Answer) -> bool:
+    """Return whether a proxy has refused this client."""
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        return answer.headers.get("server", "").startswith(_PROXY_THAT_SAYS_401) and "via" not in answer.headers
+    return answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 
 
 def _is_to_be_known(request: Request, answer: Answer, health: Health, store: privacy.Storing) -> bool:
@@ -178,14 +192,19 @@ def _is_to_be_known(request: Request, answer: Answer, health: Health, store: pri
 
 
 def _judge_refusal(request: Request, answer: Answer, why: str, health: Health, now: float) -> Verdict:
-    if answer.status == HTTPStatus.UNAUTHORIZED:
-        # A proxy that wants another password of its own says it in the index's name (tinyproxy).
-        is_proxys = bool(request.route.proxy) and urls.is_plain(request.url)
-        return HandOver(why) if is_proxys else Bar(why)
-    if privacy.is_anybodys(request):
+    """Judge what was refused to a client that has a copy.
+
+    A copy that everybody may read is not barred because of one token that has expired. nginx answers 400 to a
+    certificate that it does not accept.
+    """
+    if answer.status == HTTPStatus.BAD_REQUEST and not request.identity.certified:
+        return Reject(why)
+    if answer.status == HTTPStatus.FORBIDDEN and privacy.is_anybodys(request):
         # Nobody's right was revoked, as nobody had shown any (tuna#2603): one project is a policy, many are an outage.
         return _doubt(request, why, str(answer.status), health, now)
-    return HandOver(why)
+    # It may be a proxy's, unless it says that it came through one (RFC 9110, section 7.6.3).
+    is_unsure = request.route.proxy and urls.is_plain(request.url) and "via" not in answer.headers
+    return HandOver(why) if request.identity.shared or is_unsure else Bar(why)
 
 
 def _judge_body(

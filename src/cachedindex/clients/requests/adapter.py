@@ -174,7 +174,7 @@ class IndexAdapter(BaseAdapter):
             return _answer(asked, response, private=chain.private)
         except Exception as error:
             hops = [response for response in chain.responses if response.is_redirect]
-            raise failure(error, chain.asking, hops) from error
+            raise failure(error, chain.asking, hops, certified=asked.identity.certified) from error
 
     def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
         return self._library.chain(pick, self._cookies, trust_env=self._trust_env)

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_to(commands)
     chosen, unknown = parser.parse_known_args(arguments)
     try:
-        _refuse(unknown, takes_command=hasattr(chosen, "command"))
+        _refuse(unknown)
         code: int = chosen.run(chosen)
     except CachedIndexError as error:
         print(f"cachedindex: {error}", file=sys.stderr)
@@ -34,14 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _refuse(unknown: Sequence[str], *, takes_command: bool) -> None:
+def _refuse(unknown: Sequence[str]) -> None:
     """Raise SettingsError for unknown options, with the most similar known one."""
     short = next((argument for argument in unknown if not argument.startswith("--")), None)
-    if short and takes_command:
-        raise SettingsError(f"command line: {short}: put -- before the command: cachedindex run -- COMMAND")
     names = [argument.removeprefix("--").partition("=")[0] for argument in unknown if argument.startswith("--")]
     if short and not names:
-        raise SettingsError(f"command line: {short}: this command takes options only")
+        why = "there is no such option" if short.startswith("-") else "this command takes options only"
+        raise SettingsError(f"command line: {short}: {why}")
     _, problems = options.read(dict.fromkeys(names, ""), "command line", "--{}".format)
     if problems:
         raise SettingsError("\n".join(map(str, problems)))
@@ -49,13 +48,27 @@ def _refuse(unknown: Sequence[str], *, takes_command: bool) -> None:
 
 def command_line() -> None:
     """Exit as the command did, by the same signal if it was one."""
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = -signal.SIGINT
     if code >= 0:
         sys.exit(code)
-    with suppress(OSError):  # SIGKILL has no handler to reset.
-        signal.signal(-code, signal.SIG_DFL)
-    os.kill(os.getpid(), -code)
+    _end_by(-code)
     sys.exit(_SIGNALLED - code)
+
+
+def _end_by(number: int) -> None:
+    """End this process by a signal; it goes on if that is SIGKILL's, or if it is the first of a container."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - Windows has none
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # The command has left its own core, where one is wanted.
+    with suppress(OSError, ValueError):  # SIGKILL has no handler to reset.
+        signal.signal(number, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":

@@ -170,11 +170,23 @@ def test_a_name_that_is_no_option_is_an_error_with_the_nearest(run: Run) -> None
     assert ran.ours == ["cachedindex: command line: --tiemout: there is no such option; did you mean --timeout?"]
 
 
-def test_a_command_without_the_dashes_that_its_options_need(run: Run) -> None:
-    assert run(*CACHEDINDEX, "run", "echo", "built").out == "built\n"
-    ran = run(*CACHEDINDEX, "run", "pip", "install", "-q", "six")
-    assert ran.code == 2
-    assert ran.ours == ["cachedindex: command line: -q: put -- before the command: cachedindex run -- COMMAND"]
+def test_a_command_needs_no_dashes(run: Run) -> None:
+    assert run(*CACHEDINDEX, "run", "--timeout", "3", "echo", "-q", "built").out == "-q built\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("-q", "echo"), "-q: there is no such option"),
+        ((), "there is no command; write cachedindex run -- COMMAND"),
+        (("--",), "there is no command; write cachedindex run -- COMMAND"),
+    ],
+)
+def test_a_line_without_a_command_or_with_an_unknown_option_is_an_error(
+    run: Run, words: tuple[str, ...], why: str
+) -> None:
+    ran = run(*CACHEDINDEX, "run", *words)
+    assert (ran.code, ran.ours) == (2, [f"cachedindex: command line: {why}"])
 
 
 @pytest.mark.parametrize("words", [("--offline",), ("--offline", "yes"), ("--offline=true",)])

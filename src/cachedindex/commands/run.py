@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from cachedindex import sources
 from cachedindex.commands import flags
+from cachedindex.errors import SettingsError
 from cachedindex.process import Process, join
+from cachedindex.run import environment
+from cachedindex.run.command import become, run_below
 from cachedindex.run.report import say
-
-_NOT_FOUND = 127
-_NOT_EXECUTABLE = 126
-_FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT", "SIGQUIT")
-_FROM_TERMINAL = ("SIGINT", "SIGQUIT")
-"""The signals that a terminal sends to the whole foreground group, the command included."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,26 +25,38 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         allow_abbrev=False,
     )
     flags.add_to(parser)
-    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
+    # All from the first word that is no option of ours on: "run pip install -q" needs no "--".
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command and its arguments")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code; SettingsError for a wrong option."""
+    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    if not command:
+        raise SettingsError("command line: there is no command; write cachedindex run -- COMMAND")
     loaded, environ = flags.load(arguments)
     process = join("run", loaded, begin=True)
+    offline = _prepare(process, command, environ)
+    environ = {**environ, **process.children}
+    if offline or (process.began_run and process.store):
+        return _run_below(process, command, environ, offline)
+    process.finish()
+    return become(command, environ)
+
+
+def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, str], offline: Mapping[str, str]) -> int:
     process.failed = True  # Until the command has succeeded.
     try:
-        offline = _prepare(process, arguments.command, environ)
-        environ = {**environ, **process.children}
-        code = _spawn(arguments.command, {**environ, **offline})
-        if offline and _may_run_again(arguments.command, code):
+        code = run_below(command, {**environ, **offline}, once=not offline)
+        if code is not None and offline and _may_run_again(command, code):
             say("uv failed on its own cache; it is run again, online")
-            code = _spawn(arguments.command, environ)
-        process.failed = code != 0
-        return code
+            code = run_below(command, environ)
+        process.failed = code not in (0, None)
     finally:
         process.finish()
+    # Without a process to be had, there is no run: each pip that can be started begins its own.
+    return become(command, environment.without_run(environ, process.run)) if code is None else code
 
 
 def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -85,45 +88,3 @@ def _may_run_again(command: Sequence[str], code: int) -> bool:
     from cachedindex.clients.uv import offline  # noqa: PLC0415 - as above
 
     return offline.may_run_again(command, code)
-
-
-def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    try:
-        child = subprocess.Popen(command, env=environ)  # noqa: S603 - the user asked for it
-    except FileNotFoundError:
-        print(f"cachedindex run: {command[0]}: not found", file=sys.stderr)
-        return _NOT_FOUND
-    except OSError as error:
-        print(f"cachedindex run: {command[0]}: {error.strerror}", file=sys.stderr)
-        return _NOT_EXECUTABLE
-    with _signals_to(child):
-        return child.wait()
-
-
-@contextmanager
-def _signals_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Forward signals to the child, which decides what they mean."""
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        if signal.Signals(number).name not in _FROM_TERMINAL or not _in_foreground():
-            child.send_signal(number)
-
-    numbers = [getattr(signal, name) for name in _FORWARDED if hasattr(signal, name)]
-    before = {number: signal.signal(number, forward) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _in_foreground() -> bool:
-    """Return whether this process is in the foreground of a terminal: then ^C reached the command as well."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:  # There is no terminal: in a CI job, only programs send signals.
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    finally:
-        os.close(terminal)

@@ -48,6 +48,12 @@ def of_run(run: RunFolder) -> dict[str, str]:
     return {RUN_VARIABLE: str(run.folder), _CARRIED: str(run.folder)}
 
 
+def without_run(environ: Mapping[str, str], run: RunFolder | None) -> dict[str, str]:
+    """Return the variables without those of a run that is over."""
+    ended = of_run(run) if run else {}
+    return {name: text for name, text in environ.items() if ended.get(name) != text}
+
+
 def rejoin(environ: MutableMapping[str, str] = os.environ) -> None:
     """Set the variables of the run that this process belongs to, if a program above has filtered them out."""
     run = RunFolder.handed_down({RUN_VARIABLE: environ.get(_CARRIED, "")})

@@ -1,0 +1,208 @@
+"""Runs a command as env(1) does: in our place, or below us with everything that we were given."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from cachedindex.run.report import say
+from cachedindex.run.witness import Witness, descriptors
+
+_LOST = 125
+_NOT_EXECUTABLE = 126
+_NOT_FOUND = 127
+_ELSEWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
+"""With these, and with EACCES, execvp(3) goes on to the next folder of PATH."""
+
+
+def become(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the command in place of this process; return an exit code only if it cannot be run."""
+    _set_variables(environ)
+    # Python ignores these two from its start, and does not say what they were: default, unless a program is at odds.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    error = _execute(command)
+    found = error.errno != errno.ENOENT
+    line = f"cachedindex run: {command[0]}: {error.strerror if found else 'not found'}\n"
+    with suppress(OSError, AttributeError, ValueError):  # There is no stderr, or it is full.
+        os.write(sys.stderr.fileno(), line.encode(errors="backslashreplace"))
+    return _NOT_EXECUTABLE if found else _NOT_FOUND
+
+
+def run_below(command: Sequence[str], environ: Mapping[str, str], *, once: bool = True) -> int | None:
+    """Run the command as a child, and return its exit code; a negative one is the signal that ended it.
+
+    None if no process can be started. Unless it is run `once`, its pipes stay open here.
+    """
+    if not hasattr(os, "fork"):
+        import subprocess  # noqa: PLC0415 - on Windows only
+
+        return subprocess.call(command, env=environ)  # noqa: S603 - the user asked for it
+    given = signal.getsignal(signal.SIGCHLD)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    # With SIG_IGN, which a parent may have handed down, the system keeps no exit code of a child.
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    try:
+        pid = _fork()
+        if pid is None:
+            return None
+        if not pid:
+            _child(command, environ, mask, ignored=given == signal.SIG_IGN)
+        return _Below(pid).wait(once=once)
+    finally:
+        while pending := signal.sigpending():  # They came for the command, which has ended.
+            signal.sigwait(pending)
+        signal.signal(signal.SIGCHLD, given)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _fork() -> int | None:
+    try:
+        return os.fork()
+    except OSError:  # By a limit of the user (EAGAIN), of a control group, or for want of memory.
+        return None
+
+
+def _child(
+    command: Sequence[str], environ: Mapping[str, str], mask: set[int | signal.Signals], *, ignored: bool
+) -> NoReturn:
+    code = _LOST
+    try:
+        if ignored:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        code = become(command, environ)
+    finally:
+        os._exit(code)
+
+
+class _Below:
+    """A command that runs below us."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._witness: Witness | None = None
+
+    def wait(self, *, once: bool) -> int:
+        """Hand on each signal that reached us alone, stop when the command stops, and return its exit code."""
+        # Without a witness, a signal to the group reaches the command twice.
+        with suppress(OSError):
+            self._witness = Witness(self._pid)
+        if once:
+            _let_go()
+        try:
+            return self._wait()
+        finally:
+            if self._witness:
+                self._witness.dismiss()
+
+    def _wait(self) -> int:
+        while True:
+            number = signal.sigwait(signal.valid_signals())
+            if number != signal.SIGCHLD:
+                if not self._is_of_group(number):
+                    with suppress(OSError):  # A sudo: whoever sent this to us may not send it there either.
+                        os.kill(self._pid, number)
+            elif (code := self._ended()) is not None:
+                return code
+
+    def _is_of_group(self, number: int) -> bool:
+        return self._witness is not None and self._witness.has_seen(number)
+
+    def _ended(self) -> int | None:
+        """Return the command's exit code; None if it goes on. As the first process of a container, we get orphans."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                say("the command's exit code is lost: another program has taken it")
+                return _LOST
+            if not pid:
+                return None
+            if not os.WIFSTOPPED(status):
+                if pid == self._pid:
+                    return os.waitstatus_to_exitcode(status)
+            elif pid == self._pid:
+                self._stop(os.WSTOPSIG(status))
+            elif self._witness and pid == self._witness.pid:
+                os.kill(pid, signal.SIGCONT)
+                self._is_of_group(signal.SIGCONT)
+
+    def _stop(self, number: int) -> None:
+        """Stop as the command did, so that its shell sees it, until somebody continues us."""
+        if signal.SIGCONT in signal.sigpending():
+            return
+        if number != signal.SIGSTOP:
+            signal.signal(number, signal.SIG_DFL)
+        # Blocked until the next line, so that it is one with that of the terminal.
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+        self._is_of_group(number)
+
+
+def _let_go() -> None:
+    """Close the command's pipes and sockets here: else their other end would not see that the command closed them.
+
+    Files stay open: a lock of fcntl(2) belongs to this process, and would go with the first descriptor. So does stderr.
+    """
+    with suppress(OSError):  # Then they stay open.
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in descriptors():
+            with suppress(OSError):  # It listed the others, and is closed.
+                mode = os.fstat(number).st_mode
+                if number != 2 and os.get_inheritable(number) and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):  # noqa: PLR2004
+                    os.dup2(null, number, inheritable=False)
+        os.close(null)
+
+
+def _execute(command: Sequence[str]) -> OSError:
+    """Execute the command as execvp(3) does; return why it cannot be."""
+    name, *arguments = command
+    folders = [""] if "/" in name else os.environ.get("PATH", os.defpath).split(os.pathsep)
+    failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for path in (os.path.join(folder, name) for folder in folders if name):  # noqa: PTH118 - "" is this folder
+        try:
+            try:
+                os.execv(path, [*command])  # noqa: S606 - the user asked for it
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                os.execv("/bin/sh", ["/bin/sh", path, *arguments])  # noqa: S606 - a script without #!
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                failure = error
+            elif error.errno not in _ELSEWHERE or "/" in name:
+                return error
+    return failure
+
+
+def _set_variables(environ: Mapping[str, str]) -> None:
+    """Set what differs in our own environment, which is then executed with: so all else in it stays as it is."""
+    for name, text in environ.items():
+        if os.environ.get(name) != text:
+            os.environ[name] = text
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    _take_back_locale()
+
+
+def _take_back_locale() -> None:
+    """Remove the LC_CTYPE that Python has set in the locale "C" (PEP 538), if the environment had none at our start."""
+    if os.environ.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8"):
+        return
+    with suppress(OSError):  # There is no /proc.
+        given = Path("/proc/self/environ").read_bytes().split(b"\0")
+        before = [entry for entry in given if entry.startswith(b"LC_CTYPE=")]
+        if before:
+            os.environ["LC_CTYPE"] = os.fsdecode(before[0].partition(b"=")[2])
+        else:
+            del os.environ["LC_CTYPE"]

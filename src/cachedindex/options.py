@@ -169,6 +169,8 @@ class Settings:
     disable: bool = False
     trim_to_pins: bool = False
     """Whether buildout gets only the links of the pinned version from a project page."""
+    cut_pages: bool = True
+    """Whether pip gets a page without the wheels that it cannot use."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """The URL of each index with options of its own, and their values by field name."""
 
@@ -204,8 +206,9 @@ OPTIONS: Mapping[str, Option] = {
     "lock-dir": Option(_folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
     "disable": Option(truth, "do nothing (false)"),
     "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (false)"),
+    "cut-pages": Option(truth, "give pip a page without the wheels that it cannot use (true)"),
 }
-_OF_THE_CACHE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins")
+_OF_THE_CACHE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins", "cut-pages")
 _INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(_prefix, "the URL of the index"),
     **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_CACHE},

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from cachedindex.clients.common import searched_pages
+from cachedindex.clients.pip import cut
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -18,7 +19,8 @@ from cachedindex.process import join
 
 def attach(finder_module: ModuleType) -> None:
     """Make the finder of pip's `_internal/index/package_finder.py` search again, after upstream was asked."""
-    cache = join(CLIENT).cache
+    process = join(CLIENT)
+    cache = process.cache
     finder = getattr(finder_module, "PackageFinder", None)
     if cache is None:
         return
@@ -26,6 +28,8 @@ def attach(finder_module: ModuleType) -> None:
         cache.report.warn("this pip finds versions in another way; it sees a new one only after a page has expired")
         return
     forget = _forgetting(finder, finder_module)
+    if process.settings.cut_pages:
+        cut.attach(finder_module, process.report)
     _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
     _wrap(finder, "find_best_candidate", cache, forget, lambda result: result.best_candidate is None)
 

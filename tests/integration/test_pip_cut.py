@@ -1,0 +1,78 @@
+"""What pip takes from a page without the wheels that it cannot use is what it takes from the whole page."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import packages
+from tests.conftest import Run
+from tests.environments import CHECKOUT
+from tests.index import Index
+
+VERSIONS = ("22.3.1", "23.2.1", "26.3")
+TAGS = (
+    "py3-none-any", "py2.py3-none-any", "cp310-cp310-manylinux_2_17_x86_64.manylinux2014_x86_64",
+    "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64", "cp38-abi3-manylinux_2_17_x86_64",
+    "cp311-cp311-macosx_11_0_arm64", "cp312-cp312-musllinux_1_2_aarch64", "pp310-pypy310_pp73-manylinux_2_17_x86_64",
+    "cp311-cp311-win_amd64", "cp37-abi3-win_amd64", "cp313-cp313-win_amd64", "cp313-cp313t-win_amd64",
+    "py3-none-win_amd64", "cp314-cp314-linux_armv7l",
+)  # fmt: skip
+ODD = (
+    "many-2.0.tar.gz", "many-2.0.zip", "many-macosx10-2.0.zip", "other-2.0-cp39-cp39-win32.whl", "many-2.0.exe", "many",
+    "many-2.0-7-cp39-cp39-win32.whl", "many-2.0-7-cp311-cp311-manylinux_2_17_x86_64.whl", "many-2.0-cp39-win32.whl",
+    "Many-2.0-CP39-cp39-win32.whl", "many-2.0-cp39-cp39-win32.WHL", "many-2.0-cp39-cp39-win32.whl#egg=many",
+    "many-2.0%2Blocal-cp311-cp311-win_amd64.whl?sig=a%2Fb", "many-2%2E0-py3-none-any.whl?x.whl",
+    "a%2Fmany-2.1-py3-none-any.whl", "many-not!a!version-cp39-cp39-win32.whl",
+    "many-2.0-cp311-cp311-win_amd64.whl/", "many-2.0-py2-none-any.whl",
+)  # fmt: skip
+
+
+def files() -> list[dict[str, Any]]:
+    """Return the files of a page: every kind of name, sound and odd, yanked or not, for all Pythons or for some."""
+    names = [f"many-1.{number}-{tags}.whl" for number, tags in enumerate(TAGS)] + list(ODD)
+    kinds = product(names, (None, ">=3.11", "<3.12,>=3.8"), (None, "broken"))
+    return [
+        {
+            "filename": re.sub("[?#].*", "", name),
+            "url": f"https://files.example/{place}/{name}",
+            "hashes": {},
+            **({"requires-python": python} if python else {}),
+            **({"yanked": yanked} if yanked else {}),
+        }
+        for place, (name, python, yanked) in enumerate(kinds)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_candidates_are_the_same(run: Run, python_with: Callable[..., Path], version: str, tmp_path: Path) -> None:
+    """For ten targets, as JSON and as HTML, with the words of pip about Requires-Python."""
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages/many.json").write_text(json.dumps({"name": "many", "files": files()}))
+    ran = run(python_with(f"pip=={version}"), CHECKOUT / "tests/links.py", CHECKOUT / "src", tmp_path / "pages")
+    assert ran.code == 0, ran.err
+    searches, links, left_out = map(int, re.findall(r"\d+", ran.out))
+    assert searches == 40
+    assert left_out > links / 4
+
+
+@pytest.mark.parametrize("arguments", [(), ("--log", "log")])
+def test_a_person_who_reads_the_debug_log_sees_the_whole_page(
+    run: Run, index: Index, distributions: Path, python_with: Callable[..., Path], arguments: tuple[str, ...]
+) -> None:
+    wheel = packages.add_wheel(distributions, "elsewhere", "1.0")
+    wheel.rename(distributions / "elsewhere-1.0-py2-none-any.whl")
+    pip = (python_with("pip==26.3"), "-m", "pip", *arguments, "download", "elsewhere")
+    ran = run(sys.executable, "-m", "cachedindex", "run", "--", *pip, PIP_INDEX_URL=index.url)
+    assert ran.code == 1
+    assert "(from versions: none)" in ran.err
+    if arguments:
+        assert "none of the wheel's tags (py2-none-any)" in (distributions.parent / "log").read_text()

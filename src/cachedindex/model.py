@@ -47,10 +47,12 @@ class Identity:
     """Whether handlers below our edge may add a credential, which is unknown when the look-up begins."""
     scope: str = ""
     """The credential scope: whose records this request may see. Empty for everybody's."""
+    keeps: bool = True
+    """Whether answers that are this user's alone may be stored."""
     certified: bool = False
     """Whether a certificate of the client is part of the credential."""
     shared: bool = False
-    """Whether everybody who reads this cache may read the answers to this request, even if it has a credential."""
+    """Whether everybody who may read the scope may read the answers to this request, whatever its credential."""
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,22 @@ def _store(text: str) -> str:
     return word
 
 
+def _share(text: str) -> str | None:
+    """Return "user", or "all" for a truth."""
+    try:
+        return "user" if text.strip().lower() == "user" else "all" if truth(text) else None
+    except ValueError:
+        raise ValueError("write true, user or false") from None
+
+
+def _privacy(text: str) -> bool | None:
+    """Return a truth, or None for "auto"."""
+    try:
+        return None if text.strip().lower() == "auto" else truth(text)
+    except ValueError:
+        raise ValueError("write auto, true or false") from None
+
+
 def _missing(text: str) -> str:
     """Return "warn" or "fail"."""
     word = text.strip().lower()
@@ -157,8 +173,10 @@ class Settings:
     """What to do if an index is down, no copy of its page of a project is stored, and another index has the project."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
-    share: bool = False
-    """Whether every user of the cache may read the answers that needed credentials."""
+    share: Literal["user", "all"] | None = None
+    """Whom the answers that needed credentials may be served to, apart from those who show the same ones."""
+    private: bool | None = None
+    """Whether all answers are this user's alone, or none that would be is stored; None: as each answer says."""
     read_only: bool = False
     max_size: float = 10e9
     """Bytes in the cache; beyond them, the least recently used files are deleted."""
@@ -199,7 +217,8 @@ OPTIONS: Mapping[str, Option] = {
     "missing-index": Option(_missing, "warn or fail if an index that is down may have a needed project (warn)"),
     "offline": Option(truth, "never ask upstream (false)"),
     "refresh": Option(_names, "ask upstream for these projects, or :all:, even if a page is fresh"),
-    "share": Option(truth, "let every user read the answers that needed credentials (false)"),
+    "share": Option(_share, "true, user or false: whom else to serve the answers that needed credentials (false)"),
+    "private": Option(_privacy, "true: keep all answers for this user alone; false: store none that is private (auto)"),
     "read-only": Option(truth, "serve from the cache, and store nothing (false)"),
     "max-size": Option(size, "how much may be stored; the least recently used is deleted first (10 GB, unlimited)"),
     "max-idle": Option(_idleness, "how long an unused file is kept (60 d, unlimited)"),

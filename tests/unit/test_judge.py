@@ -112,7 +112,7 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (COPY, answer(304, NO_STORE), b"", "renew", False),
         (COPY, answer(headers={**NO_STORE, "content-type": "text/html"}), b"<form>", "reject", False),
         (COPY, answer(headers={**JSON, "cache-control": "no-store"}), GOOD, "pass", False),
-        (COPY, answer(headers={**JSON, "cache-control": "Private"}), GOOD, "pass", False),
+        (COPY, answer(headers={**JSON, "cache-control": "Private"}), GOOD, "replace", False),
         # a version that not every client of this page reads
         (None, answer(headers={"content-type": "application/vnd.pypi.simple.v2+json"}), GOOD, "pass", False),
         (COPY, answer(headers={"content-type": "application/vnd.pypi.simple.v10+json"}), GOOD, "pass", False),
@@ -281,7 +281,8 @@ def test_what_no_index_vouches_for(
         (replace(PAGE, identity=Identity(shared=True)), {"disclosure": ADDED}, "replace"),
         (PAGE.within("abc"), {}, "replace"),
         (PAGE.within("abc"), {"disclosure": ADDED}, "pass"),
-        (PAGE, {"headers": {"cache-control": "private"}}, "pass"),
+        (PAGE, {"headers": {"cache-control": "private"}}, "replace"),  # in this user's own folder
+        (replace(PAGE, identity=Identity(keeps=False)), {"headers": {"cache-control": "private"}}, "pass"),
         (PAGE.within("abc"), {"headers": {"cache-control": "private"}}, "replace"),
         (replace(PAGE, identity=Identity(shared=True)), {"headers": {"cache-control": "private"}}, "replace"),
         (PAGE.within("abc"), {"headers": {"cache-control": "no-store"}}, "pass"),

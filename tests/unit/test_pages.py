@@ -261,3 +261,32 @@ def test_a_page_that_lists_nothing(body: bytes) -> None:
 def test_a_portals_page_lists_nothing_either_but_is_no_page(body: bytes) -> None:
     with pytest.raises(NoIndexPage):
         pages.read(URL, HTML, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<a href="https://u:p@index.example/x">',
+        b'<a href="//u@index.example/x">',
+        rb'{"url": "https:\/\/u:p@index.example\/x"}',
+        rb'{"url": "https://u:p\u0040index.example/x"}',
+        b'<a href="https://u:p&#64;index.example/x">',
+        b'<a href="https://u:p&#x40;index.example/x">',
+        b'<a href="https://u:p&commat;index.example/x">',
+        b'<a href="x.whl?X-Amz-Signature=1">',
+        b'<a href="x.whl?se=1&amp;sig=1">',
+        b'<a href="x.whl?AWSAccessKeyId=1">',
+        rb'{"url": "x.whl?a=1\u0026access_token=1"}',
+    ],
+)
+def test_a_page_that_holds_credentials(body: bytes) -> None:
+    assert pages.holds_credentials(b"before " + body + b" after")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b'<a href="x.whl?version=1" data-requires-python="&gt;=3">', b'<a href="https://index.example/a@1/x">',
+     b"mailto:me@index.example", b"// comment @ x", b"token=1"],
+)  # fmt: skip
+def test_a_page_that_holds_none(body: bytes) -> None:
+    assert not pages.holds_credentials(body)

@@ -7,13 +7,15 @@ import pytest
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
 from cachedindex.rules import privacy
-from cachedindex.rules.privacy import GAINED
+from cachedindex.rules.privacy import GAINED, USER
 
 URL = "https://index.example/simple/six/"
 PAGE = Request("GET", URL, "page", {})
 MINE = PAGE.within("mine")
 ADDED = PAGE.within(GAINED)
 SHARED = replace(PAGE, identity=Identity(shared=True))
+UNKEPT = privacy.unkept(PAGE)
+OWN = PAGE.within(USER)
 FILE = Request("GET", "https://files.example/six-1.0.whl", "other", {})
 PRONE = replace(FILE, identity=Identity(may_gain=True))
 V1, V2 = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v2+json"
@@ -81,6 +83,9 @@ def test_a_request_that_anybody_could_make_has_no_credential() -> None:
         (ADDED, PRONE, GAINED, False),
         (MINE, PRONE, "mine-anybody", False),
         (SHARED, FILE, "", True),
+        (OWN, FILE, USER, False),
+        (OWN, PRONE, USER, False),
+        (replace(OWN, identity=Identity(scope=USER, shared=True)), FILE, USER, True),
     ],
 )
 def test_what_the_files_of_a_page_inherit(page: Request, file: Request, scope: str, shared: bool) -> None:
@@ -128,12 +133,15 @@ OTHER, GAINS = Disclosure(other=True), Disclosure(gained=True)
         (SHARED, answer(OTHER), True, ""),
         (PAGE, answer(cache_control="no-store"), True, ""),
         (MINE, answer(cache_control="max-age=3, No-Store"), True, "mine"),
-        (PAGE, answer(cache_control="private"), True, ""),
+        (PAGE, answer(cache_control="private"), False, ""),
+        (UNKEPT, answer(cache_control="private"), True, ""),
+        (UNKEPT, answer(), False, ""),
+        (UNKEPT, answer(GAINS), True, ""),
         (MINE, answer(cache_control="private"), False, "mine"),
         (SHARED, answer(cache_control="private"), False, ""),
         # devpi says so of every page of a mirror in its healthy state: its "stale" means "not asked just now"
         (PAGE, answer(cache_control="no-store", x_devpi_serial="7"), False, ""),
-        (PAGE, answer(cache_control="private, no-store", x_devpi_serial="7"), True, ""),
+        (UNKEPT, answer(cache_control="private, no-store", x_devpi_serial="7"), True, ""),
         (PAGE, answer(OTHER, cache_control="no-store", x_devpi_serial="7"), True, ""),
         (PAGE, answer(content_type=V1), False, ""),
         (PAGE, answer(content_type=V2), True, ""),
@@ -157,12 +165,54 @@ def test_a_request_to_a_shared_index_keeps_no_credential() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "may_have", "asked"),
-    [(FILE, False, False), (PRONE, True, False), (PRONE.within(GAINED), False, True), (MINE, False, False)],
+    ("request_", "scopes"),
+    [
+        (FILE, (USER,)),
+        (PRONE, (USER, GAINED)),
+        (PRONE.within(GAINED), ()),
+        (MINE, ()),
+        (OWN, ()),
+        (UNKEPT, ()),
+        (SHARED, ()),
+        (replace(FILE, identity=Identity("secret")), ()),
+    ],
 )
-def test_what_was_answered_to_a_credential_that_nobody_saw(request_: Request, may_have: bool, asked: bool) -> None:
-    assert privacy.may_have_gained(request_) is may_have
-    assert privacy.must_be_asked(request_) is asked
+def test_where_else_a_copy_may_be(request_: Request, scopes: tuple[str, ...]) -> None:
+    assert privacy.may_be_own(request_) == scopes
+
+
+def test_what_was_answered_to_a_credential_that_nobody_saw_is_asked_for() -> None:
+    assert privacy.must_be_asked(PRONE.within(GAINED))
+    assert not any(map(privacy.must_be_asked, (FILE, PRONE, MINE, OWN)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "got", "page", "own"),
+    [
+        (PAGE, answer(), b"<a href=x>", False),
+        (PAGE, answer(cache_control="max-age=0, Private, must-revalidate"), b"", True),
+        (FILE, answer(cache_control="private"), b"", True),
+        (PAGE, answer(), b"<a href=https://u:p@index.example/x>", True),
+        (FILE, answer(), b"<a href=https://u:p@index.example/x>", False),
+        (MINE, answer(cache_control="private"), b"", False),
+        (SHARED, answer(cache_control="private"), b"", False),
+    ],
+)
+def test_what_is_one_users_alone(request_: Request, got: Answer, page: bytes, own: bool) -> None:
+    assert privacy.is_one_users(request_, got, page) is own
+
+
+@pytest.mark.parametrize(
+    ("scope", "takes"), [("", False), (USER, False), (GAINED, False), ("abc", True), ("abc-anybody", False)]
+)
+def test_which_scopes_take_a_credential(scope: str, takes: bool) -> None:
+    assert privacy.takes_credential(scope) is takes
+
+
+def test_a_credential_that_a_page_linked_is_the_pages() -> None:
+    file = replace(FILE, identity=Identity("of the link"))
+    assert privacy.inherited(MINE, file, linked=True).identity == Identity(scope="mine-anybody")
+    assert privacy.inherited(MINE, file).identity.credential
 
 
 @pytest.mark.parametrize(
@@ -176,5 +226,5 @@ def test_what_was_answered_to_a_credential_that_nobody_saw(request_: Request, ma
     ],
 )
 def test_an_option_overrides_what_an_index_says_of_storing(got: Answer, always: bool, never: bool) -> None:
-    assert privacy.unstorable(PAGE, got, "always") is always
-    assert privacy.unstorable(PAGE, got, "never") is never
+    assert privacy.unstorable(PAGE, got, store="always") is always
+    assert privacy.unstorable(PAGE, got, store="never") is never

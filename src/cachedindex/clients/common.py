@@ -63,7 +63,8 @@ def request_of(
         authorization = lower.pop("authorization") if privacy.is_lasting(authorization) else ""
     credential = privacy.credential(parts.userinfo, authorization, certificate)
     identity = Identity(credential, certified=bool(certificate))
-    return Request(method, parts.bare, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
+    url = urls.of_file(parts.bare, parts.sha256) if parts.sha256 else parts.bare
+    return Request(method, url, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 
 
 @dataclass(frozen=True)

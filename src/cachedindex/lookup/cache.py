@@ -118,9 +118,9 @@ class Cache:
 
     def _begun(self, request: Request) -> Lookup:
         """Return the look-up: the request with its kind and scope, its settings, and the record."""
-        request = self._promises.applied(request) if request.kind == "other" else request
+        request = request if request.kind == "page" else self._promises.applied(request)
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
-        request, record = self._copies.find(request, share=settings.share)
+        request, record = self._copies.find(request, settings.share, private=settings.private)
         absence = None if record or request.kind != "page" else self._copies.absence(request)
         counts = absence is not None and is_absent(absence, settings, self._clock())
         return Lookup(request, settings, record, absence if counts else None)
@@ -246,7 +246,8 @@ class Cache:
 
         A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4).
         """
-        lookup = lookup._replace(record=self._copies.record(lookup.request))
+        request, record = self._copies.found(lookup.request)
+        lookup = lookup._replace(request=request, record=record)
         if lookup.record is None:
             return None
         is_new = lookup.request.kind == "page" and lookup.record.checked >= began

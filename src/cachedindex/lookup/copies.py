@@ -20,10 +20,20 @@ class Copies:
         self._store = store
         self._report = report
 
-    def find(self, request: Request, *, share: bool = False) -> tuple[Request, Record | None]:
-        """Return the request with its scope, and the record under it; `share` is the option of its index."""
-        scoped = self._scoped(request, share=share)
-        return scoped, self.record(scoped)
+    def find(
+        self, request: Request, share: privacy.Sharing | None = None, *, private: bool | None = None
+    ) -> tuple[Request, Record | None]:
+        """Return the request with its scope, and the record under it; the rest are options of its index."""
+        return self.found(self._scoped(request, share, private=private))
+
+    def found(self, request: Request) -> tuple[Request, Record | None]:
+        """Return the record of a request that has its scope, or one of this user's own that it may be served."""
+        record = self.record(request)
+        scopes = privacy.may_be_own(request) if record is None and self._store.private.is_own() else ()
+        for own in map(request.within, scopes):
+            if found := self.record(own):
+                return own, found
+        return request, record
 
     def record(self, request: Request) -> Record | None:
         """Return the record of a request that has its scope."""
@@ -60,7 +70,7 @@ class Copies:
 
     def has_private(self, request: Request) -> bool:
         """Return whether this user has a copy that takes another credential to get than the request has."""
-        if request.identity.shared:
+        if request.identity.shared or not request.identity.keeps:
             return False
         try:
             scopes = self._store.scopes(request.within(""))
@@ -74,18 +84,24 @@ class Copies:
         if isinstance(problem, StoreUnavailable):
             self._report.warn(f"{problem}; the build goes on, and nothing is stored", about="the store")
 
-    def _scoped(self, request: Request, *, share: bool) -> Request:
+    def _scoped(self, request: Request, share: privacy.Sharing | None, *, private: bool | None) -> Request:
         """Return the request with a scope in place of its credential, unless nothing private can be kept."""
-        if request.identity.shared or share:
+        if request.identity.shared:
+            return privacy.opened(request, request.identity.scope)
+        if share == "all":
             return privacy.opened(request)
+        if private is False:
+            return privacy.unkept(request)
+        if self._store.read_only and not self._store.private.is_own():
+            return request
+        return privacy.opened(request, privacy.USER) if share == "user" else self._own(request, always=bool(private))
+
+    def _own(self, request: Request, *, always: bool) -> Request:
+        """Return the request with the scope of its credential; `always` with one of this user."""
+        if not request.identity.credential:
+            return request.within(request.identity.scope or privacy.USER) if always else request
         try:
-            if request.identity.credential:
-                if self._store.read_only and not self._store.private.is_own():
-                    return request
-                return request.within(self._store.private.scope(request.identity.credential))
-            # Only without a public copy; and never fresh, so that it is served in an outage alone.
-            if privacy.may_have_gained(request) and privacy.GAINED in self._store.scopes(request):
-                return request if self._store.get(request) else request.within(privacy.GAINED)
+            return request.within(self._store.private.scope(request.identity.credential))
         except StoreUnavailable as problem:
             self.report(problem)
-        return request
+            return request

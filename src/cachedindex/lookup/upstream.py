@@ -91,12 +91,12 @@ class Upstream:
         """Return the exchange, after its page, renewal or removal has been stored."""
         if means.store == "answer":
             page = self._record(answer, request, asked, len(body), sha256(body).hexdigest(), body)
-            return Exchange(answer, means, page, self._problem(lambda: self._store.put(request, page)))
+            return Exchange(answer, means, page, self._problem(lambda: self._put(request, answer, page)))
         if means.store == "renewal" and record and privacy.exceeds(request, answer):
             return Exchange(answer, means, record)
         if means.store == "renewal" and record:
             renewed = _renewed(record, answer, asked, self._clock())
-            return Exchange(answer, means, renewed, self._problem(lambda: self._store.put(request, renewed)))
+            return Exchange(answer, means, renewed, self._problem(lambda: self._put(request, answer, renewed)))
         changes: Mapping[str, Callable[[], object]] = {
             "removal": lambda: self._store.remove(request),
             "bar": lambda: self._store.bar(request),
@@ -116,20 +116,31 @@ class Upstream:
         if self._store.read_only or not is_certain:
             return Exchange(answer, means)
 
+        kept = request.within(privacy.USER) if privacy.is_one_users(request, answer) else request
+
         def publish(blob: NewBlob) -> Record | None:
             if request.sha256 and blob.sha256 != request.sha256:
                 return None
             blob.commit()
             record = self._record(answer, request, asked, blob.size, blob.sha256)
-            self._store.put(request, record)
+            self._put(request, answer, record)
             return record
 
         try:
-            blob = self._store.new_blob(request)
+            blob = self._store.new_blob(kept)
         except StoreUnavailable as problem:
             return Exchange(answer, means, problem=problem)
         tee = Tee(answer.body, blob, answer.announced, publish)
         return Exchange(replace(answer, body=tee, native=answer.native and answer.native.being_read()), means)
+
+    def _put(self, request: Request, answer: Answer, new: Record) -> None:
+        """Store a record; if it is this user's alone from now on, in place of the one that was everybody's."""
+        if not privacy.is_one_users(request, answer, new.page or b""):
+            self._store.put(request, new)
+            return
+        if not self._store.read_only:
+            self._store.put(request.within(privacy.USER), new)
+            self._store.remove(request)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None

@@ -153,7 +153,7 @@ def judge(
     """Return the verdict on an answer; `body` is empty unless it is read whole, as for a page and an `extends` file."""
     if answer.status == HTTPStatus.OK:
         verdict = _judge_body(request, record, answer, body, health, now)
-        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, store)
+        is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, body, store)
         return HandOver("it must not be stored") if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Renew()
@@ -187,7 +187,8 @@ def _is_to_be_known(request: Request, answer: Answer, health: Health, store: pri
     """Return whether it is kept that an index does not have a page: not if that may be its outage, or is secret."""
     is_doubtful = layout.subject(request) in health.doubted or len(health.doubted) >= _DOUBTED_PROJECTS
     # The answer to a credential that is added below us would never be found again.
-    is_lost = privacy.must_be_asked(request) or privacy.unstorable(request, answer, store)
+    is_lost = privacy.must_be_asked(request) or privacy.is_one_users(request, answer)
+    is_lost = is_lost or privacy.unstorable(request, answer, store=store)
     return request.kind == "page" and not is_doubtful and not is_lost
 
 

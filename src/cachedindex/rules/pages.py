@@ -29,6 +29,12 @@ _LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.
 _META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)
 _DOCUMENT = re.compile(r"<(?:html|body|title|h1)\b", re.IGNORECASE)
 _ACTIVE = re.compile(r"<(?:form|input|script|iframe|frame|object)\b|http-equiv\s*=\s*[\"']?refresh", re.IGNORECASE)
+_USER = re.compile(rb"""/\\?/[^/\\\s"'<>?#@]*(?:@|\\u0040|&#0*64;|&#[xX]0*40;|&commat;)""")
+"""A user, and maybe a password, in a URL; with the ways in which JSON and HTML may write it."""
+_SIGNED = re.compile(
+    rb"""[?&;6][a-z_-]*(?:token|sig|signature|credential|password|secret|api[-_]?key|accesskeyid)=""", re.IGNORECASE
+)
+"""A parameter of a URL that is a secret: of S3, GCS, Azure, or a token; JSON may write `\\u0026` before it."""
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
@@ -109,6 +115,15 @@ def promises(record: Record) -> dict[str, str]:
         if link.metadata_sha256:
             promised[f"{link.url}.metadata"] = link.metadata_sha256
     return promised
+
+
+def holds_credentials(body: bytes) -> bool:
+    """Return whether a link of a page has a user or a password, or is signed, so that it is one client's own.
+
+    Most pages have neither of two characters, which is known a hundred times as fast as the rest.
+    """
+    has_at = any(sign in body for sign in (b"@", rb"\u0040", b"&#", b"&commat;"))
+    return bool((has_at and _USER.search(body)) or (b"?" in body and _SIGNED.search(body)))
 
 
 def group(page_url: str) -> str:

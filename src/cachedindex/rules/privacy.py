@@ -12,12 +12,16 @@ from dataclasses import replace
 from typing import Literal
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
-from cachedindex.rules import urls
+from cachedindex.rules import pages, urls
 
+Sharing = Literal["user", "all"]
+"""The option `share`: who may be served the answers to a credential, apart from those who show the same one."""
 Storing = Literal["auto", "always", "never"]
 """The option `store`: as the index says, in spite of its `no-store`, or not at all."""
 GAINED = "gained"
 """The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
+USER = "user"
+"""The scope of what is this user's alone, but takes no certain credential."""
 _ANYBODY = "-anybody"
 """Follows the scope of a page in that of a file that was asked for without a credential."""
 
@@ -69,41 +73,53 @@ def unscoped(request: Request) -> str | None:
         return "it names another host than its URL, whose pages may differ"
     if header:
         return f"{header} may be a credential, or change the answer"
-    return "a query may be a secret, or a signature that expires" if "?" in request.url else None
+    is_query = "?" in request.url and not request.sha256
+    return "a query may be a secret, or a signature that expires" if is_query else None
 
 
 def is_anybodys(request: Request) -> bool:
     """Return whether a request shows nothing that upstream could revoke."""
-    return not request.identity.scope and not request.identity.shared
+    return request.identity.scope in ("", USER) and not request.identity.shared
 
 
-def opened(request: Request) -> Request:
-    """Return a request to an index that is shared: everybody who reads the cache may read its answers."""
+def opened(request: Request, scope: str = "") -> Request:
+    """Return a request whose answers are for all who may read this scope, by default for everybody."""
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    return replace(request, headers=headers, identity=Identity(shared=True))
+    return replace(request, headers=headers, identity=Identity(scope=scope, shared=True))
 
 
-def may_have_gained(request: Request) -> bool:
-    """Return whether an answer to this request may have been kept for a credential that it does not show."""
-    return request.identity.may_gain and not request.identity.scope
+def unkept(request: Request) -> Request:
+    """Return a request of whose answers nothing is stored that would be this user's alone."""
+    return replace(request, identity=replace(request.identity, keeps=False))
 
 
-def inherited(page: Request, file: Request) -> Request:
+def may_be_own(request: Request) -> tuple[str, ...]:
+    """Return the scopes of this user in which there may be an answer to a request that shows no credential."""
+    identity = request.identity
+    if identity.credential or identity.scope or identity.shared or not identity.keeps:
+        return ()
+    return (USER, GAINED) if identity.may_gain else (USER,)
+
+
+def inherited(page: Request, file: Request, *, linked: bool = False) -> Request:
     """Return the request for a file, with what it inherits of the page that promises it.
 
     A file that only a private page lists is private, even if it can be fetched without credentials, since its address
     may be the secret. But an answer to a credential is not for requests without one, so the two have different scopes.
-    A file that a shared page lists is shared, on whatever host it is.
+    A file that a shared page lists is shared, on whatever host it is. If the credential was `linked` by the page, it is
+    no other one than the page's: it may be new in each version of the page.
     """
     scope = page.identity.scope
-    if scope and not (scope == GAINED and file.identity.may_gain):
+    if scope != USER and scope and not (scope == GAINED and file.identity.may_gain):
         scope = f"{scope}{_ANYBODY}"
-    return replace(file, identity=replace(file.identity, scope=scope, shared=page.identity.shared))
+    keeps = page.identity.keeps and file.identity.keeps
+    identity = replace(file.identity, scope=scope, shared=page.identity.shared, keeps=keeps)
+    return replace(file, identity=replace(identity, credential="") if linked else identity)
 
 
 def takes_credential(scope: str) -> bool:
     """Return whether a scope is that of a credential, which a client can show."""
-    return bool(scope) and scope != GAINED and not scope.endswith(_ANYBODY)
+    return scope not in ("", USER, GAINED) and not scope.endswith(_ANYBODY)
 
 
 def must_be_asked(request: Request) -> bool:
@@ -138,8 +154,8 @@ def exceeds(request: Request, answer: Answer) -> bool:
     return saw.other or (saw.gained and identity.scope != GAINED and not identity.shared)
 
 
-def unstorable(request: Request, answer: Answer, store: Storing = "auto") -> bool:
-    """Return whether a sound answer must not be stored under the request's scope."""
+def unstorable(request: Request, answer: Answer, page: bytes = b"", store: Storing = "auto") -> bool:
+    """Return whether a sound answer must not be stored under any scope; `page` is the body of a page."""
     control = answer.headers.get("cache-control", "").lower()
     if exceeds(request, answer) or store == "never":
         return True
@@ -149,13 +165,24 @@ def unstorable(request: Request, answer: Answer, store: Storing = "auto") -> boo
         return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # One record serves all clients.
         return True
-    return "private" in control and not (request.identity.scope or request.identity.shared)
+    return not request.identity.keeps and is_one_users(request, answer, page)
+
+
+def is_one_users(request: Request, answer: Answer, page: bytes = b"") -> bool:
+    """Return whether an answer to a request without credentials is for this user alone.
+
+    That is what `private` means (RFC 9111, section 5.2.2.7); Rails says it of everything by default.
+    """
+    if request.identity.scope or request.identity.shared:
+        return False
+    is_private = "private" in answer.headers.get("cache-control", "").lower()
+    return is_private or (request.kind == "page" and pages.holds_credentials(page))
 
 
 def kept_for(request: Request, answer: Answer) -> Request:
     """Return the request with the scope for its answer: this user's own if a credential was added below our edge."""
     identity = request.identity
-    is_added = answer.disclosure.gained and not identity.scope and not identity.shared
+    is_added = answer.disclosure.gained and identity.keeps and not identity.scope and not identity.shared
     return request.within(GAINED) if is_added else request
 
 

@@ -43,6 +43,11 @@ def public(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
+def of_file(url: str, sha256: str) -> str:
+    """Return the URL under which a file of this digest is stored: a query may be a signature, another one each time."""
+    return f"{public(url)}?sha256={sha256}" if "?" in url else url
+
+
 def is_plain(url: str) -> bool:
     """Return whether the URL is asked without TLS, so that a proxy on the way sees and answers the request."""
     return urlsplit(url).scheme == "http"

@@ -25,7 +25,11 @@ def file(name: str, data: bytes) -> Request:
 
 def put_page(store: Store, name: str, body: bytes = b"<a href=x>x</a>") -> Path:
     """Store a page, and return where its record lies."""
-    request = page(name)
+    return put(store, page(name), body)
+
+
+def put(store: Store, request: Request, body: bytes = b"<a href=x>x</a>") -> Path:
+    """Store a page for a request, and return where its record lies."""
     store.put(request, _record(request, body, body))
     return record_path(store, request, "html")
 

@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from cachedindex.store.store import Store
 from cachedindex.upkeep import inspection, mounts
 from cachedindex.upkeep.mounts import FileSystem
 from tests.conftest import Ran, Run
-from tests.stored import DAY, age, page, put_file, put_page
+from tests.stored import DAY, age, page, put, put_file, put_page
 
 
 @pytest.fixture
@@ -187,3 +188,52 @@ def test_an_access_list_without_a_default(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "getxattr", getxattr)
     assert any("setfacl -d" in found.advice for found in inspection.permissions(tmp_path, read_only=False))
+
+
+def notes(ran: Ran) -> list[str]:
+    return [line for line in ran.out.splitlines() if line.startswith("note")]
+
+
+@pytest.mark.parametrize(("number", "noted"), [(4, 0), (5, 1)])
+def test_a_page_for_many_tokens_is_a_reason_to_share(
+    doctor: Callable[..., Ran], root: Path, number: int, noted: int
+) -> None:
+    store = Store(root)
+    for token in range(number):
+        for name in ("six", "flask"):
+            put(store, page(name).within(store.private.scope(str(token))))
+    ran = doctor()
+    assert ran.code == 0, ran.out
+    assert len(notes(ran)) == noted
+    assert all("set share = user for this index" in line and "/simple/" in line for line in notes(ran))
+
+
+@pytest.mark.parametrize(
+    ("path", "noted"),
+    [
+        ("simple", 0),
+        ("nightly/torch-2.0/simple", 0),
+        ("0123456789abcdef0123456789abcdef01234567/simple", 0),  # a commit
+        ("a1B2c3D4e5F6g7H8/org/repo/python/simple", 1),
+        ("priv/0123456789abcdef0123456789abcdef0123456789abcdef/user/repo/pypi/simple", 1),
+        ("api/glpat-abcdefghijklmnop/simple", 1),
+    ],
+)
+def test_a_token_in_a_path_is_a_reason_to_keep_it_private(
+    doctor: Callable[..., Ran], root: Path, path: str, noted: int
+) -> None:
+    put(Store(root), replace(page("six"), url=f"https://index.example/{path}/six/"))
+    ran = doctor()
+    assert ran.code == 0, ran.out
+    assert len(notes(ran)) == noted
+    assert all("set private = true" in line and "***" in line for line in notes(ran))
+    assert noted == 0 or not any(len(segment) > 12 and segment in ran.out for segment in path.split("/"))
+
+
+def test_options_are_shown_as_they_are_written(doctor: Callable[..., Ran], tmp_path: Path, root: Path) -> None:
+    file = tmp_path / "node.cfg"
+    file.write_text("[cachedindex:a]\nurl = https://a.example/token/\nprivate = yes\nshare = user\n")
+    ran = doctor("--share", "yes", CACHEDINDEX_CONFIG=str(file))
+    assert "share = true  (command line)" in ran.out
+    assert "private = auto  (default)" in ran.out
+    assert "private = true  (for https://a.example/***)" in ran.out

@@ -1466,3 +1466,43 @@ def test_a_healthy_build_does_not_write_again_what_is_absent(world: World) -> No
         absence = world.store.absence(PAGE)
         assert absence is not None
         assert absence.checked == first
+
+
+def test_an_outage_says_that_the_index_forbids_to_store_it(world: World) -> None:
+    world.reply = lambda: world.answer(GOOD, **NO_STORE)
+    world.get()
+    written = [path for path in world.store.root.rglob("page.*") if path.is_file()]
+    assert [path.name.split(".")[1] for path in written] == ["forbidden"]
+    assert GOOD not in written[0].read_bytes()
+    world.get(OTHER_PAGE)
+    assert len([path for path in world.store.root.rglob("page.*") if path.is_file()]) == 1
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.get()
+    forbids = "it forbids to store its answers, which store = always overrides"
+    assert world.report.outcomes[-1].why == f"it is gone; {forbids}"
+    world.now += 1
+    world.get()
+    assert world.report.outcomes[-1].why.endswith(forbids)
+
+
+def test_an_index_that_forbids_it_no_longer_is_not_blamed(world: World) -> None:
+    world.reply = lambda: world.answer(GOOD, **NO_STORE)
+    world.get()
+    world.reply = lambda: world.answer(GOOD)
+    world.get()
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.get(OTHER_PAGE)
+    assert world.report.outcomes[-1].why == "it is gone"
+
+
+def test_an_option_that_overrides_it_blames_nobody(world: World) -> None:
+    world.reply = lambda: world.answer(GOOD, **NO_STORE)
+    world.get()
+    world.settings = Settings(store="always")
+    world.cache = world.another_process()
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.get()
+    assert world.report.outcomes[-1].why == "it is gone"

@@ -14,6 +14,7 @@ from cachedindex.rules.judge import (
     Absent,
     Bar,
     Doubt,
+    Forbid,
     HandOver,
     Meaning,
     Reject,
@@ -47,7 +48,7 @@ COPY = Record(URL, URL, JSON, 0, 0, 0.1, len(GOOD), sha256(GOOD).hexdigest(), GO
 
 NAMES: dict[type, str] = {
     Replace: "replace", Renew: "renew", Remove: "remove", Doubt: "doubt", Reject: "reject", Bar: "bar",
-    Absent: "absent", HandOver: "pass",
+    Absent: "absent", Forbid: "forbid", HandOver: "pass",
 }  # fmt: skip
 
 
@@ -111,7 +112,8 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (COPY, answer(404, NO_STORE), b"", "doubt", False),
         (COPY, answer(304, NO_STORE), b"", "renew", False),
         (COPY, answer(headers={**NO_STORE, "content-type": "text/html"}), b"<form>", "reject", False),
-        (COPY, answer(headers={**JSON, "cache-control": "no-store"}), GOOD, "pass", False),
+        (COPY, answer(headers={**JSON, "cache-control": "no-store"}), GOOD, "forbid", False),
+        (None, answer(headers={**JSON, "cache-control": "no-store"}), GOOD, "forbid", False),
         (COPY, answer(headers={**JSON, "cache-control": "Private"}), GOOD, "replace", False),
         # a version that not every client of this page reads
         (None, answer(headers={"content-type": "application/vnd.pypi.simple.v2+json"}), GOOD, "pass", False),
@@ -285,8 +287,8 @@ def test_what_no_index_vouches_for(
         (replace(PAGE, identity=Identity(keeps=False)), {"headers": {"cache-control": "private"}}, "pass"),
         (PAGE.within("abc"), {"headers": {"cache-control": "private"}}, "replace"),
         (replace(PAGE, identity=Identity(shared=True)), {"headers": {"cache-control": "private"}}, "replace"),
-        (PAGE.within("abc"), {"headers": {"cache-control": "no-store"}}, "pass"),
-        (replace(PAGE, identity=Identity(shared=True)), {"headers": {"cache-control": "no-store"}}, "pass"),
+        (PAGE.within("abc"), {"headers": {"cache-control": "no-store"}}, "forbid"),
+        (replace(PAGE, identity=Identity(shared=True)), {"headers": {"cache-control": "no-store"}}, "forbid"),
         (PAGE, {"status": 404}, "doubt"),
         (PAGE, {"status": 404, "disclosure": ADDED}, "pass"),
     ],
@@ -308,6 +310,7 @@ def test_what_was_given_to_more_than_a_request_tells_of_changes_no_copy(
         (Reject("x"), ("nothing", None, "copy", True), ("nothing", None, "answer", True)),
         (Reject("x", True), ("nothing", "failed", "copy", True), ("nothing", "failed", "answer", True)),
         (Bar("x"), ("bar", None, "answer", False), ("bar", None, "answer", False)),
+        (Forbid(), ("prohibition", None, "answer", False), ("prohibition", None, "answer", False)),
         (HandOver("x"), ("nothing", None, "answer", False), ("nothing", None, "answer", False)),
         (HandOver("x", True), ("nothing", "failed", "answer", True), ("nothing", "failed", "answer", True)),
     ],

@@ -13,13 +13,16 @@ from cachedindex import __version__, sources
 from cachedindex.commands import flags
 from cachedindex.errors import DeadlinePassed
 from cachedindex.lookup.deadline import call_with_deadline
-from cachedindex.options import OPTIONS, size, truth
+from cachedindex.options import OPTIONS, size
+from cachedindex.rules import urls
 from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder
-from cachedindex.upkeep import inspection, verify
+from cachedindex.upkeep import hints, inspection, verify
 from cachedindex.upkeep.inspection import Finding
 
 _LOCK_PATIENCE = 5.0
+_WORDS = {("share", None): "false", ("share", "all"): "true", ("private", None): "auto"}
+"""How values are written that an option's text names otherwise."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"       {line}")
     wrong = False
     for found in _findings(loaded, sources.cache_folder(loaded.settings, environ), repair=arguments.repair):
-        wrong = wrong or bool(found.advice)
-        print(f"WRONG  {found.says}: {found.advice}" if found.advice else f"ok     {found.says}", flush=True)
+        wrong = wrong or bool(found.advice and found.is_wrong)
+        word = "ok   " if not found.advice else "WRONG" if found.is_wrong else "note "
+        print(f"{word}  {found.says}" + (f": {found.advice}" if found.advice else ""), flush=True)
     return int(wrong)
 
 
@@ -74,6 +78,8 @@ def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Ite
     yield verify.modes(root, repair=repair)
     yield from verify.damage(root, repair=repair)
     yield from inspection.ground(root, shared, settings.max_size)
+    yield from hints.of_tokens(root)
+    yield from hints.of_paths(root)
 
 
 def _locking(shared: Path) -> Finding:
@@ -94,14 +100,17 @@ def _settings(loaded: sources.Loaded) -> Iterator[str]:
     for url, values in loaded.settings.indexes:
         for field, value in values.items():
             name = field.replace("_", "-")
-            yield f"{name} = {_written(name, value)}  (for {url})"
+            shown = f"{urls.origin(url)}/***" if values.get("private") else url
+            yield f"{name} = {_written(name, value)}  (for {shown})"
 
 
 def _written(name: str, value: Any) -> str:
     parse = OPTIONS[name].parse
+    if (name, value) in _WORDS:
+        return _WORDS[name, value]
     if value is None:
         return ""
-    if parse is truth:
+    if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return "unlimited" if value == math.inf else volume(value) if parse is size else ago(value)

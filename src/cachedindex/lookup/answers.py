@@ -66,15 +66,16 @@ class Answers:
 
     def refusal(self, lookup: Lookup, refusal: Refuse) -> Answer:
         """Answer with an error made here; the summary at the end of the run repeats its reason, which clients hide."""
-        request = lookup.request
+        request, why = lookup.request, refusal.why
         self._give_error(lookup)
         if refusal.status == HTTPStatus.NOT_FOUND:
-            self._add_outcome(request, "negative", refusal.why)
+            self._add_outcome(request, "negative", why)
         else:
-            self._add_outcome(request, "refused", refusal.why)
+            why = self._explained(lookup, why)
+            self._add_outcome(request, "refused", why)
             if not lookup.settings.offline:
-                self._report_down(lookup, refusal.why)
-        return _made(request, refusal.status, refusal.why, "cachedindex; fwd=miss")
+                self._report_down(lookup, why)
+        return _made(request, refusal.status, why, "cachedindex; fwd=miss")
 
     def absent(self, lookup: Lookup, absence: Record, why: str) -> Answer:
         """Answer 404, as the index did when it was last asked for this page."""
@@ -97,6 +98,7 @@ class Answers:
 
     def failed(self, lookup: Lookup, why: str) -> None:
         """Note that the client gets its own exception; IndexMissing if that is to end the build."""
+        why = self._explained(lookup, why)
         self._add_outcome(lookup.request, "failed", why)
         self._report_down(lookup, why)
 
@@ -151,6 +153,11 @@ class Answers:
         """Note that the client is given an error made here, without hearing upstream."""
         if lookup.request.kind == "page" and not lookup.settings.offline:
             self._given.latest.append(GivenPage(lookup.request, is_unasked=True, is_absent=True))
+
+    def _explained(self, lookup: Lookup, why: str) -> str:
+        """Return why there is no answer, and why there is no copy, if the index has said so."""
+        is_forbidden = lookup.settings.store == "auto" and self._copies.is_forbidden(lookup.request)
+        return f"{why}; it forbids to store its answers, which store = always overrides" if is_forbidden else why
 
     def _report_down(self, lookup: Lookup, why: str) -> None:
         """Warn that an index which may have a page could not be asked, and there is no copy; or raise IndexMissing."""

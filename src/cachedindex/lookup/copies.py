@@ -51,6 +51,13 @@ class Copies:
             self.report(problem)
             return None
 
+    def is_forbidden(self, request: Request) -> bool:
+        """Return whether there is no copy because the index forbids to store any."""
+        try:
+            return self._store.is_forbidden(request)
+        except StoreUnavailable:  # It has been reported that the folder cannot be read.
+            return False
+
     def body(self, request: Request, record: Record) -> BinaryIO:
         """Return a record's verified bytes; CopyLost if its blob is gone or damaged."""
         if record.page is not None:

@@ -97,12 +97,15 @@ class Upstream:
         if means.store == "renewal" and record:
             renewed = _renewed(record, answer, asked, self._clock())
             return Exchange(answer, means, renewed, self._problem(lambda: self._put(request, answer, renewed)))
+
+        def marker() -> Record:
+            return self._record(answer, request, asked, 0, sha256().hexdigest(), b"")
+
         changes: Mapping[str, Callable[[], object]] = {
             "removal": lambda: self._store.remove(request),
             "bar": lambda: self._store.bar(request),
-            "absence": lambda: self._store.put_absence(
-                request, self._record(answer, request, asked, 0, sha256().hexdigest(), b"")
-            ),
+            "absence": lambda: self._store.put_absence(request, marker()),
+            "prohibition": lambda: self._store.put_prohibition(request, marker()),
         }
         change = changes.get(means.store)
         return Exchange(answer, means, problem=self._problem(change) if change else None)

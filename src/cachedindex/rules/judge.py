@@ -66,6 +66,10 @@ class Absent(NamedTuple):
     why: str
 
 
+class Forbid(NamedTuple):
+    """The answer is sound, but its index forbids to store it."""
+
+
 class HandOver(NamedTuple):
     """The answer is for the client alone, and changes no copy."""
 
@@ -75,13 +79,13 @@ class HandOver(NamedTuple):
     personal: bool = False
 
 
-Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | Absent | HandOver
+Verdict = Replace | Renew | Remove | Doubt | Reject | Bar | Absent | Forbid | HandOver
 
 
 class Meaning(NamedTuple):
     """What follows from an answer."""
 
-    store: Literal["answer", "renewal", "removal", "bar", "absence", "nothing"]
+    store: Literal["answer", "renewal", "removal", "bar", "absence", "prohibition", "nothing"]
     note: EventKind | None
     """The event that is noted for the other processes of this host."""
     give: Literal["answer", "record", "copy"]
@@ -120,6 +124,8 @@ def meaning(  # noqa: PLR0911 - one for each verdict
             return Meaning("bar", None, "answer", why)
         case Absent(why):
             return Meaning("absence", "answered", "answer", why)
+        case Forbid():
+            return Meaning("prohibition", None, "answer", "the index forbids to store it")
         case HandOver(why, fault, wait, personal):
             note = _failure(request, fault and not personal, wait)
             return Meaning("nothing", note, "answer", why, is_down=fault, wait=wait)
@@ -154,7 +160,7 @@ def judge(
     if answer.status == HTTPStatus.OK:
         verdict = _judge_body(request, record, answer, body, health, now)
         is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, body, store)
-        return HandOver("it must not be stored") if is_secret else verdict
+        return _unstored(request, answer, store) if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:
         return Renew()
     # A redirect that nobody could follow: its target is missing, or it is part of a loop.
@@ -174,6 +180,12 @@ def judge(
     if answer.status in GONE:
         return _doubt(request, why, str(answer.status), health, now)
     return Reject(why, fault, wait, is_proxys)
+
+
+def _unstored(request: Request, answer: Answer, store: privacy.Storing) -> Verdict:
+    """Return the verdict on a sound answer that must not be stored."""
+    is_forbidden = request.kind != "other" and privacy.is_forbidden(answer, store)
+    return Forbid() if is_forbidden else HandOver("it must not be stored")
 
 
 def _is_proxys(answer: Answer) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,8 @@ from cachedindex.rules import accept, urls
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
+FORBIDDEN = "forbidden"
+"""In place of a form: a record that a repository forbids to store what it answers."""
 ABSENT = "absent"
 """Stands for the form in the name of a record that says that an index did not have the page, in any form."""
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
@@ -35,6 +38,11 @@ def record_path(request: Request, form: str) -> Sequence[str]:
         return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
     # A URL's hashed directories get no folders: one level of files for each host is readable with `ls`.
     return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
+
+
+def of_repository(request: Request) -> Request:
+    """Return the request under which something is stored of the whole repository of a request."""
+    return replace(request, url=urls.repository(request.url), kind="page", sha256=None)
 
 
 def is_absence(name: str) -> bool:

@@ -156,16 +156,21 @@ def exceeds(request: Request, answer: Answer) -> bool:
 
 def unstorable(request: Request, answer: Answer, page: bytes = b"", store: Storing = "auto") -> bool:
     """Return whether a sound answer must not be stored under any scope; `page` is the body of a page."""
-    control = answer.headers.get("cache-control", "").lower()
-    if exceeds(request, answer) or store == "never":
-        return True
-    if "no-store" in control and store == "auto" and "x-devpi-serial" not in answer.headers:
-        # devpi says it of every page of a mirror, and of an index that has one as base, unless it has asked the mirror
-        # just now (devpi-server 6.20): its users expect a devpi that is down to be carried all the same.
+    if exceeds(request, answer) or store == "never" or is_forbidden(answer, store):
         return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # One record serves all clients.
         return True
     return not request.identity.keeps and is_one_users(request, answer, page)
+
+
+def is_forbidden(answer: Answer, store: Storing) -> bool:
+    """Return whether the index forbids to store an answer (RFC 9111, section 5.2.2.5), and no option overrides that.
+
+    devpi says `no-store` of every page of a mirror, and of an index that has one as base, unless it has asked the
+    mirror just now (devpi-server 6.20): its users expect a devpi that is down to be carried all the same.
+    """
+    forbids = "no-store" in answer.headers.get("cache-control", "").lower()
+    return forbids and store == "auto" and "x-devpi-serial" not in answer.headers
 
 
 def is_one_users(request: Request, answer: Answer, page: bytes = b"") -> bool:

@@ -17,7 +17,7 @@ from cachedindex.store.quarantine import Quarantine
 RECORDS = "records-v1"
 BLOBS = "blobs-v1"
 _FORMS = ("json", "html")
-_ABSENCE_KEPT = 600.0
+_MARKER_KEPT = 600.0
 """Seconds for which an absence is not written again: a healthy build may be answered hundreds of 404s."""
 _LATEST = 600.0
 """Seconds by which an answer may be late. A stored record that is further ahead is from a clock that was wrong."""
@@ -84,25 +84,41 @@ class Store:
             return False
         if stored is None and new.form in _FORMS:
             tree.delete(tree.record_path(request, layout.ABSENT))
+            tree.delete(tree.record_path(layout.of_repository(request), layout.FORBIDDEN))
         tree.publish(path, new)
         self._stored(path)
         return True
 
     def absence(self, request: Request) -> Record | None:
         """Return the record that the index did not have the page of a request, in whatever form."""
+        return self._marker(request, layout.ABSENT)
+
+    def put_absence(self, request: Request, new: Record) -> None:
+        """Publish that an index does not have a page, unless it is stored in any form, or that is known already."""
+        tree, absence = self._tree(request), replace(new, form=layout.ABSENT)
+        is_known = _says_the_same(absence, self.absence(request))
+        if not is_known and not any(tree.read(path, request.url) for path in tree.every_path(request)):
+            self.put(request, absence)
+
+    def is_forbidden(self, request: Request) -> bool:
+        """Return whether the repository of a request forbids to store what it answers, as far as is known."""
+        return self._marker(layout.of_repository(request), layout.FORBIDDEN) is not None
+
+    def put_prohibition(self, request: Request, new: Record) -> None:
+        """Publish that the repository of a request forbids to store what it answers, unless that is known already."""
+        whole = layout.of_repository(request)
+        prohibition = replace(new, url=whole.url, form=layout.FORBIDDEN)
+        if not _says_the_same(prohibition, self._marker(whole, layout.FORBIDDEN)):
+            self.put(whole, prohibition)
+
+    def _marker(self, request: Request, form: str) -> Record | None:
+        """Return a record that has no body, but says something in place of a page."""
         tree = self._tree(request)
-        path = tree.record_path(request, layout.ABSENT)
+        path = tree.record_path(request, form)
         found = self._held.get(path) or tree.read(path, request.url)
         if found and not self.read_only:
             disk.touch(path)
         return found
-
-    def put_absence(self, request: Request, new: Record) -> None:
-        """Publish that an index does not have a page, unless it is stored in any form, or that is known already."""
-        tree, known = self._tree(request), self.absence(request)
-        is_known = known is not None and 0 <= new.checked - known.checked < _ABSENCE_KEPT
-        if not is_known and not any(tree.read(path, request.url) for path in tree.every_path(request)):
-            self.put(request, replace(new, form=layout.ABSENT))
 
     def remove(self, request: Request) -> None:
         """Delete a request's records, in every form: upstream does not have it any more."""
@@ -166,6 +182,11 @@ class Store:
             return self._shared
         self.private.secure()
         return self._own
+
+
+def _says_the_same(new: Record, known: Record | None) -> bool:
+    """Return whether a record that has no body need not be written, since a recent one says the same."""
+    return known is not None and 0 <= new.checked - known.checked < _MARKER_KEPT
 
 
 class Tree:

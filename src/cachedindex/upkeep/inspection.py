@@ -25,6 +25,8 @@ class Finding:
     says: str
     advice: str = ""
     """What a person should do; empty if nothing is wrong."""
+    is_wrong: bool = True
+    """Whether that must be done; false if it is a mere proposal."""
 
 
 def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:

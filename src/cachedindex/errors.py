@@ -19,7 +19,18 @@ class StoreUnavailable(CachedIndexError):
 
 
 class NotAsked(CachedIndexError):
-    """Upstream was not asked: the breaker holds the look-up back, or this machine has no thread to spare."""
+    """Upstream was not asked: the breaker holds the look-up back, or too many attempts still wait for it."""
+
+
+class Shortage(CachedIndexError):
+    """An attempt failed for want of something on this side, such as a thread or memory: it says nothing of upstream.
+
+    `original` is the exception that says what is wanting; the client's own, if the client was asking.
+    """
+
+    def __init__(self, cause: str, original: Exception) -> None:
+        super().__init__(cause)
+        self.original = original
 
 
 class DeadlinePassed(CachedIndexError):

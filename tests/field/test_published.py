@@ -90,6 +90,18 @@ def test_a_version_that_the_copy_lacks_is_installed(
     assert installed(tmp_path / "B") == ["alpha-2.0.dist-info"]
 
 
+@pytest.mark.parametrize("hiccup", [CLOSED, faults.reset, faults.slow(4)], ids=["503", "reset", "4 s"])
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_hiccup_of_a_healthy_index_is_got_over(
+    install: Callable[..., Ran], index: Index, distributions: Path, hiccup: faults.Fault, expired: bool
+) -> None:
+    assert install("A", "alpha").code == 0
+    packages.add_wheel(distributions, "alpha", "2.0")
+    index.fault(_at_first(hiccup), PAGE)
+    second = install("B", "alpha==2.0", PIP_RETRIES="5", **(EXPIRED if expired else {}))
+    assert second.code == 0, second.err
+
+
 def test_a_project_that_the_index_lacked_a_moment_ago_is_installed(
     run: Run, newest_pip: Path, index: Index, distributions: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -325,6 +326,115 @@ def test_an_adapter_that_is_none_of_requests_is_left_alone(
     adapter: Any = Own()
     assert open_session(adapter).get("http://index.example/").content == b"own"
     assert "the build continues without the cache" in caplog.text
+
+
+class WithoutDefaults(HTTPAdapter):
+    """An adapter that is made as HTTPAdapter makes itself, and not otherwise."""
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool) -> None:  # type: ignore[override]
+        super().init_poolmanager(connections, maxsize, block)
+
+
+class WithOneArgument(HTTPAdapter):
+    """An adapter whose pools are made in another way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__dict__.pop("_pool_block")
+
+
+class WithSlots(HTTPAdapter):
+    """An adapter that keeps what it needs beside its attributes."""
+
+    __slots__ = ("session_of",)
+
+    def __init__(self) -> None:
+        self.session_of = "a script"
+        super().__init__()
+
+    def send(self, request: Any, **options: Any) -> Any:
+        assert self.session_of == "a script"
+        return super().send(request, **options)
+
+
+class Deep(WithSlots):
+    """A subclass of a subclass, with a place of its own for what it needs."""
+
+    __slots__ = ("depth",)
+
+
+class OfOneThread(HTTPAdapter):
+    """An adapter that works in one thread only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of = threading.local()
+        self.of.name = "the caller's"
+
+    def send(self, request: Any, **options: Any) -> Any:
+        assert self.of.name
+        return super().send(request, **options)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "said"), [(WithoutDefaults, 0), (WithOneArgument, 1), (WithSlots, 1), (Deep, 1), (OfOneThread, 1)]
+)
+def test_an_adapter_that_we_cannot_use_twice_asks_by_itself(
+    open_session: Open,
+    index: Index,
+    distributions: Path,
+    caplog: pytest.LogCaptureFixture,
+    adapter: type[HTTPAdapter],
+    said: int,
+) -> None:
+    session = open_session(adapter(), index_ttl=0)
+    for project in ("alpha", "beta"):
+        session.get(f"{index.url}{project}/")
+    packages.add_wheel(distributions, "alpha", "2.0")
+    for project in ("alpha", "beta"):
+        response = session.get(f"{index.url}{project}/")
+        assert "hit" not in response.headers.get("Cache-Status", "")
+        assert ("alpha-2.0" in response.text) == (project == "alpha")
+    assert len(index.pages_seen()) == 4
+    session.close()
+    assert len(caplog.records) == said, caplog.text
+
+
+def test_a_request_that_cannot_be_copied_is_the_clients_own(
+    open_session: Open, index: Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Uncopied(requests.PreparedRequest):
+        def copy(self) -> requests.PreparedRequest:
+            raise RecursionError("this request has a hook that holds it")
+
+    session = open_session()
+    for project in ("alpha", "beta"):
+        request = Uncopied()
+        request.prepare("GET", f"{index.url}{project}/")
+        assert session.send(request).ok
+    assert len(index.pages_seen()) == 2
+    assert len(caplog.records) == 1
+
+
+def test_a_script_without_descriptors_blames_no_index(index: Index, tmp_path: Path) -> None:
+    script = """
+import os, resource, sys, requests, cachedindex
+url, cache = sys.argv[1:]
+session = requests.Session()
+session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir=cache, index_ttl=0))
+session.get(url)  # Its connection stays open, and so the client itself needs no other one.
+os.listdir("/proc/self/fd")
+low = len(os.listdir("/proc/self/fd")) - 1
+resource.setrlimit(resource.RLIMIT_NOFILE, (low, low))
+for _ in range(3):
+    response = session.get(url)
+    print(response.status_code, response.headers.get("Cache-Status"))
+"""
+    command = [sys.executable, "-c", script, f"{index.url}alpha/", str(tmp_path / "cache")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "hit" not in ran.stdout, ran.stdout
+    assert "did not" not in ran.stderr, ran.stderr
+    assert len(index.pages_seen()) == 4
 
 
 def test_a_redirect_to_a_port_out_of_range_is_the_clients_own_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.errors import IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Completeness, Identity, Outcome, Record, Request
@@ -271,7 +272,7 @@ def test_a_probe_holds_its_look_up_up_for_a_part_of_the_pause_only(
 ) -> None:
     begin_outage(world)
     world.now += 31
-    monkeypatch.setattr("cachedindex.lookup.cache._PROBE_SHARE", 0.001)
+    monkeypatch.setattr("cachedindex.lookup.attempts._PROBE_SHARE", 0.001)
     let_go = threading.Event()
 
     def hang() -> Answer:
@@ -541,6 +542,70 @@ def test_a_failing_file_does_not_keep_the_index_from_being_asked(world: World) -
     assert world.get()[1] == "miss"
 
 
+def want_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def lack(world: World) -> Answer:
+    raise Shortage("too many open files", OSError(errno.EMFILE, "Too many open files"))
+
+
+def misfit(world: World) -> Answer:
+    raise TypeError("this adapter has no such argument")
+
+
+def only_in_its_own_way(world: World, fault: Callable[[World], Answer]) -> None:
+    """Have each attempt of ours fail for want of something, but not the client's own."""
+    original = world.send
+
+    def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+        return original(headers, patient=patient) if patient else fault(world)
+
+    world.send = send  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("want", ["a thread", "a descriptor", "an adapter"])
+@pytest.mark.parametrize("openly", [False, True])
+def test_what_is_wanting_here_is_no_failure_of_upstream(
+    world: World, monkeypatch: pytest.MonkeyPatch, want: str, openly: bool
+) -> None:
+    world.get()
+    world.now += 0 if openly else 100
+    world.get() if openly else None
+    if want == "a thread":
+        want_threads(monkeypatch)
+    else:
+        only_in_its_own_way(world, lack if want == "a descriptor" else misfit)
+    world.reply = lambda: world.answer(NEWER)
+    with world.cache.refreshing("six"):
+        assert world.get() == (NEWER, "miss")
+    assert world.asked[-1][1] is True, "in the client's own way"
+    assert not world.cache._upstream.origin(PAGE).health().failed
+    assert len(world.said) == (want == "an adapter")
+
+
+def test_an_outage_is_one_without_threads_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.get()
+    world.now += 100
+    want_threads(monkeypatch)
+    world.reply = world.fail
+    assert world.get() == (GOOD, "stale")
+
+
+def test_who_lacks_something_itself_gets_its_own_error(world: World) -> None:
+    world.get()
+    world.now += 100
+    world.reply = lambda: lack(world)
+    with pytest.raises(Shortage) as caught:
+        world.cache.answer(PAGE, world.send)
+    assert isinstance(caught.value.original, OSError)
+    assert world.report.outcomes[-1].ended == "passed"
+    assert not world.cache._upstream.origin(PAGE).health().failed
+
+
 def test_many_threads_take_turns(world: World) -> None:
     requests = [replace(PAGE, url=f"https://index.example/{number}/simple/six/") for number in range(24)]
     for request in requests:
@@ -766,8 +831,8 @@ def ask_openly(world: World, reply: Callable[[], Answer]) -> tuple[bytes, str]:
     world.reply = reply
     with world.cache.refreshing("SIX"):
         found = world.get()
-    assert len(world.asked) == 1
     assert world.asked[0][1] is False, "one try, not the client's patience"
+    assert [patient for _, patient in world.asked[1:]] in ([], [True]), "a failure may be a hiccup"
     assert not world.cache.has_unasked("six"), "once"
     return found
 
@@ -917,7 +982,7 @@ def test_a_missing_index_that_answers_ends_no_build(world: World) -> None:
 def test_an_open_try_waits_longer_than_the_deadline_but_not_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cachedindex.lookup.cache.PATIENCE_LIMIT", 0.5)
+    monkeypatch.setattr("cachedindex.lookup.attempts._OPEN_FOR", 0.5)
     world.get()
     world.reply = lambda: world.answer(page(name="flask"))
     world.get(OTHER_PAGE)
@@ -941,6 +1006,23 @@ def test_a_slow_answer_is_waited_for_by_an_open_try(world: World) -> None:
         return world.answer(NEWER)
 
     assert ask_openly(world, slow) == (NEWER, "miss")
+
+
+@pytest.mark.parametrize("status", [503, 429, 0])
+def test_a_hiccup_of_an_open_try_is_got_over_by_the_clients_own_retries(world: World, status: int) -> None:
+    world.get()
+    serve_fresh(world)
+    hiccups = [lambda: world.answer(b"no", status) if status else world.fail()]
+    assert ask_openly(world, lambda: hiccups.pop()() if hiccups else world.answer(NEWER)) == (NEWER, "miss")
+    assert len(world.asked) == 2
+
+
+@pytest.mark.parametrize("status", [503, 0])
+def test_a_known_outage_is_no_hiccup(world: World, status: int) -> None:
+    begin_outage(world)
+    world.get()
+    ask_openly(world, lambda: world.answer(b"no", status) if status else world.fail())
+    assert len(world.asked) == 1
 
 
 def test_offline_nothing_is_unasked(world: World) -> None:

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from cachedindex.clients.common import Whole, cause, failure, request_of, unzipped, with_page
+from cachedindex.errors import Shortage, UpstreamFailed
 from cachedindex.model import Answer, Native
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
@@ -112,6 +113,7 @@ class Wrapped(Exception):
         (Exception(ConnectionResetError("x")), "it reset the connection"),
         (TimeoutError("timed out"), "it did not answer in time"),
         (Wrapped(OSError(errno.ENETUNREACH, "x", "/a/file")), "network is unreachable"),
+        (Wrapped(Exception("too many 503 error responses")), "it answered 503 again and again"),
         (Wrapped("x"), "Wrapped"),
         (Wrapped(OSError("Tunnel connection failed: 407 No")), "its proxy answered 407 No"),
         (OSError("x: 'Tunnel connection failed: 503 Busy')) https://u:secret@x"), "its proxy answered 503 Busy"),
@@ -119,6 +121,29 @@ class Wrapped(Exception):
 )
 def test_causes_in_a_few_words_and_without_a_secret(error: Exception, words: str) -> None:
     assert cause(error) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "is_ours"),
+    [
+        (Wrapped(OSError(errno.EMFILE, "Too many open files")), True),
+        (Wrapped(FileNotFoundError(errno.ENOENT, "No such file", "/a/certificate")), True),
+        (MemoryError(), True),
+        (socket.gaierror(errno.ENOENT, "a number that means something else here"), False),
+        (ssl.SSLError(errno.ENOENT, "so it does here"), False),
+        (Wrapped(ConnectionRefusedError(errno.ECONNREFUSED, "x")), False),
+    ],
+)
+def test_what_is_wanting_on_this_machine(error: Exception, is_ours: bool) -> None:
+    failed = failure(error, "")
+    assert isinstance(failed, Shortage) == is_ours
+    assert failed.original is error
+
+
+def test_what_a_client_was_handling_when_it_asked_is_no_cause() -> None:
+    error = ConnectionRefusedError(errno.ECONNREFUSED, "x")
+    error.__context__ = FileNotFoundError(errno.ENOENT, "no netrc")
+    assert isinstance(failure(error, ""), UpstreamFailed)
 
 
 def test_a_chain_of_exceptions_that_bites_its_tail() -> None:

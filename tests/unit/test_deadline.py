@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cachedindex.errors import DeadlinePassed, NotAsked
+from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
 from cachedindex.lookup import deadline
 from cachedindex.lookup.deadline import call_with_deadline
 
 
 @pytest.fixture(autouse=True)
 def every_place_is_free() -> None:
-    """Begin with all places: attempts of other tests in this process may still be under way."""
+    """Begin with none left: attempts of other tests in this process may still be under way."""
     deadline._forget_threads()
 
 
@@ -71,32 +73,61 @@ def test_patience_that_grows_meanwhile_is_granted() -> None:
     assert attempt(work, allowed) == "late"
 
 
-def test_no_more_threads_than_allowed_hang_about() -> None:
+def test_each_place_has_attempts_of_its_own() -> None:
     let_go = threading.Event()
+
+    def ask(place: str, work: Callable[[], object], seconds: float) -> object:
+        return call_with_deadline(work, seconds, lambda: seconds, lambda _: None, place)
+
+    for _ in range(deadline._MOST_LEFT):
+        with pytest.raises(DeadlinePassed, match="no answer within"):
+            ask("a dead index", let_go.wait, 0.001)
+    with pytest.raises(NotAsked, match="8 attempts were still waiting"):
+        ask("a dead index", lambda: 1, 60.0)
+    assert ask("a healthy index", lambda: 1, 60.0) == 1
+    jobs = list(deadline._left["a dead index"])
+    let_go.set()
+    for job in jobs:
+        assert job.done.wait(60)
+    assert ask("a dead index", lambda: 1, 60.0) == 1
+    assert not deadline._left
+
+
+def test_attempts_that_are_waited_for_take_no_place() -> None:
+    callers = 5 * deadline._MOST_LEFT
+    together = threading.Barrier(callers, timeout=60)
     ended = threading.Semaphore(0)
 
-    def work() -> None:
-        let_go.wait()
+    def call() -> None:
+        attempt(together.wait, lambda: 60.0)
         ended.release()
 
-    for _ in range(deadline._MOST_THREADS):
-        with pytest.raises(DeadlinePassed, match="no answer within"):
-            attempt(work, lambda: 0.001)
-    with pytest.raises(NotAsked, match="8 attempts were still waiting"):
-        attempt(work, lambda: 0.001)
-    let_go.set()
-    for _ in range(deadline._MOST_THREADS):
+    for _ in range(callers):
+        threading.Thread(target=call, daemon=True).start()
+    for _ in range(callers):
         assert ended.acquire(timeout=60)
 
 
-def test_a_machine_without_threads_serves_the_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_drips_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(deadline, "_LONGEST", 0.0)
+    read = ours.makefile("rb").readline  # As http.client reads.
+    with pytest.raises(DeadlinePassed):
+        call_with_deadline(read, 0.1, lambda: 0.1, lambda _: None, "a dripping index")
+    (job,) = deadline._left["a dripping index"]
+    assert call_with_deadline(lambda: 1, 60.0, lambda: 60.0, lambda _: None, "a dripping index") == 1
+    assert job.done.wait(60)
+    theirs.close()
+    ours.close()
+
+
+def test_a_machine_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    for _ in range(2 * deadline._MOST_THREADS):
-        with pytest.raises(NotAsked, match="no thread to ask with"):
-            attempt(lambda: 1, lambda: 60.0)
+    with pytest.raises(Shortage, match="no thread to ask with"):
+        attempt(lambda: 1, lambda: 60.0)
 
 
 @pytest.mark.parametrize("connected", [True, False])

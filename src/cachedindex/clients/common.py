@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
 import ssl
+import traceback
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +16,8 @@ from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from cachedindex.errors import UpstreamFailed
-from cachedindex.lookup import connection
+from cachedindex.errors import Shortage, UpstreamFailed
+from cachedindex.lookup.deadline import CONNECTS
 from cachedindex.model import Answer, Completeness, Identity, Request, Route
 from cachedindex.rules import pages, privacy, urls
 
@@ -38,6 +40,8 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "the TLS handshake failed"),
     (TimeoutError, "it did not answer in time"),
 )
+_SHORTAGES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOENT", "ENOSPC", "EDQUOT", "EROFS")
+"""What a system call says if this machine lacks something: a descriptor, memory, space, a folder, a certificate."""
 
 
 def request_of(
@@ -120,13 +124,24 @@ def unzipped(data: bytes) -> Whole:
     return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
 
 
-def failure(error: Exception, url: str, hops: Sequence[Any] = (), *, certified: bool = False) -> UpstreamFailed:
+_RETRIED = re.compile(r"too many (\d{3}) error responses")
+"""What urllib3 raises if its retries end with an answer that it retries (urllib3 1.26 to 2, ResponseError)."""
+
+PROGRAMMING = (AttributeError, NameError, TypeError)
+"""What no network raises: an edge of ours does not fit the client's own code, and upstream is not to blame."""
+
+
+def failure(
+    error: Exception, url: str, hops: Sequence[Any] = (), *, certified: bool = False
+) -> UpstreamFailed | Shortage:
     """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led.
 
     `certified` says that the client showed a certificate.
     """
+    if any(map(_is_shortage, list(_chain(error, set(), with_context=False)))):
+        return Shortage(cause(error), error)
     chain = list(_chain(error, set()))
-    connected, refused = not connection.was_missing(chain), _refused(chain)
+    connected, refused = not any(map(_was_connecting, chain)), _refused(chain)
     if certified and any(isinstance(link, (ConnectionError, ssl.SSLEOFError)) for link in chain) and connected:
         refused = refused or "handshake"  # TLS 1.3 refuses a certificate after the handshake; the alert may get lost.
     return UpstreamFailed(
@@ -148,8 +163,8 @@ def cause(error: BaseException) -> str:
     for kind, words in _CAUSES:
         if any(isinstance(link, kind) for link in chain):
             return words
-    if tunnel := next(filter(None, map(_tunnel, chain)), None):
-        return f"its proxy answered {tunnel}"
+    if answered := next(filter(None, map(_answered, chain)), None):
+        return answered
     if any("timeout" in type(link).__name__.lower() or "timed out" in str(link) for link in chain):
         return "it did not answer in time"
     numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
@@ -158,16 +173,31 @@ def cause(error: BaseException) -> str:
     return type(error).__name__  # Not its text, which may contain a URL with a signature, or a proxy's password.
 
 
-def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an exception and those that caused it, in whichever attribute its library keeps them."""
+def _chain(error: BaseException, seen: set[int], *, with_context: bool = True) -> Iterator[BaseException]:
+    """Yield an exception and those that caused it, in whichever attribute its library keeps them.
+
+    Its context may be what the client was just handling when it asked, such as a file that is missing.
+    """
     if id(error) in seen:
         return
     seen.add(id(error))
     yield error
-    inner = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+    inner = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__ if with_context else None]
     for link in inner:
         if isinstance(link, BaseException):
-            yield from _chain(link, seen)
+            yield from _chain(link, seen, with_context=with_context)
+
+
+def _is_shortage(error: BaseException) -> bool:
+    """Return whether an exception is for want of something on this machine; those of names and TLS count otherwise."""
+    if not isinstance(error, OSError) or isinstance(error, (socket.gaierror, ssl.SSLError)):
+        return isinstance(error, MemoryError)
+    return errno.errorcode.get(error.errno or 0) in _SHORTAGES
+
+
+def _was_connecting(error: BaseException) -> bool:
+    """Return whether an exception came from making a connection: before that, no index of an origin could answer."""
+    return any(frame.f_code.co_name == CONNECTS for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _refused(chain: Iterable[BaseException]) -> Literal["", "tunnel", "handshake", "certificate"]:
@@ -181,6 +211,14 @@ def _refused(chain: Iterable[BaseException]) -> Literal["", "tunnel", "handshake
         if (_tunnel(link) or "")[:3] in _PROXYS:
             return "tunnel"
     return ""
+
+
+def _answered(link: BaseException) -> str | None:
+    """Return what an exception says of an answer, of the proxy or of upstream; None if it says nothing."""
+    if tunnel := _tunnel(link):
+        return f"its proxy answered {tunnel}"
+    retried = _RETRIED.fullmatch(str(link))
+    return f"it answered {retried[1]} again and again" if retried else None
 
 
 def _tunnel(link: BaseException) -> str | None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 
-from cachedindex.errors import CopyLost, DeadlinePassed, NotAsked, UpstreamFailed, assert_never
+from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed, assert_never
 from cachedindex.lookup.answers import Answers
-from cachedindex.lookup.context import Exchange, Lookup
+from cachedindex.lookup.attempts import Attempts
+from cachedindex.lookup.context import Lookup
 from cachedindex.lookup.copies import Copies
-from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.given import GivenPages
-from cachedindex.lookup.origin import Admission, Origin
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
-from cachedindex.lookup.tee import Tee
-from cachedindex.lookup.upstream import Upstream, drained
-from cachedindex.model import Answer, Health, Keyring, Request, Send
-from cachedindex.options import PATIENCE_LIMIT, Settings
+from cachedindex.lookup.upstream import Upstream
+from cachedindex.model import Answer, Keyring, Request, Send
+from cachedindex.options import Settings
 from cachedindex.rules import urls
 from cachedindex.rules.decide import (
     AskOpenly,
@@ -36,17 +32,9 @@ from cachedindex.rules.decide import (
     TryOnce,
     decide,
     is_absent,
-    patience,
 )
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
-
-_SMALL = 1 << 20
-"""Bytes up to which a download without a promised hash is read whole under the deadline. For a larger one the deadline
-ends with the headers: a healthy upstream may need longer for it than for a page, and an older version is wrong."""
-_PROBE_SHARE = 1 / 30
-"""The share of the pause for which a probe may delay its look-up: 1 s after the first pause, more after longer ones. So
-a run that is longer than the pause does not wait for the deadline again. A late answer closes the breaker as well."""
 
 _unsatisfying: ContextVar[frozenset[str]] = ContextVar("cachedindex_unsatisfying", default=frozenset())
 """The URLs of pages in which this thread's client has found nothing that fits."""
@@ -73,24 +61,28 @@ class Cache:
         self._given = GivenPages()
         self._promises = Promises(self._given, self._copies.find)
         self._answers = Answers(self._copies, self._given, report, clock)
+        self._attempts = Attempts(upstream, report, self._answers.came_late, clock)
         self._displaced: set[str] = set()
         """The URLs of copies in whose place the client was given an answer that is not stored."""
-        self._unheard: set[str] = set()
-        """The indexes that this process has asked openly in vain."""
         self.report = report
 
     def answer(self, request: Request, send: Send, keyring: Keyring | None = None) -> Answer | Pass:
         """Return the answer to a request, or Pass if the client is to ask by itself.
 
         `keyring` is where the client gets credentials for it after a 401, if anywhere. Raises UpstreamFailed if `send`
-        does and no copy can stand in; IndexMissing if that is to end the build.
+        does and no copy can stand in; IndexMissing if that is to end the build; and Shortage if the client could not
+        ask either, for want of something on this machine.
         """
         lookup = self._begun(request)._replace(keyring=keyring)
         try:
-            return self._carried_out(lookup, self._decided(lookup), send)
-        except CopyLost:  # A miss: the next decision is one without a copy.
-            lookup = lookup._replace(record=None)
-            return self._carried_out(lookup, self._decided(lookup), send)
+            try:
+                return self._carried_out(lookup, self._decided(lookup), send)
+            except CopyLost:  # A miss: the next decision is one without a copy.
+                lookup = lookup._replace(record=None)
+                return self._carried_out(lookup, self._decided(lookup), send)
+        except Shortage as shortage:
+            self._answers.passed(lookup, str(shortage))
+            raise
 
     @contextmanager
     def refreshing(self, *projects: str) -> Iterator[None]:
@@ -167,7 +159,7 @@ class Cache:
     def _revalidated(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask under the deadline, and serve the copy unless a sound answer comes in time."""
         try:
-            exchange = self._admitted(lookup, validators, send)
+            exchange = self._attempts.admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
             self._raise_final(lookup, reason)
             return self._without_answer(lookup, _why(lookup, reason))
@@ -175,7 +167,7 @@ class Cache:
 
     def _asked_or_challenged(self, lookup: Lookup, send: Send) -> Answer | Pass:
         try:
-            exchange = self._admitted(lookup, {}, send)
+            exchange = self._attempts.admitted(lookup, {}, send)
         except (NotAsked, UpstreamFailed) as reason:
             return self._challenged(lookup, _why(lookup, reason), send)
         if exchange.meaning.is_down:
@@ -192,31 +184,23 @@ class Cache:
 
     def _tried_once(self, lookup: Lookup, failed: str, send: Send) -> Answer:
         """Ask under the deadline without a copy: this run has waited for the origin in vain before."""
-        origin = self._upstream.origin(lookup.request)
         try:
-            exchange = self._attempt(lookup, {}, send, origin, Admission(origin.health()))
+            exchange = self._attempts.tried(lookup, send)
         except NotAsked:
             return self._answers.refusal(lookup, Refuse(504, failed))
         except UpstreamFailed as failure:
-            origin.failed(failure, with_copy=False)
             return self._without_answer(lookup, _why(lookup, failure))
         return self._answers.of_exchange(lookup, exchange)
 
     def _asked_openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
-        """Ask once, past the breaker; only if there is no answer, serve the copy, or the error made here."""
-        url, origin = lookup.request.url, self._upstream.origin(lookup.request)
-        index = urls.index(url)
-        least = 0.0 if index in self._unheard else PATIENCE_LIMIT
+        """Ask past the breaker; only if there is no answer, serve the copy, or the error made here."""
         try:
-            exchange = self._attempt(lookup, validators, send, origin, Admission(origin.health()), open_for=least)
+            exchange = self._attempts.openly(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
             self._raise_final(lookup, reason)
-            self._unheard.add(index)
-            if isinstance(reason, UpstreamFailed):
-                origin.failed(reason, with_copy=lookup.record is not None)
             return self._without_answer(lookup, _why(lookup, reason))
         if lookup.record and exchange.meaning.give == "answer" and exchange.meaning.store == "nothing":
-            self._displaced.add(url)
+            self._displaced.add(lookup.request.url)
         return self._answers.of_exchange(lookup, exchange)
 
     def _without_answer(self, lookup: Lookup, why: str) -> Answer:
@@ -271,68 +255,11 @@ class Cache:
             raise
         return self._answers.of_exchange(lookup, exchange)
 
-    def _admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
-        """Return the exchange of one try; NotAsked if the breaker holds it back."""
-        origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
-        admission = origin.admit()
-
-        def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if admission.probes_after is None:  # Of many that were admitted at once, the first may have failed since.
-                origin.admit()
-            return send(headers, patient=patient)
-
-        try:
-            return self._attempt(lookup, validators, send_if_admitted, origin, admission)
-        except UpstreamFailed as failure:
-            origin.failed(failure)
-            raise
-
     def _raise_final(self, lookup: Lookup, reason: NotAsked | UpstreamFailed) -> None:
         """Raise a failure that is upstream's answer to this client, whether there is a copy or not."""
         if isinstance(reason, UpstreamFailed) and reason.final:
             self._answers.failed(lookup, _why(lookup, reason))
             raise reason
-
-    def _attempt(
-        self,
-        lookup: Lookup,
-        validators: Mapping[str, str],
-        send: Send,
-        origin: Origin,
-        admission: Admission,
-        *,
-        open_for: float | None = None,
-    ) -> Exchange:
-        """Return the exchange of one try before the deadline; a later answer is only stored.
-
-        `open_for` is how many seconds it may take at least if it is an open one.
-        """
-        began, health = self._clock(), admission.health
-        most = math.inf if admission.probes_after is None else admission.probes_after * _PROBE_SHARE
-
-        def allowed(health: Health) -> float:
-            return min(most, max(open_for or 0.0, patience(lookup.request, lookup.record, health, lookup.settings)))
-
-        def extended() -> float:
-            # A slow answer to another attempt counts, but not a failure of this URL that was noted meanwhile.
-            return allowed(replace(health, took=max(health.took, origin.health().took)))
-
-        def work() -> Exchange:
-            openly, store = open_for is not None, lookup.settings.store
-            exchange = self._upstream.ask(
-                origin, lookup.record, validators, send, patient=False, store=store, openly=openly
-            )
-            announced = exchange.answer.announced
-            return drained(exchange) if announced is not None and announced <= _SMALL else exchange
-
-        def late(exchange: Exchange) -> None:
-            if _is_stored(exchange):
-                self._answers.came_late(lookup, self._clock() - began)
-
-        try:
-            return call_with_deadline(work, allowed(health), extended, late)
-        except DeadlinePassed as passed:
-            raise UpstreamFailed(str(passed), url=passed.url, connected=passed.connected) from passed
 
 
 def _why(lookup: Lookup, reason: NotAsked | UpstreamFailed) -> str:
@@ -340,12 +267,3 @@ def _why(lookup: Lookup, reason: NotAsked | UpstreamFailed) -> str:
     if isinstance(reason, NotAsked):
         return str(reason)
     return urls.blamed(lookup.request.url, reason.url, reason.cause)
-
-
-def _is_stored(exchange: Exchange) -> bool:
-    """Read an answer to its end for the store alone, and return whether it is stored now."""
-    body = exchange.answer.body
-    if not isinstance(body, Tee):
-        return exchange.record is not None
-    body.discard()
-    return body.record is not None

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import threading
 import time
+import traceback
+from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from cachedindex.errors import DeadlinePassed, NotAsked
-from cachedindex.lookup import connection
+from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
 
 T = TypeVar("T")
 
-_MOST_THREADS = 8
-_free = threading.BoundedSemaphore(_MOST_THREADS)
+CONNECTS = "connect"
+"""The method in which http.client, and so urllib and every urllib3, looks a name up, connects, passes a proxy, and
+shakes hands for TLS."""
+_MOST_LEFT = 8
+"""Attempts at one place that may be waiting for an answer when nobody waits for them any more."""
+_LONGEST = 60.0
+"""Seconds after which such an attempt is ended: an answer that drips would take its place for hours."""
+_left: defaultdict[str, list[_Job[Any]]] = defaultdict(list)
+"""Those attempts, by place. One that somebody waits for is none of them: there are no more of these than callers."""
+_guard = threading.Lock()
 _working = threading.local()
 """The job of each thread that has one."""
 
 
 def _forget_threads() -> None:
-    """Free all places in a forked child, which has none of the threads that hold them."""
-    global _free  # noqa: PLW0603 - a fork copies the module, not the threads
-    _free = threading.BoundedSemaphore(_MOST_THREADS)
+    """Forget all attempts in a forked child, which has none of their threads."""
+    global _guard  # noqa: PLW0603 - another thread of the parent may have held it
+    _guard = threading.Lock()
+    _left.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -30,29 +43,34 @@ if hasattr(os, "register_at_fork"):
 
 
 def call_with_deadline(
-    work: Callable[[], T], seconds: float, extended: Callable[[], float], late: Callable[[T], object]
+    work: Callable[[], T],
+    seconds: float,
+    extended: Callable[[], float],
+    late: Callable[[T], object],
+    place: str = "",
 ) -> T:
     """Return what `work` returns, or raise what it raises, or DeadlinePassed after so many seconds in all.
 
     Only a thread bounds name look-up, connection, TLS and a dripping body alike. It is a daemon, so it never delays the
     exit. When the seconds have passed, `extended` returns how many there are now: meanwhile, a late answer to another
     attempt may have shown that this upstream is slow, but not dead. A result that comes after the caller has gone on
-    is passed to `late`, in the thread. Raises NotAsked if this machine has no thread to spare.
+    is passed to `late`, in the thread. Raises NotAsked if too many attempts at the same `place` were left to themselves
+    and still wait; Shortage if this machine has no thread to spare.
     """
-    if not _free.acquire(timeout=seconds):
-        raise NotAsked(f"{_MOST_THREADS} attempts were still waiting for an answer")
+    if len(_still_waiting(place)) >= _MOST_LEFT:
+        raise NotAsked(f"{_MOST_LEFT} attempts were still waiting for an answer")
     job = _Job(work, late)
     try:
         threading.Thread(target=job.run, name="cachedindex-attempt", daemon=True).start()
-    except RuntimeError as error:  # No more threads on this machine, or the interpreter is on its way out.
-        _free.release()
-        raise NotAsked(f"there was no thread to ask with: {error}") from error
+    except (RuntimeError, MemoryError) as error:  # No more threads here, or the interpreter is on its way out.
+        raise Shortage(f"there was no thread to ask with: {error}", error) from error
     started = time.monotonic()
     while not job.done.wait(max(0.0, seconds - (time.monotonic() - started))):
         seconds = extended()
         if time.monotonic() - started >= seconds and job.give_up():
-            connected = not connection.is_missing(job.thread)
-            raise DeadlinePassed(f"no answer within {seconds:g} s", url=job.url, connected=connected)
+            with _guard:
+                _left[place].append(job)
+            raise DeadlinePassed(f"no answer within {seconds:g} s", url=job.url, connected=not _connects(job.thread))
     return job.result()
 
 
@@ -70,10 +88,12 @@ class _Job(Generic[T]):
         self._work = work
         self._late = late
         self._lock = threading.Lock()
-        self._place = _free
-        self._given_up = False
         self._value: list[T] = []
         self._error: BaseException | None = None
+        self.given_up: float | None = None
+        """When its caller went on, by time.monotonic()."""
+        self.has_come = False
+        """Whether the work is done, if only to be passed to `late`."""
         self.done = threading.Event()
         self.thread: int | None = None
         self.url = ""
@@ -88,14 +108,15 @@ class _Job(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread, or too late for anybody
             self._error = error
         finally:
+            self.has_come = True
             self.done.set()
-            self._place.release()
 
     def give_up(self) -> bool:
         """Leave the result to `late`; False if it has just come."""
         with self._lock:
-            self._given_up = not self._value and self._error is None
-            return self._given_up
+            if not self._value and self._error is None:
+                self.given_up = time.monotonic()
+            return self.given_up is not None
 
     def result(self) -> T:
         if self._error:
@@ -104,6 +125,36 @@ class _Job(Generic[T]):
 
     def _handed_over(self, value: T) -> bool:
         with self._lock:
-            if not self._given_up:
+            self.has_come = True
+            if self.given_up is None:
                 self._value.append(value)
-            return not self._given_up
+            return self.given_up is None
+
+
+def _still_waiting(place: str) -> list[_Job[Any]]:
+    """Return the attempts at a place that were left and have no answer yet; end those that have none for long."""
+    with _guard:
+        waiting = [job for job in _left.pop(place, ()) if not job.has_come]
+        overdue = [job for job in waiting if time.monotonic() - (job.given_up or 0.0) >= _LONGEST]
+        waiting = [job for job in waiting if job not in overdue]
+        if waiting:
+            _left[place] = waiting
+    for job in overdue:
+        _hang_up(job.thread)
+    return waiting
+
+
+def _connects(thread: int | None) -> bool:
+    """Return whether a thread, by its identifier, is just making a connection."""
+    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
+    return frame is not None and any(each.f_code.co_name == CONNECTS for each, _ in traceback.walk_stack(frame))
+
+
+def _hang_up(thread: int | None) -> None:
+    """End what a thread reads from its socket: http.client reads by a SocketIO, and nothing else interrupts that."""
+    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
+    readers = [each.f_locals.get("self") for each, _ in traceback.walk_stack(frame)] if frame else []
+    for reader in readers:
+        if isinstance(reader, socket.SocketIO):
+            with suppress(OSError):  # It has just ended.
+                reader._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]  # noqa: SLF001 - no other way to it

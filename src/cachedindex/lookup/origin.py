@@ -88,6 +88,10 @@ class Origin:
         token = secrets.token_hex(8) if probed else ""
         return Admission(found[0][1], max((place.claim_probe(token) for place in probed), default=None))
 
+    def is_failing(self) -> bool:
+        """Return whether a failure is known for which a look-up with a copy would not ask now."""
+        return breaker.admit_by_all(self._states(), self.subject, self.origins.clock()) == "hold"
+
     def failed(self, failure: UpstreamFailed, *, with_copy: bool = True) -> None:
         """Note for the host, and for the run if there was no copy, that upstream failed, at the hop where it did.
 

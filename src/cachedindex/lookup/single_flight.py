@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cachedindex.errors import DeadlinePassed, NotAsked, StoreUnavailable
+from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, StoreUnavailable
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Body, Request
@@ -45,7 +45,7 @@ class SingleFlight:
                 DeadlinePassed,
             ):  # Without locks the build is slower at most: not tried again, not reported.
                 self._usable = False
-            except NotAsked:  # No thread to spare.
+            except (NotAsked, Shortage):  # No thread to spare.
                 pass
         return Turn(lock, self._locks, name)
 
@@ -74,7 +74,9 @@ class SingleFlight:
         """Try the lock; the first time in a thread, as it may hang."""
         if self._proven:
             return self._locks.try_lock(name)
-        lock = call_with_deadline(lambda: self._locks.try_lock(name), _LONGEST_LOCK, lambda: _LONGEST_LOCK, _give_back)
+        lock = call_with_deadline(
+            lambda: self._locks.try_lock(name), _LONGEST_LOCK, lambda: _LONGEST_LOCK, _give_back, "a lock"
+        )
         self._proven = True
         return lock
 

@@ -44,11 +44,13 @@ class Upstream:
         patient: bool,
         store: privacy.Storing = "auto",
         openly: bool = False,
+        copy: bool = False,
     ) -> Exchange:
-        """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed as `send` does.
+        """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed and Shortage as `send` does.
 
-        It is `patient` if no copy may stand in, and asks `openly` if the copy does not satisfy the client. It prints
-        and reports nothing, since it may run in a thread of its own and end after its caller has gone on.
+        It is sent in a `patient` way, or as one try. `copy` says that the record may stand in, `openly` that it does
+        not satisfy the client. Nothing is printed or reported, since this may run in a thread of its own and end after
+        its caller has gone on.
         """
         asked = self._clock()
         try:
@@ -65,9 +67,8 @@ class Upstream:
             body = answer.body.read()
             answer = replace(answer, body=BytesIO(body))
         health, now = origin.health(), self._clock()
-        may_stand_in = record is not None and not patient
         verdict = judge(request, record, answer, body, health, now, store)
-        means = meaning(request, verdict, copy=may_stand_in, openly=openly)
+        means = meaning(request, verdict, copy=copy, openly=openly)
         self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)

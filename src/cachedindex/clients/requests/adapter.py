@@ -15,10 +15,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, failure, request_of, unzipped, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, Whole, failure, request_of, unzipped, with_page
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
-from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Disclosure, Keyring, Native, Request
 from cachedindex.rules import privacy, urls
@@ -109,7 +109,7 @@ class IndexAdapter(BaseAdapter):
         if self._cache:
             try:
                 response = self._answered(self._cache, request, options)
-            except UpstreamFailed as reason:
+            except (UpstreamFailed, Shortage) as reason:
                 failed = reason.original
             except IndexMissing as missing:
                 failed = self._fatal(f"cachedindex: {missing}")
@@ -172,6 +172,8 @@ class IndexAdapter(BaseAdapter):
         try:
             response = chain.follow(ours, asked.route.trust, options)
             return _answer(asked, response, private=chain.private)
+        except (*PROGRAMMING, CachedIndexError):
+            raise
         except Exception as error:
             hops = [response for response in chain.responses if response.is_redirect]
             raise failure(error, chain.asking, hops, certified=asked.identity.certified) from error
@@ -180,23 +182,29 @@ class IndexAdapter(BaseAdapter):
         return self._library.chain(pick, self._cookies, trust_env=self._trust_env)
 
     def _twin(self, url: str) -> HTTPAdapter:
-        """Return the adapter for a URL once more, without retries and with connections of its own.
-
-        Not copy.copy: HTTPAdapter.__getstate__ would lose pip's TLS context (pip 26.3, network/session.py).
-        """
+        """Return the adapter for a URL once more, without retries and with connections of its own."""
         adapter = self._pick(url)
         twin = self._twins.get(id(adapter))
         if twin is None:
-            twin = object.__new__(type(adapter))
-            state = {
-                **adapter.__dict__,
-                "max_retries": self._library.adapters.Retry(0, read=False),
-                "proxy_manager": {},
-            }
-            # CacheControl's: its own cache must not answer for upstream.
-            twin.__dict__.update(state, cacheable_methods=())
-            twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"])
-            self._twins[id(adapter)] = twin
+            try:
+                twin = self._twins[id(adapter)] = self._made_twin(adapter)
+            except Exception as error:
+                name = type(adapter).__name__
+                raise CachedIndexError(f"{name} cannot be copied ({type(error).__name__}: {error})") from error
+        return twin
+
+    def _made_twin(self, adapter: HTTPAdapter) -> HTTPAdapter:
+        """Return a twin of an adapter.
+
+        Not by copy.copy: HTTPAdapter.__getstate__ would lose pip's TLS context (pip 26.3, network/session.py).
+        """
+        twin: HTTPAdapter = object.__new__(type(adapter))
+        retries = self._library.adapters.Retry(0, read=False)
+        # No methods for CacheControl: its own cache must not answer for upstream.
+        twin.__dict__.update(adapter.__dict__, max_retries=retries, proxy_manager={}, cacheable_methods=())
+        state = twin.__dict__
+        # As HTTPAdapter calls it: a project's adapter may require the keyword (requests 2.34, adapters.py).
+        twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"], block=state["_pool_block"])
         return twin
 
     def _response(self, request: PreparedRequest, answer: Answer) -> Response:

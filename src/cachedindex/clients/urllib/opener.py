@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, Whole, failure, request_of, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, Whole, failure, request_of, with_page
 from cachedindex.clients.replay import http_response
-from cachedindex.errors import IndexMissing, UpstreamFailed
+from cachedindex.errors import IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup import deadline
 from cachedindex.model import Answer, Disclosure, Native, Request, Send
 from cachedindex.rules import privacy, urls
@@ -70,7 +70,7 @@ class CacheHandler(urllib.request.BaseHandler):
         try:
             answer = self._answer(req)
             return None if isinstance(answer, Pass) else answer.untouched or _response(answer, req.get_method())
-        except UpstreamFailed as reason:
+        except (UpstreamFailed, Shortage) as reason:
             failed = reason.original
         except IndexMissing as missing:
             failed = self._fatal(f"cachedindex: {missing}")
@@ -121,11 +121,15 @@ class CacheHandler(urllib.request.BaseHandler):
                 native = self.parent.open(req, timeout=timeout)
             except urllib.error.HTTPError as error:  # It is an answer all the same.
                 native = cast("Any", error)
+            except PROGRAMMING:
+                raise
             except Exception as error:
                 raise failure(error, _thread.url) from error
             try:
                 answer = answer_from(asked, native)
                 return replace(answer, disclosure=Disclosure(_thread.saw_private, _thread.saw_credential))
+            except PROGRAMMING:
+                raise
             except Exception as error:
                 raise failure(error, _thread.url) from error
 

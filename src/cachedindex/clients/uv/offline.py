@@ -16,7 +16,7 @@ from pathlib import Path
 from cachedindex.clients.common import cause, failure, request_of
 from cachedindex.clients.urllib.opener import answer_from, proxy_of
 from cachedindex.clients.uv import indexes
-from cachedindex.errors import DeadlinePassed, NotAsked, UpstreamFailed
+from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, UpstreamFailed
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Request
@@ -106,7 +106,7 @@ def _why_down(upstream: Upstream, index: str, settings: Settings) -> str | None:
     except UpstreamFailed as reason:
         origin.failed(reason)
         return reason.cause
-    except NotAsked:
+    except (NotAsked, Shortage):
         return None
     return exchange.meaning.why if exchange.meaning.note in ("failed", "limited") else None
 

@@ -1,0 +1,191 @@
+"""One attempt of our own: a single try before a deadline, in a thread, past the breaker or not."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, UpstreamFailed
+from cachedindex.lookup.context import Exchange, Lookup
+from cachedindex.lookup.deadline import call_with_deadline
+from cachedindex.lookup.origin import Admission, Origin
+from cachedindex.lookup.tee import Tee
+from cachedindex.lookup.upstream import Upstream, drained
+from cachedindex.model import Answer, Send
+from cachedindex.options import PATIENCE_LIMIT
+from cachedindex.rules import urls
+from cachedindex.rules.decide import patience
+from cachedindex.run.report import Report
+
+_SMALL = 1 << 20
+"""Bytes up to which a download without a promised hash is read whole under the deadline. For a larger one the deadline
+ends with the headers: a healthy upstream may need longer for it than for a page, and an older version is wrong."""
+_PROBE_SHARE = 1 / 30
+"""The share of the pause for which a probe may delay its look-up: 1 s after the first pause, more after longer ones. So
+a run that is longer than the pause does not wait for the deadline again. A late answer closes the breaker as well."""
+
+_OPEN_FOR = 60.0
+"""Seconds that an open try may take at least: 15 s are what pip waits for the first address of a name alone."""
+_FAULTS = ("failed", "limited")
+
+
+class Attempts:
+    """The attempts of one process."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        report: Report,
+        came_late: Callable[[Lookup, float], object],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`came_late` takes the seconds after which an answer was stored that nobody waited for; `clock` is a time."""
+        self._upstream = upstream
+        self._report = report
+        self._came_late = came_late
+        self._clock = clock
+        self._unheard: set[str] = set()
+        """The indexes that this process has asked openly in vain."""
+
+    def admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
+        """Return the exchange of one try, whose failure is noted; NotAsked if the breaker holds it back."""
+        origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
+        admission = origin.admit()
+
+        def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            if admission.probes_after is None:  # Of many that were admitted at once, the first may have failed since.
+                origin.admit()
+            return send(headers, patient=patient)
+
+        try:
+            return self._made(_Attempt(self._upstream, lookup, validators, send_if_admitted, origin, admission))
+        except UpstreamFailed as failure:
+            origin.failed(failure)
+            raise
+
+    def tried(self, lookup: Lookup, send: Send) -> Exchange:
+        """Return the exchange of one try without a copy, whatever the breaker says; a failure is noted."""
+        origin = self._upstream.origin(lookup.request)
+        try:
+            return self._made(_Attempt(self._upstream, lookup, {}, send, origin, Admission(origin.health())))
+        except UpstreamFailed as failure:
+            origin.failed(failure, with_copy=False)
+            raise
+
+    def openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
+        """Return the exchange of a look-up without which the client would give up, whatever the breaker says.
+
+        The first one at an index is waited for. If it fails soon, and no failure was known before, it may be a hiccup,
+        which the client's own retries get over. A failure is noted.
+        """
+        index, origin = urls.index(lookup.request.url), self._upstream.origin(lookup.request)
+        is_first = index not in self._unheard
+        may_be_a_hiccup = is_first and not origin.is_failing()
+        open_for, admission = _OPEN_FOR if is_first else 0.0, Admission(origin.health())
+        attempt = _Attempt(self._upstream, lookup, validators, send, origin, admission, open_for)
+        try:
+            exchange = self._repeated(attempt) if may_be_a_hiccup else self._made(attempt)
+        except (NotAsked, UpstreamFailed) as reason:
+            self._unheard.add(index)
+            if isinstance(reason, UpstreamFailed):
+                origin.failed(reason, with_copy=lookup.record is not None)
+            raise
+        if exchange.meaning.note in _FAULTS:
+            self._unheard.add(index)
+        return exchange
+
+    def _repeated(self, attempt: _Attempt) -> Exchange:
+        """Return the exchange of an attempt; if it fails soon, that of the client's own way of asking."""
+        began = self._clock()
+        try:
+            exchange = self._made(attempt)
+        except UpstreamFailed as failure:
+            is_under_way = failure.original is None
+            if failure.personal or is_under_way or self._clock() - began >= PATIENCE_LIMIT:
+                raise
+            return attempt.ask(patient=True)
+        if exchange.meaning.note not in _FAULTS:
+            return exchange
+        exchange.answer.body.close()
+        return attempt.ask(patient=True)
+
+    def _made(self, attempt: _Attempt) -> Exchange:
+        """Return the exchange of an attempt before its deadline; a later answer is only stored.
+
+        If there can be no attempt of our own, for want of a thread or by an error of ours, the client asks in its own
+        way, with its own patience.
+        """
+        began = self._clock()
+
+        def late(exchange: Exchange) -> None:
+            if _is_stored(exchange):
+                self._came_late(attempt.lookup, self._clock() - began)
+
+        try:
+            return call_with_deadline(
+                attempt.work, attempt.seconds(), attempt.extended, late, attempt.origin.repository
+            )
+        except DeadlinePassed as passed:
+            raise UpstreamFailed(str(passed), url=passed.url, connected=passed.connected) from passed
+        except (NotAsked, UpstreamFailed):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and says nothing of upstream
+            exchange = attempt.ask(patient=True)
+            if not isinstance(error, Shortage):
+                self._report.internal_error(error)
+            return exchange
+
+
+class _Attempt(NamedTuple):
+    """What is asked, and for how long."""
+
+    upstream: Upstream
+    lookup: Lookup
+    validators: Mapping[str, str]
+    send: Send
+    origin: Origin
+    admission: Admission
+    open_for: float | None = None
+    """How many seconds it may take at least if it is an open one."""
+
+    def seconds(self, took: float = 0.0) -> float:
+        """Return how long it may take in all, given how many seconds another answer has taken meanwhile."""
+        pause, health = self.admission.probes_after, self.admission.health
+        most = math.inf if pause is None else pause * _PROBE_SHARE
+        if took > health.took:
+            health = replace(health, took=took)
+        usual = patience(self.lookup.request, self.lookup.record, health, self.lookup.settings)
+        return min(most, max(self.open_for or 0.0, usual))
+
+    def extended(self) -> float:
+        """Return the same now: a slow answer to another attempt counts, but no failure that was noted meanwhile."""
+        return self.seconds(self.origin.health().took)
+
+    def work(self) -> Exchange:
+        exchange = self.ask(patient=False)
+        announced = exchange.answer.announced
+        return drained(exchange) if announced is not None and announced <= _SMALL else exchange
+
+    def ask(self, *, patient: bool) -> Exchange:
+        return self.upstream.ask(
+            self.origin,
+            self.lookup.record,
+            self.validators,
+            self.send,
+            patient=patient,
+            store=self.lookup.settings.store,
+            openly=self.open_for is not None,
+            copy=self.lookup.record is not None,
+        )
+
+
+def _is_stored(exchange: Exchange) -> bool:
+    """Read an answer to its end for the store alone, and return whether it is stored now."""
+    body = exchange.answer.body
+    if not isinstance(body, Tee):
+        return exchange.record is not None
+    body.discard()
+    return body.record is not None

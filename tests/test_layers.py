@@ -31,6 +31,7 @@ LAYERS = [
     ["rules"],
     ["options"],
     ["model", "errors"],
+    ["standard"],
 ]
 """Modules and folders, from the top; each imports from itself and from the layers below, not from those beside it."""
 

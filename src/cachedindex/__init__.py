@@ -4,12 +4,13 @@ The public API is what `__all__` names, beside the command line and the options.
 may change in any release.
 """
 
-from __future__ import annotations
+from cachedindex import standard
 
-from typing import TYPE_CHECKING
+standard.begin()
 
-from cachedindex.errors import CachedIndexError, SettingsError
+from cachedindex.errors import CachedIndexError, SettingsError  # noqa: E402 - the first one of our own
 
+TYPE_CHECKING = False  # typing would come from sys.path.
 if TYPE_CHECKING:
     from cachedindex.clients.requests.script import CachedIndexAdapter
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from cachedindex import standard
+
 MAX_FAILS = 2
 FAIL_WINDOW = 60.0
 FAIL_TIMEOUT = 30.0
@@ -304,7 +306,8 @@ def merge(*places: Mapping[str, Any]) -> Settings:
 
 
 def _nearest(name: str, spell: Callable[[str], str], known: Mapping[str, Option]) -> str:
-    import difflib  # noqa: PLC0415 - 1 ms, only for a name that is wrong
+    with standard.library():
+        import difflib  # noqa: PLC0415 - 1 ms, only for a name that is wrong
 
     near = difflib.get_close_matches(name.replace("_", "-"), known, n=1, cutoff=0.5)
     return f"; did you mean {spell(near[0])}?" if near else f"; the options are {', '.join(map(spell, known))}"

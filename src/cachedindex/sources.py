@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cachedindex import standard
 from cachedindex.errors import SettingsError
 from cachedindex.options import Problem, Settings, merge, read, read_index
 from cachedindex.store.folder import may_write
@@ -137,7 +138,8 @@ def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
         return {}, [_missing(path)] if named else []
     except (OSError, UnicodeError) as error:
         return {}, [f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}: make it readable"]
-    import configparser  # noqa: PLC0415 - it costs time, and most nodes have no file
+    with standard.library():
+        import configparser  # noqa: PLC0415 - it costs time, and most nodes have no file
 
     parser = configparser.ConfigParser(interpolation=None)
     try:

@@ -35,7 +35,6 @@ import os, sys
 from pathlib import Path
 from cachedindex.store.locks import Locks
 
-sys.modules["filelock"] = None
 root = Path(sys.argv[1])
 locks = Locks(root / "locks", root)
 lock = locks.try_lock("page")

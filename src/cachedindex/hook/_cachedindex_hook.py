@@ -104,11 +104,13 @@ def _load_package(client):
     _name_settings()
     if "cachedindex" in sys.modules:
         return True
-    import importlib.util
+    # importlib.util could be another one, in the folder of a `python -m pip`.
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import spec_from_file_location
 
     start = os.path.join(_PACKAGE, "__init__.py")
-    spec = importlib.util.spec_from_file_location("cachedindex", start, submodule_search_locations=[_PACKAGE])
-    module = sys.modules["cachedindex"] = importlib.util.module_from_spec(spec)
+    spec = spec_from_file_location("cachedindex", start, submodule_search_locations=[_PACKAGE])
+    module = sys.modules["cachedindex"] = module_from_spec(spec)
     spec.loader.exec_module(module)
     return True
 

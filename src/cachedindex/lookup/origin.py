@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -85,7 +85,7 @@ class Origin:
         # Nothing is claimed before it is certain that all of them may be asked.
         found = [(place, *place.admission()) for place in places]
         probed = [place for place, _, admission in found if admission == "probe"]
-        token = secrets.token_hex(8) if probed else ""
+        token = os.urandom(8).hex() if probed else ""
         return Admission(found[0][1], max((place.claim_probe(token) for place in probed), default=None))
 
     def is_failing(self) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+from cachedindex import standard
 from cachedindex.model import Record, Request, number
 from cachedindex.rules import downloads, urls
 
@@ -263,11 +265,15 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _unescaped(text: str) -> str:
-    if "&" not in text:
-        return text
-    import html  # noqa: PLC0415 - 1.5 ms, for hardly any page of an index
+    return _unescape()(text) if "&" in text else text
 
-    return html.unescape(text)
+
+@cache
+def _unescape() -> Callable[[str], str]:
+    with standard.library():
+        import html  # noqa: PLC0415 - 1.5 ms, for hardly any page of an index
+
+    return html.unescape
 
 
 def target(anchor: str) -> str:

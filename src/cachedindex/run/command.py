@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from cachedindex import standard
 from cachedindex.run.report import say
 from cachedindex.run.witness import Witness, descriptors
 
@@ -43,8 +44,8 @@ def run_below(command: Sequence[str], environ: Mapping[str, str], *, once: bool 
     None if no process can be started. Unless it is run `once`, its pipes stay open here.
     """
     if not hasattr(os, "fork"):
-        import subprocess  # noqa: PLC0415 - on Windows only
-
+        with standard.library():
+            import subprocess  # noqa: PLC0415 - on Windows only
         return subprocess.call(command, env=environ)  # noqa: S603 - the user asked for it
     given = signal.getsignal(signal.SIGCHLD)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

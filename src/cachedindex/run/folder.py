@@ -16,6 +16,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.sources import RUN_VARIABLE
@@ -67,8 +68,8 @@ class RunFolder:
 
     def add_settings(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file with these sections, for child processes; OSError if it cannot be written."""
-        import configparser  # noqa: PLC0415 - few clients have any
-
+        with standard.library():
+            import configparser  # noqa: PLC0415 - few clients have any
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_dict(sections)
         path = self.folder / f"settings-{os.getpid()}.cfg"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cachedindex import standard
 from cachedindex.errors import SettingsError, StoreUnavailable
 from cachedindex.store import disk
 
@@ -123,7 +124,8 @@ def remove_hook(place: Place) -> bool:
 
 def values_in(place: Place) -> Mapping[str, Any] | None:
     """Return HOOK and CONFIG of the start file in a place, as far as it is whole; None if there is no such file."""
-    import ast  # noqa: PLC0415 - for a status only
+    with standard.library():
+        import ast  # noqa: PLC0415 - for a status only
 
     found = place.installed()
     if not found:

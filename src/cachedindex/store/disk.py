@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -221,7 +220,7 @@ def is_own(folder: Path) -> bool:
 
 def temporary(path: Path) -> Path:
     """Return a name beside a path that nobody else uses; a file that has such a name for an hour is a stray."""
-    return path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    return path.parent / f"{_prefix(path)}{os.getpid()}.{os.urandom(4).hex()}.tmp"
 
 
 def growing(path: Path) -> object:

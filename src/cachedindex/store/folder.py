@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cachedindex import standard
 from cachedindex.rules import permissions
 from cachedindex.rules.permissions import Refusal
 from cachedindex.store import disk
@@ -76,8 +77,9 @@ def _first_mode(new: Path) -> int:
 
 def _is_private(user: int, group: int) -> bool:
     """Return whether a group holds its user alone: it has the user's name, and nobody else in it."""
-    import grp  # noqa: PLC0415 - Windows has neither
-    import pwd  # noqa: PLC0415
+    with standard.library():
+        import grp  # noqa: PLC0415 - Windows has neither
+        import pwd  # noqa: PLC0415
 
     try:
         owner, members = pwd.getpwuid(user), grp.getgrgid(group)

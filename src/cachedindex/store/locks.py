@@ -1,10 +1,8 @@
-"""Locks between processes: the only place for filelock and fcntl. They save work, and no result depends on one."""
+"""Locks between processes: the only place for fcntl. They save work, and no result depends on one."""
 
 from __future__ import annotations
 
-import inspect
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -55,7 +53,7 @@ class Locks:
     def change_mark(self, name: str) -> None:
         """Show the processes that wait for a lock that its holder is done, well or badly."""
         with suppress(StoreUnavailable):  # Then they get the lock itself, one after the other.
-            disk.publish(self._mark(name), secrets.token_hex(8).encode(), self._root)
+            disk.publish(self._mark(name), os.urandom(8).hex().encode(), self._root)
 
     def read_mark(self, name: str) -> bytes | None:
         """Return a lock's mark, which is another one after each change; None if there is none."""
@@ -68,16 +66,7 @@ class Locks:
         """Return the function that releases the lock; None if another process holds it."""
         folder.make(self._root)
         # On NFS a lock requires a file that is open for writing. Made here, with the modes of the cache folder.
-        descriptor = disk.open_shared(path, os.O_RDWR, self._root)
-        try:
-            release = _by_filelock(path, self._root.stat().st_mode & 0o666 | 0o600)
-        except ImportError:
-            return _by_flock(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-        return release
+        return _by_flock(disk.open_shared(path, os.O_RDWR, self._root))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.lock"
@@ -119,25 +108,8 @@ def holding(path: Path, root: Path) -> Iterator[bool]:
             release()
 
 
-def _by_filelock(path: Path, mode: int) -> Callable[[], None] | None:
-    """Lock by filelock; ImportError if it is missing, or too old to be kept from its fallback (before 3.30)."""
-    from filelock import Timeout, UnixFileLock  # noqa: PLC0415 - 10 to 50 ms, which only a miss has to pay for
-
-    if "fallback_to_soft" not in inspect.signature(UnixFileLock.__init__).parameters:
-        raise ImportError("this filelock may fall back to files that outlive a kill")
-    # Not bound to a thread: a body may end in another one, or when it is collected.
-    lock = UnixFileLock(path, mode=mode, thread_local=False, fallback_to_soft=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return None
-    except NotImplementedError as error:  # A system without flock.
-        raise OSError(str(error)) from error
-    return lock.release
-
-
 def _by_flock(descriptor: int) -> Callable[[], None] | None:
-    """Hold the same lock without filelock, which the environment of a pip that loads the hook by its path lacks."""
+    """Lock an open file, which is closed when the lock is released, or at once if another process holds it: None."""
     try:
         if fcntl is None:
             raise OSError("this system has no flock")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Callable
@@ -73,7 +72,7 @@ class Private:
         new = disk.temporary(self.folder)
         new.mkdir(mode=0o700)
         try:
-            disk.publish(new / _SECRET, secrets.token_bytes(_SECRET_SIZE), new)
+            disk.publish(new / _SECRET, os.urandom(_SECRET_SIZE), new)
             with suppress(OSError):  # Another process of this user was first.
                 new.rename(self.folder)
         finally:
@@ -84,7 +83,7 @@ class Private:
         if secret is None or len(secret) != _SECRET_SIZE:  # Damaged: all that was stored with the old one is lost.
             if self._read_only:
                 raise StoreUnavailable(f"{self.folder / _SECRET} is damaged")
-            secret = secrets.token_bytes(_SECRET_SIZE)
+            secret = os.urandom(_SECRET_SIZE)
             disk.publish(self.folder / _SECRET, secret, self.folder)
         return secret
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,7 +32,7 @@ class Quarantine:
         """
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         name = "-".join(path.relative_to(self._root).parts[1:])[-150:]
-        target = self._folder / f"{moment}.{secrets.token_hex(4)}.{name}"
+        target = self._folder / f"{moment}.{os.urandom(4).hex()}.{name}"
         # No right to write, no space, or a second read that fails: the client is served from upstream all the same.
         with suppress(StoreUnavailable, OSError):
             if is_damaged():

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from cachedindex import standard
 from cachedindex.rules import urls
 
 _DEFAULTS = ("--default-index", "--index-url", "-i")
@@ -107,7 +108,8 @@ def _configured(path: Path) -> Iterator[tuple[bool, str]]:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        import tomllib  # noqa: PLC0415 - it exists since Python 3.11
+        with standard.library():
+            import tomllib  # noqa: PLC0415 - it exists since Python 3.11
     except ImportError:
         if "index" in text or "find-links" in text:
             raise _Unknown from None

@@ -58,7 +58,7 @@ def named(*requirements: str, interpreter: str | Path = sys.executable) -> str:
 def fetch(wheelhouses: Path, home: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:
     """Return a folder below `wheelhouses` with the distributions, fetched from this machine's index the first time."""
     folder = wheelhouses / named(*requirements, interpreter=interpreter)
-    command = [interpreter, "-m", "pip", "download", "-q", "-d", folder, *requirements]
+    command = [interpreter, "-m", "pip", "wheel", "-q", "-w", folder, *requirements]
 
     def download() -> None:
         process = subprocess.run(command, env=clean_environment(home), capture_output=True, text=True, check=False)

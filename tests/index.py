@@ -129,8 +129,12 @@ def serving(folder: Path, host: str = "127.0.0.1", authority: trustme.CA | None 
         index.close()
 
 
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def project_of(filename: str) -> str:
-    return re.sub(r"[-_.]+", "-", filename.partition("-")[0]).lower()
+    return normalized(filename.partition("-")[0])
 
 
 def certificate(authority: trustme.CA, host: str) -> ssl.SSLContext:
@@ -402,11 +406,16 @@ class Handler(BaseHTTPRequestHandler):
             names = sorted({project_of(path.name) for path in self.index.folder.iterdir()})
             links = "".join(f'<a href="{name}/">{name}</a>\n' for name in names)
             return self._page(f"<title>Simple index</title>{links}".encode(), "text/html")
-        if kind == "simple" and (found := self.index.distributions(rest)):
-            if self.index.speaks_json and JSON in self.headers.get("Accept", ""):
-                return self._page(json_page(rest, found), JSON)
-            return self._page(html_page(rest, found), "text/html")
+        if kind == "simple" and (found := self.index.distributions(normalized(rest))):
+            return self._project(rest, found)
         return 404, {"Content-Type": "text/html"}, b"not found"
+
+    def _project(self, name: str, found: list[Path]) -> tuple[int, dict[str, str], bytes]:
+        if name != normalized(name):
+            return 301, {"Location": f"/simple/{normalized(name)}/"}, b""
+        if self.index.speaks_json and JSON in self.headers.get("Accept", ""):
+            return self._page(json_page(name, found), JSON)
+        return self._page(html_page(name, found), "text/html")
 
     def _page(self, content: bytes, content_type: str) -> tuple[int, dict[str, str], bytes]:
         headers = {"Content-Type": content_type}

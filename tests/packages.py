@@ -20,6 +20,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with open(os.path.join(wheel_directory, filename), "wb") as file:
         file.write(content)
     return filename
+build_editable = build_wheel
 """
 
 
@@ -109,14 +110,27 @@ def add_backend(folder: Path) -> Path:
 def add_sdist(folder: Path, name: str, version: str) -> Path:
     """Add an sdist that only an isolated build with `tinybackend` can install."""
     path = folder / f"{name}-{version}.tar.gz"
-    files = {
-        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        "NAME": f"{name} {version}",
-        "pyproject.toml": '[build-system]\nrequires = ["tinybackend"]\nbuild-backend = "tinybackend_api"\n',
-    }
     with tarfile.open(path, "w:gz") as archive:
-        for filename, text in files.items():
+        for filename, text in _sources(name, version).items():
             member = tarfile.TarInfo(f"{name}-{version}/{filename}")
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     return path
+
+
+def add_checkout(folder: Path, name: str, version: str) -> Path:
+    """Add a folder with the same sources, and the setup.py that buildout's `develop` asks for."""
+    checkout = folder / name
+    checkout.mkdir()
+    files = {**_sources(name, version), "setup.py": "from setuptools import setup\nsetup()\n"}
+    for filename, text in files.items():
+        (checkout / filename).write_text(text)
+    return checkout
+
+
+def _sources(name: str, version: str) -> dict[str, str]:
+    return {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "NAME": f"{name} {version}",
+        "pyproject.toml": '[build-system]\nrequires = ["tinybackend"]\nbuild-backend = "tinybackend_api"\n',
+    }

@@ -15,6 +15,7 @@ RELEASES = {
     "6.0": ("zc.buildout==6.0.1",),
     "5.2": ("zc.buildout==5.2.0", "setuptools<82"),
     "4.2": ("zc.buildout==4.2.0", "setuptools<82"),
+    "3.3": ("zc.buildout==3.3", "setuptools<80", "wheel"),
 }
 """zc.buildout's, with what they need to start; beside the newest are libraries that the project pins otherwise."""
 RECIPES = {
@@ -22,6 +23,7 @@ RECIPES = {
     "6.0": "zc.recipe.egg==6.0.0",
     "5.2": "zc.recipe.egg==4.0.0",
     "4.2": "zc.recipe.egg==3.0.0",
+    "3.3": "zc.recipe.egg==2.0.7",
 }
 """An unpinned one requires the newest zc.buildout."""
 

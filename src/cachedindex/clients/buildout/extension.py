@@ -45,7 +45,7 @@ def extension(buildout: Any) -> None:
         loaded = replace(loaded, warnings=(*remarks, *loaded.warnings))
         process = join(_CLIENT, loaded, begin=True)
         process.failed = True  # Until `unload` is called.
-        _cover(process, options, sections)
+        _cover(process, options, sections, buildout["buildout"].get("index", ""))
         _hand_down_at_restart(buildout, process)
     except SettingsError as error:
         raise UserError(str(error)) from None
@@ -63,22 +63,27 @@ def unload(_buildout: Any) -> None:
     join(_CLIENT).failed = False
 
 
-def _cover(process: Process, options: Mapping[str, str], sections: Mapping[str, Mapping[str, str]]) -> None:
-    """Put the cache before the look-ups of buildout and of its pips, which get `options` and `sections`."""
+def _cover(
+    process: Process, options: Mapping[str, str], sections: Mapping[str, Mapping[str, str]], index: str = ""
+) -> None:
+    """Put the cache before the look-ups of buildout and of its pips, which get `options` and `sections`.
+
+    `index` is the one that buildout will search, if that is known.
+    """
     if process.cache is None:
         # A pip below `cachedindex run` is covered even without buildout.
         process.children = {sources.variable("disable"): "true"}
         return
     if not process.attached:
         process.attached = True
-        _attach(process)
+        _attach(process, index)
     process.hand_down(os.environ, {**options, **environment.given(os.environ)}, sections)
 
 
-def _attach(process: Process) -> None:
+def _attach(process: Process, index: str) -> None:
     from zc.buildout import UserError, easy_install  # noqa: PLC0415 - buildout is our caller
 
-    pages = BuildoutPages(process)
+    pages = BuildoutPages(process, index)
     if not finder.attach(pages, easy_install, UserError):
         process.report.warn(
             "this zc.buildout finds versions in another way; it sees a new one only after a page has expired"

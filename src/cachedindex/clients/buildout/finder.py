@@ -13,7 +13,7 @@ from cachedindex.rules import pins
 
 
 def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Exception]) -> bool:
-    """Have the installer of `zc/buildout/easy_install.py` search by way of `pages` (zc.buildout 4.2 to 6.0.1).
+    """Have the installer of `zc/buildout/easy_install.py` search by way of `pages` (zc.buildout 3.3 to 6.0.1).
 
     Returns whether this zc.buildout has the functions for that; `fatal` makes the exception that ends a build without
     a traceback.

@@ -35,11 +35,11 @@ class Search:
 class BuildoutPages:
     """Stands between the opener and the cache of a process, which may get another one, or none, in between."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, index: str = "") -> None:
         self._process = process
         self._search = Search()
-        self.index = ""
-        """The index that buildout searched last."""
+        self.index = index
+        """The index that buildout searched last, or will search first."""
 
     @property
     def cache(self) -> Cache | None:

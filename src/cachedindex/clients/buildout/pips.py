@@ -22,23 +22,32 @@ _INDEX_OPTION = re.compile(r"\.(?:index-url|extra-index-url|no-index)=")
 
 
 def attach(pages: BuildoutPages, easy_install: Any, process: Process) -> bool:
-    """Surround `call_pip_install` of `zc/buildout/easy_install.py` with an environment (zc.buildout 4.2 to 6.0.1).
+    """Surround what starts pips in `zc/buildout/easy_install.py` with an environment (zc.buildout 3.3 to 6.0.1).
 
-    Returns whether this zc.buildout has that function; `pages` knows which index buildout searches.
+    Returns whether this zc.buildout has them; `pages` knows which index buildout searches.
     """
-    original: Any = getattr(easy_install, "call_pip_install", None)
-    if original is None:
+    install: Any = getattr(easy_install, "call_pip_install", None)
+    develop: Any = getattr(easy_install, "develop", None)
+    if install is None or develop is None:
         return False
-    passes_index = _passes_index(original)
+    passes_index = _passes_index(install)
 
-    @functools.wraps(original)
+    def variables() -> Mapping[str, str]:
+        return {**({} if passes_index else _extra_index(pages)), **process.children}
+
+    @functools.wraps(install)
     def call_pip_install(spec: Any, *arguments: Any, **named: Any) -> Any:
         looks_up = not str(spec).endswith(".whl") or _reads_remote_constraints()
-        index = {} if passes_index else _extra_index(pages)
-        with in_environment({**index, **process.children} if looks_up else _uncovered(process)):
-            return original(spec, *arguments, **named)
+        with in_environment(variables() if looks_up else _uncovered(process)):
+            return install(spec, *arguments, **named)
 
-    easy_install.call_pip_install = call_pip_install
+    # Up to 4.2 it runs `setup.py develop`: setuptools 80 and later start a pip for that, older ones for setup_requires.
+    @functools.wraps(develop)
+    def develop_covered(*arguments: Any, **named: Any) -> Any:
+        with in_environment(variables()):
+            return develop(*arguments, **named)
+
+    easy_install.call_pip_install, easy_install.develop = call_pip_install, develop_covered
     return True
 
 

@@ -94,13 +94,15 @@ def test_html_and_json_are_two_records(open_session: Open, index: Index) -> None
 
 
 @pytest.mark.parametrize("accept", [f"{JSON}, text/html", f"text/html, {JSON};q=0.5"])
-def test_json_that_came_to_who_reads_both_is_not_for_who_reads_html(
+def test_json_that_came_to_who_reads_both_is_html_for_who_reads_that_alone(
     open_session: Open, index: Index, accept: str
 ) -> None:
     session = open_session()
     assert session.get(index.url + "alpha/", headers={"Accept": accept}).headers["Content-Type"] == JSON
     html = session.get(index.url + "alpha/", headers={"Accept": "text/html"})
-    assert html.headers["Content-Type"] == "text/html"
+    assert html.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert html.text.startswith("<!DOCTYPE")
+    assert len(index.seen) == 1
 
 
 def test_every_argument_reaches_the_ready_adapter(open_session: Open, index: Index) -> None:
@@ -490,7 +492,7 @@ def test_a_bug_of_ours_is_said_once_and_breaks_nothing(
     def get(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Store, "get", get)
+    monkeypatch.setattr(Store, "forms", get)
     session = open_session()
     with caplog.at_level(logging.WARNING, "cachedindex"):
         assert session.get(f"{index.url}alpha/").ok

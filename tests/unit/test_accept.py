@@ -22,5 +22,12 @@ def test_the_representations_that_a_request_names(accepts: str, forms: list[str]
     assert list(accept.forms("page", accepts)) == forms
 
 
+def test_json_serves_whoever_reads_html() -> None:
+    assert list(accept.readable(("html",))) == ["html", "json"]
+    assert list(accept.readable(("json",))) == ["json"]
+    assert list(accept.readable(accept.forms("page", PIP))) == ["json", "html"]
+    assert list(accept.readable(("",))) == [""]
+
+
 def test_what_is_no_page_has_one_form() -> None:
     assert list(accept.forms("file", PIP)) == [""]

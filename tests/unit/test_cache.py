@@ -753,11 +753,123 @@ def test_a_page_in_another_form_stands_in_for_one_that_cannot_be_had(world: Worl
     assert world.get() == (GOOD, "hit"), "each has its own copy"
 
 
-def test_who_reads_html_only_is_not_served_json(world: World) -> None:
-    world.get(replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"}))
+PIP = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"})
+ONLY_JSON = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json"})
+LINK = f'<a href="{FILE_URL}#sha256={sha256(WHEEL).hexdigest()}">six-1.0.whl</a>'
+
+
+def html(*versions: str) -> bytes:
+    links = (LINK.replace("1.0", version) for version in versions)
+    return f"<html><title>Links for six</title>{''.join(links)}</html>".encode()
+
+
+def test_who_reads_html_only_is_served_json_as_html(world: World) -> None:
+    world.get(PIP)
+    world.reply = world.fail
+    body, ended = world.get(PAGE)
+    assert ended == "hit"
+    assert LINK.encode() in body
+    world.now += 100
+    assert world.get(PAGE) == (body, "stale")
+    answer = world.cache.answer(PAGE, world.send)
+    assert not isinstance(answer, Pass)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-length"] == str(len(body))
+
+
+def test_a_file_is_promised_by_json_that_was_served_as_html(world: World) -> None:
+    world.get(PIP)
+    world.get(PAGE)
+    world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
+    file = Request("GET", FILE_URL, "other", {})
+    assert [world.get(file)[1] for _ in range(2)] == ["miss", "hit"]
+
+
+def test_who_reads_json_only_is_not_served_html(world: World) -> None:
+    world.reply = lambda: world.answer(html("1.0"), content_type="text/html")
+    world.get(PAGE)
     world.reply = world.fail
     with pytest.raises(UpstreamFailed):
-        world.cache.answer(PAGE, world.send)
+        world.cache.answer(ONLY_JSON, world.send)
+
+
+def test_of_two_forms_the_later_one_stands_in_and_each_is_confirmed_by_itself(world: World) -> None:
+    world.reply = lambda: world.answer(html("1.0"), content_type="text/html", etag='"html"')
+    world.get(PAGE)
+    world.now += 1000
+    world.reply = lambda: world.answer(GOOD, etag='"json"')
+    world.get(PIP)
+    world.now += 1000
+    world.reply = world.fail
+    world.asked.clear()
+    body, ended = world.get(PAGE)
+    assert ended == "stale"
+    assert b"<h1>Links for six" in body, "which is rendered"
+    assert [headers.get("if-none-match") for headers, _ in world.asked] == ['"html"']
+    assert world.get(PIP) == (GOOD, "stale")
+
+
+def test_a_form_that_is_too_old_to_stand_in_does_not_keep_the_other_from_it(world: World) -> None:
+    world.reply = lambda: world.answer(html("1.0"), content_type="text/html")
+    world.get(PAGE)
+    world.now += 29 * 86400
+    world.reply = lambda: world.answer(GOOD)
+    world.get(PIP)
+    world.now += 2 * 86400
+    world.reply = world.fail
+    assert world.get(PAGE)[1] == "stale"
+
+
+def test_a_run_that_failed_expires_the_json_that_was_served_as_html(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.get(PIP)
+    served: list[str] = []
+    monkeypatch.setattr(world.report, "add", lambda _outcome, page: served.append(page))
+    world.cache.answer(PAGE, world.send)
+    monkeypatch.undo()
+    world.store.expire(served[0])
+    assert world.get(PAGE)[1] == "miss"
+
+
+DOTTED = [replace(PAGE, url=f"https://index.example/simple/{name}/") for name in ("a.b", "a-b", "A_B", "a%2Eb")]
+
+
+def test_a_page_is_one_record_however_its_project_is_spelled(world: World) -> None:
+    world.reply = lambda: world.answer(page(name="A.B"))
+    assert [world.get(request)[1] for request in DOTTED] == ["miss", "hit", "hit", "hit"]
+    world.now += 100
+    world.reply = world.fail
+    assert [world.get(request)[1] for request in DOTTED] == ["stale"] * 4
+
+
+def test_an_index_that_knows_one_spelling_only_has_not_removed_the_page(world: World) -> None:
+    world.reply = lambda: world.answer(page(name="A.B"))
+    world.get(DOTTED[1])
+    for _ in range(3):
+        world.now += 100_000
+        world.reply = lambda: world.answer(b"", 404)
+        assert world.get(DOTTED[0])[1] == "passed", "as without us"
+    world.reply = world.fail
+    assert world.get(DOTTED[1])[1] == "stale"
+
+
+def test_folders_with_similar_names_are_two_pages(world: World) -> None:
+    one, other = (replace(PAGE, url=f"https://files.example/{name}/") for name in ("1.0", "1-0"))
+    pages = {name: f"<html><a href=x-{name}.zip>x</a></html>".encode() for name in ("1", "2")}
+    world.reply = lambda: world.answer(pages["1"], content_type="text/html")
+    assert world.get(one)[1] == "miss"
+    world.reply = lambda: world.answer(pages["2"], content_type="text/html")
+    assert world.get(other) == (pages["2"], "miss")
+
+
+def test_an_index_is_no_gap_beside_itself(world: World) -> None:
+    world.reply = lambda: world.answer(page(name="A.B"), cache_control="no-store")
+    world.get(DOTTED[0])
+    world.reply = world.fail
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(DOTTED[1], world.send)
+    assert world.said == []
 
 
 def test_nothing_has_changed_since_what_nobody_asked_about(world: World) -> None:

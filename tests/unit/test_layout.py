@@ -22,7 +22,8 @@ def path_of(request: Request) -> Sequence[str]:
 
 def test_a_persons_way_to_a_record() -> None:
     page = path_of(request("https://index.example:8443/simple/zope.interface/", accepts=PIP))
-    assert list(page[:-1]) == ["index.example_8443", "simple", "zope.interface"]
+    assert list(page[:-1]) == ["index.example_8443", "simple", "zope-interface"]
+    assert page == path_of(request("https://index.example:8443/simple/Zope_Interface/", accepts=PIP))
     assert page[-1].startswith("page.json.")
     file = path_of(request("https://files.example/ab/cd/six-1.0.whl", "file"))
     assert list(file[:-1]) == ["files.example", "files"]

@@ -77,3 +77,20 @@ def test_what_a_fragment_promises(fragment: str, digest: str | None) -> None:
 )
 def test_the_part_of_an_origin_that_fails_by_itself(url: str, repository: str) -> None:
     assert urls.repository(url) == repository
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://index.example/simple/Zope.Interface/", "https://index.example/simple/zope-interface/"),
+        ("https://index.example/simple/zope%2Einterface/", "https://index.example/simple/zope-interface/"),
+        ("https://index.example/simple/a__b/?a=1", "https://index.example/simple/a-b/?a=1"),
+        ("https://index.example/simple/six", "https://index.example/simple/six"),
+        ("https://Index.example/", "https://Index.example/"),
+        ("https://index.example/simple/_x_/", "https://index.example/simple/_x_/"),
+        ("https://index.example/links/All.Html", "https://index.example/links/All.Html"),
+        ("https://index.example/a%2FB/", "https://index.example/a%2FB/"),
+    ],
+)
+def test_a_page_has_one_url_however_its_project_is_spelled(url: str, page: str) -> None:
+    assert urls.page(url) == page

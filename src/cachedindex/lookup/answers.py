@@ -16,7 +16,7 @@ from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.unreachable import Unreachable
 from cachedindex.model import Answer, Ended, Outcome, Record, Request
-from cachedindex.rules import ranges, urls
+from cachedindex.rules import accept, ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 from cachedindex.run.summary import ago
@@ -36,16 +36,22 @@ class Answers:
     def of_copy(self, lookup: Lookup, ended: Ended, why: str) -> Answer:
         """Return the copy as an answer; CopyLost if its blob is gone or damaged."""
         request, record = lookup.request, lookup.record
+        if ended == "stale" and lookup.newest:
+            record = lookup.newest
         if record is None:
             raise CopyLost(f"{request.url}: there is no copy")
         body = self._copies.body(request, record)
+        served = record
+        if record.form not in ("", *accept.forms(request.kind, request.headers.get("accept", ""))):
+            served = _rendered(record)
+            body = BytesIO(served.page or b"")
         now, page = self._clock(), ""
         if request.kind == "page":
             is_unasked = ended in ("hit", "stale") and not lookup.settings.offline
             self._give_page(GivenPage(request, record.sha256, is_unasked=is_unasked))
             page = self._copies.name(request, record) if ended == "hit" else ""
         self._add_outcome(request, ended, why, now - record.checked, page)
-        return _replayed(request, record, body, self._cache_status(lookup, record, ended, now))
+        return _replayed(request, served, body, self._cache_status(lookup, record, ended, now))
 
     def of_exchange(self, lookup: Lookup, exchange: Exchange) -> Answer:
         """Return what the client is given after an exchange, by its meaning; CopyLost as `of_copy`."""
@@ -182,6 +188,16 @@ def _made(request: Request, status: int, why: str, cache_status: str) -> Answer:
     """Return an error that no index sent."""
     headers = {"content-length": "0", "cache-status": cache_status}
     return Answer(status, f"cachedindex: {urls.origin(request.url)}: {why}", request.url, headers, BytesIO())
+
+
+def _rendered(record: Record) -> Record:
+    """Return a copy in JSON for a client that reads HTML only; CopyLost if it cannot be rendered."""
+    from cachedindex.rules import rendering  # noqa: PLC0415 - no pip needs it
+
+    try:
+        return rendering.as_html(record)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise CopyLost(f"{record.url}: {error}") from None
 
 
 def _replayed(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:

@@ -81,7 +81,7 @@ class Attempts:
         The first one at an index is waited for. If it fails soon, and no failure was known before, it may be a hiccup,
         which the client's own retries get over. A failure is noted.
         """
-        index, origin = urls.index(lookup.request.url), self._upstream.origin(lookup.request)
+        index, origin = urls.repository(lookup.request.url), self._upstream.origin(lookup.request)
         is_first = index not in self._unheard
         may_be_a_hiccup = is_first and not origin.is_failing()
         open_for, admission = _OPEN_FOR if is_first else 0.0, Admission(origin.health())

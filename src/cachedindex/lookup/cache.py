@@ -30,6 +30,7 @@ from cachedindex.rules.decide import (
     Revalidate,
     Serve,
     TryOnce,
+    choose,
     decide,
     is_absent,
 )
@@ -78,7 +79,7 @@ class Cache:
             try:
                 return self._carried_out(lookup, self._decided(lookup), send)
             except CopyLost:  # A miss: the next decision is one without a copy.
-                lookup = lookup._replace(record=None)
+                lookup = lookup._replace(record=None, newest=None)
                 return self._carried_out(lookup, self._decided(lookup), send)
         except Shortage as shortage:
             self._answers.passed(lookup, str(shortage))
@@ -112,10 +113,12 @@ class Cache:
         """Return the look-up: the request with its kind and scope, its settings, and the record."""
         request = request if request.kind == "page" else self._promises.applied(request)
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
-        request, record = self._copies.find(request, settings.share, private=settings.private)
-        absence = None if record or request.kind != "page" else self._copies.absence(request)
+        request, forms = self._copies.find(request, settings.share, private=settings.private)
+        if len(forms) > 1:
+            return Lookup(request, settings, *choose(request, forms, settings, self._clock()))
+        absence = None if forms or request.kind != "page" else self._copies.absence(request)
         counts = absence is not None and is_absent(absence, settings, self._clock())
-        return Lookup(request, settings, record, absence if counts else None)
+        return Lookup(request, settings, next(iter(forms), None), absence=absence if counts else None)
 
     def _decided(self, lookup: Lookup) -> Decision:
         request, keyring = lookup.request, lookup.keyring
@@ -230,11 +233,11 @@ class Cache:
 
         A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4).
         """
-        request, record = self._copies.found(lookup.request)
-        lookup = lookup._replace(request=request, record=record)
-        if lookup.record is None:
+        request, forms = self._copies.found(lookup.request)
+        if not forms:
             return None
-        is_new = lookup.request.kind == "page" and lookup.record.checked >= began
+        lookup = lookup._replace(request=request, record=forms[0])
+        is_new = request.kind == "page" and forms[0].checked >= began
         try:
             if is_new or isinstance(self._decided(lookup), Serve):
                 return self._answers.of_copy(lookup, "hit", "another process asked for it")

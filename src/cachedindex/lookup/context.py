@@ -17,8 +17,10 @@ class Lookup(NamedTuple):
     """With its kind and its scope settled."""
     settings: Settings
     """Those for its URL."""
-    record: Record | None
-    """The record that is stored for it, if any."""
+    record: Record | None = None
+    """The record that is stored for it, if any: the one by which upstream is asked."""
+    newest: Record | None = None
+    """The one that stands in for upstream's answer, if that is another: in another form, and checked later."""
     absence: Record | None = None
     """The record that its index did not have it, if that is all that is known, and recent enough to count."""
     keyring: Keyring | None = None

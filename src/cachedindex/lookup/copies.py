@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import BinaryIO
 
@@ -22,26 +23,21 @@ class Copies:
 
     def find(
         self, request: Request, share: privacy.Sharing | None = None, *, private: bool | None = None
-    ) -> tuple[Request, Record | None]:
-        """Return the request with its scope, and the record under it; the rest are options of its index."""
+    ) -> tuple[Request, Sequence[Record]]:
+        """Return the request with its scope, and the records under it; the rest are options of its index."""
         return self.found(self._scoped(request, share, private=private))
 
-    def found(self, request: Request) -> tuple[Request, Record | None]:
-        """Return the record of a request that has its scope, or one of this user's own that it may be served."""
-        record = self.record(request)
-        scopes = privacy.may_be_own(request) if record is None and self._store.private.is_own() else ()
-        for own in map(request.within, scopes):
-            if found := self.record(own):
-                return own, found
-        return request, record
+    def found(self, request: Request) -> tuple[Request, Sequence[Record]]:
+        """Return the records of a request that has its scope, or of one of this user's own that it may be served.
 
-    def record(self, request: Request) -> Record | None:
-        """Return the record of a request that has its scope."""
-        try:
-            return self._store.get(request)
-        except StoreUnavailable as problem:
-            self.report(problem)
-            return None
+        There is one for each form that can serve it, the preferred one first.
+        """
+        forms = self._forms(request)
+        scopes = () if forms or not self._store.private.is_own() else privacy.may_be_own(request)
+        for own in map(request.within, scopes):
+            if found := self._forms(own):
+                return own, found
+        return request, forms
 
     def absence(self, request: Request) -> Record | None:
         """Return the record that the index did not have the page of a request that has its scope."""
@@ -85,6 +81,13 @@ class Copies:
         except StoreUnavailable as problem:
             self.report(problem)
             return False
+
+    def _forms(self, request: Request) -> Sequence[Record]:
+        try:
+            return self._store.forms(request)
+        except StoreUnavailable as problem:
+            self.report(problem)
+            return ()
 
     def report(self, problem: object) -> None:
         """Print a problem of the store once; do nothing if there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class GivenPages:
         self.latest: deque[GivenPage] = deque()
         """Those not yet sorted by project: that waits until somebody asks, since most look-ups are of pages."""
         self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
-        self._first: dict[str, str] = {}
+        self._indexes: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._unasked: defaultdict[str, set[str]] = defaultdict(set)
         self._asked_again: set[str] = set()
 
@@ -40,11 +40,10 @@ class GivenPages:
         found = [self._unread.pop(group, {}) for group in pages.groups_of(file_url) if group in self._unread]
         return [page for group in found for page in group.values()]
 
-    def index_of(self, project: str) -> str | None:
-        """Return the first index that had a project."""
+    def indexes_of(self, project: str) -> Sequence[str]:
+        """Return the indexes that had a project, the first one first."""
         self._sort()
-        page = self._first.get(project)
-        return urls.index(page) if page else None
+        return list(self._indexes.get(project, ()))
 
     def unasked(self, name: str) -> frozenset[str]:
         """Return the URLs of a project's pages for which the client did not hear upstream; none once they are taken."""
@@ -71,4 +70,4 @@ class GivenPages:
             self._unasked[project].discard(url)
         if not page.is_absent:
             self._unread[pages.group(url)][url] = page
-            self._first.setdefault(project, url)
+            self._indexes[project][urls.repository(url)] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -26,8 +26,8 @@ class Promise(NamedTuple):
 class Promises:
     """Hashes by file; a page is only read when the client asks for a file that it may list."""
 
-    def __init__(self, given: GivenPages, find: Callable[[Request], tuple[Request, Record | None]]) -> None:
-        """`find` returns a page's request with its scope, and its record."""
+    def __init__(self, given: GivenPages, find: Callable[[Request], tuple[Request, Sequence[Record]]]) -> None:
+        """`find` returns a page's request with its scope, and its records."""
         self._given = given
         self._find = find
         self._promised: defaultdict[str, dict[str, Promise]] = defaultdict(dict)
@@ -63,8 +63,9 @@ class Promises:
             same = self._promised[shown]
             if bare in same and same[bare].page.url == page.request.url:
                 del same[bare]
-        request, record = self._find(page.request)
-        if record and record.sha256 == page.digest:
+        request, forms = self._find(page.request)
+        record = next((form for form in forms if form.sha256 == page.digest), None)
+        if record:
             files = self._listed[page.request.url] = []
             for url, sha256 in pages.promises(record).items():
                 shown, bare = _names(url)

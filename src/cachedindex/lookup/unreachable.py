@@ -19,18 +19,19 @@ class Unreachable:
     def add(self, page_url: str, why: str) -> str | None:
         """Remember that an index could not be asked for a project; return a warning if another one has it."""
         project = urls.project(page_url)
-        self.projects.setdefault(project, {})[urls.index(page_url)] = why
+        self.projects.setdefault(project, {})[urls.repository(page_url)] = why
         return self.warning(project)
 
     def warning(self, project: str) -> str | None:
         """Return the warning if one index has a project for which another could not be asked; once for each index."""
-        source = self._given.index_of(project)
+        sources = self._given.indexes_of(project)
         down = self.projects.get(project, {})
-        silent = {index: why for index, why in down.items() if index not in self._reported}
-        if source is None or not silent:
+        # An index that was asked by two spellings of the name is no gap if it answered to one.
+        silent = {index: why for index, why in down.items() if index not in (*self._reported, *sources)}
+        if not sources or not silent:
             return None
         self._reported.update(silent)
-        index, why = next(iter(silent.items()))
+        (index, why), source = next(iter(silent.items())), sources[0]
         return (
             f"{index} could not be asked for {project} ({why}), and nothing is stored for it: {project} is taken from "
             f"{source} alone, and so may be other projects that {index} has (missing-index = fail would end the build)"

@@ -31,6 +31,16 @@ def forms(kind: Kind, header: str) -> Sequence[str]:
 
 
 @lru_cache(maxsize=64)
+def readable(named: Sequence[str]) -> Sequence[str]:
+    """Return the forms of the records that can serve a request which names these: of JSON, HTML can be made.
+
+    Not the reverse: HTML has neither the sizes nor the times of uploads (PEP 700), and does not show whether its index
+    has them.
+    """
+    return named if "json" in named or "html" not in named else (*named, "json")
+
+
+@lru_cache(maxsize=64)
 def is_of_a_page(header: str) -> bool:
     """Return whether an Accept header only names media types that an index page may have."""
     return all(_PAGE_MEDIA.fullmatch(item.partition(";")[0].strip().lower()) for item in header.split(","))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -127,6 +127,17 @@ def decide(
     return decision
 
 
+def choose(request: Request, forms: Sequence[Record], settings: Settings, now: float) -> tuple[Record, Record]:
+    """Return of a page's records in several forms the one to serve or to ask by, and the one to stand in.
+
+    Upstream can confirm only the form that it is asked for; in an outage, what was checked last is best.
+    """
+    newest = max(forms, key=lambda form: form.checked)
+    fresh = next((form for form in forms if is_fresh(request, form, settings, now)), None)
+    first = forms[0] if _may_stand_in(forms[0], settings, now) else newest
+    return fresh or first, newest
+
+
 def lifetime(record: Record, settings: Settings) -> float:
     """Return for how many seconds after its last check a record is fresh (RFC 9111, section 4.2.1).
 
@@ -182,7 +193,7 @@ def _bypassed(request: Request) -> str | None:
 def _with_copy(request: Request, record: Record, settings: Settings, now: float, *, unsatisfied: bool) -> Decision:
     if request.kind == "file":
         return Serve("immutable")
-    if not unsatisfied and _is_fresh(request, record, settings, now) and not _is_insisted_on(request, settings):
+    if not unsatisfied and is_fresh(request, record, settings, now) and not _is_insisted_on(request, settings):
         return Serve("fresh")
     if settings.offline:
         return Serve("offline = true", stale=True)
@@ -227,8 +238,9 @@ def _is_preferred(request: Request, record: Record) -> bool:
     return record.form == accept.forms(request.kind, request.headers.get("accept", ""))[0]
 
 
-def _is_fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
-    if record.expired or not _is_preferred(request, record):
+def is_fresh(request: Request, record: Record, settings: Settings, now: float) -> bool:
+    """Return whether a record needs no check. JSON has all that HTML of the same page has, but not the reverse."""
+    if record.expired or not (record.form == "json" or _is_preferred(request, record)):
         return False
     if request.kind != "page" and not downloads.is_distribution(record.url):
         return False

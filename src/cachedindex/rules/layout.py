@@ -22,16 +22,16 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE
 
 
 def record_paths(request: Request) -> Sequence[Sequence[str]]:
-    """Return the paths of a request's records, one for each form that it accepts, the preferred one first."""
-    return [record_path(request, form) for form in _forms(request)]
+    """Return the paths of a request's records, one for each form that can serve it, the preferred one first."""
+    return [record_path(request, form) for form in accept.readable(_forms(request))]
 
 
 def record_path(request: Request, form: str) -> Sequence[str]:
     """Return the folders and the name of a record below the records folder: the request's, in one of its forms.
 
-    The folders are for people, the key is for uniqueness; the reader compares the whole URL all the same.
+    The folders are for people, the key is for uniqueness; the reader compares the URL all the same.
     """
-    parts = urlsplit(request.url)
+    parts = urlsplit(urls.page(request.url) if form else request.url)
     host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
     if form:
@@ -52,7 +52,8 @@ def is_absence(name: str) -> bool:
 
 def key(request: Request, form: str) -> str:
     """Return what distinguishes the request's record in this form from every other one."""
-    public, scope = _digest(request.url, form, request.route.trust), request.identity.scope
+    url, scope = urls.page(request.url) if form else request.url, request.identity.scope
+    public = _digest(url, form, request.route.trust)
     return f"{public}.{scope}" if scope else public
 
 

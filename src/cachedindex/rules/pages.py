@@ -37,6 +37,8 @@ _SIGNED = re.compile(
     rb"""[?&;6][a-z_-]*(?:token|sig|signature|credential|password|secret|api[-_]?key|accesskeyid)=""", re.IGNORECASE
 )
 """A parameter of a URL that is a secret: of S3, GCS, Azure, or a token; JSON may write `\\u0026` before it."""
+_FILES = re.compile(rb'"files"\s*:\s*\[')
+"""What JSON of a project has, but not the list of all projects."""
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
@@ -94,6 +96,21 @@ def stored(record: Record) -> Page:
         return read(record.url, record.headers.get("content-type", ""), record.page or b"", record.final)
     except NoIndexPage:
         return Page()
+
+
+def is_for(record: Record, url: str) -> bool:
+    """Return whether a record of one URL is a project page that another URL names, with the name spelled otherwise.
+
+    Folders of find-links with such names are two pages, unless a page says by itself which project it is for.
+    """
+    if record.page is None or urls.page(record.url) != urls.page(url):
+        return False
+    if "json" in record.headers.get("content-type", ""):  # The name in it was compared when it was stored.
+        return _FILES.search(record.page) is not None
+    named, project = _LINKS_FOR.search(record.page[:4096].decode("utf-8", "replace")), urls.project(url)
+    if named:
+        return urls.normalized(named[1]) == project
+    return any(urls.normalized(link.filename).startswith(f"{project}-") for link in stored(record).links)
 
 
 def serial(page: Page, headers: Mapping[str, str]) -> int | None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from cachedindex.model import Kind
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 _HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
 """The folders that an index makes of a file's digest."""
 
@@ -70,9 +71,17 @@ def is_host_of(header: str, url: str) -> bool:
     return header.strip().lower() in (netloc, netloc.rpartition(":")[0] or netloc)
 
 
-def index(page_url: str) -> str:
-    """Return the URL of the index of a project page, with a slash at the end."""
-    return public(page_url).rstrip("/").rpartition("/")[0] + "/"
+@lru_cache(maxsize=1024)  # A look-up needs it for each form, twice.
+def page(url: str) -> str:
+    """Return the URL by which a page is known, however a client spells the project's name (PEP 503).
+
+    buildout up to 4.1.4 asks for `zope.interface`, and pip for `zope-interface`.
+    """
+    parts = urlsplit(url)
+    folder, _, name = parts.path.removesuffix("/").rpartition("/")
+    if not parts.path.endswith("/") or not _NAME.fullmatch(unquote(name)):
+        return url
+    return parts._replace(path=f"{folder}/{normalized(unquote(name))}/").geturl()
 
 
 @lru_cache(maxsize=1024)  # Every event of a log is sorted by it, again after each one that is added.

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from cachedindex.model import Record
+from cachedindex.rules import pages
 
 _MAGIC = b"cachedindex-record-1"
 
@@ -42,7 +43,7 @@ def decode(raw: bytes, url: str | None = None) -> Record | None:
     """
     fields, body = _verified(raw)
     record = fields and _record(fields, body)
-    return record if record and url in (None, record.url) else None
+    return record if record and (url in (None, record.url) or pages.is_for(record, url)) else None
 
 
 def is_sound(raw: bytes) -> bool:

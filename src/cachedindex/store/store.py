@@ -58,18 +58,22 @@ class Store:
         return {scope for scope in names if self.get(request.within(scope))}
 
     def get(self, request: Request) -> Record | None:
-        """Return the verified record of a request, in the first of the request's forms that there is.
+        """Return the verified record of a request, in the first of the request's forms that there is."""
+        return next(iter(self.forms(request)), None)
 
-        A damaged record is None, and the next answer replaces it.
+    def forms(self, request: Request) -> list[Record]:
+        """Return the verified records that can serve a request, one for each form, the preferred one first.
+
+        A damaged record is left out, and the next answer replaces it.
         """
-        tree = self._tree(request)
+        tree, found = self._tree(request), []
         for path in tree.record_paths(request):
-            found = self._held.get(path) or tree.read(path, request.url)
-            if found and not found.barred:
+            stored = self._held.get(path) or tree.read(path, request.url)
+            if stored and not stored.barred:
                 if not self.read_only:
                     disk.touch(path)
-                return found
-        return None
+                found.append(stored)
+        return found
 
     def put(self, request: Request, new: Record) -> bool:
         """Publish a record, unless the stored one was asked for later; return whether it was published."""

@@ -60,4 +60,4 @@ def _url(path: Path) -> str | None:
         return None
     if stored is None:
         return None
-    return "/".join("***" if _TOKEN.fullmatch(segment) else segment for segment in urls.index(stored.url).split("/"))
+    return "/".join("***" if _TOKEN.fullmatch(segment) else segment for segment in urls.repository(stored.url).split("/"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
-Ended = Literal["hit", "revalidated", "miss", "stale", "late", "negative", "passed", "refused", "failed"]
+Ended = Literal["hit", "revalidated", "miss", "stale", "absent", "late", "negative", "passed", "refused", "failed"]
 
 
 def number(text: str) -> int | None:
@@ -254,4 +254,4 @@ class Outcome:
     origin: str
     why: str
     age: float | None = None
-    """Seconds since upstream last confirmed the copy that was served; None if no copy was."""
+    """Seconds since upstream last confirmed the copy that was served, or is too old for that; None if there is none."""

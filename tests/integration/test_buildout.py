@@ -396,7 +396,7 @@ def test_an_index_that_answers_5xx_is_no_missing_project(build: Buildout, index:
     assert ran.code == 1
     assert "Couldn't find a distribution for 'alpha'" in ran.out + ran.err
     (line,) = ran.ours
-    assert f"could not get 1 page, of which nothing is stored ({index.origin}: it answered 503" in line
+    assert f"could not get alpha, of which nothing is stored ({index.origin}: it answered 503" in line
     assert "/simple/" not in index.pages_seen(), "the list of all projects"
 
 
@@ -414,7 +414,7 @@ def test_an_index_that_is_gone_is_said(build: Buildout, index: Index) -> None:
     assert ran.code == 1
     assert "Couldn't find a distribution for 'trial'" in ran.out + ran.err
     assert ran.ours == [
-        f"cachedindex: could not get 1 page, of which nothing is stored ({index.origin}: it refused the connection)"
+        f"cachedindex: could not get trial, of which nothing is stored ({index.origin}: it refused the connection)"
     ]
 
 

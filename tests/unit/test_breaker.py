@@ -90,8 +90,8 @@ def test_only_the_first_of_two_probers_probes() -> None:
 
 def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
     health = breaker.recall([failed(0, A, "first"), failed(1, B, "second")], T + 2)
-    assert breaker.why(health, A, T) == "first"
-    assert breaker.why(health, C, T) == "second"
+    assert breaker.why(health, A, T + 20) == "first, 20 s ago"
+    assert breaker.why(health, C, T + 20) == "second, 19 s ago"
     assert breaker.why(Health(), A, T)
 
 
@@ -202,7 +202,7 @@ def test_the_cause_is_that_of_the_breaker_that_holds_it_back() -> None:
     states = [breaker.recall(of, T + 2) for of in (breaker.of_repository(events, urls.repository(A)), events[1:])]
     assert breaker.why_held(states, A, T + 2) == "it answered 429"
     origin = breaker.recall(breaker.of_origin(GONE), T + 2)
-    assert breaker.why_held([Health(), origin], C, T + 2) == "it refused the connection"
+    assert breaker.why_held([Health(), origin], C, T + 2) == "it refused the connection, 1 s ago"
 
 
 def test_doubt_about_one_index_says_nothing_of_another() -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from http.client import BadStatusLine, IncompleteRead
 from io import BytesIO
 from typing import Any
 from urllib.request import urlopen
@@ -18,6 +19,7 @@ from cachedindex.errors import Shortage, UpstreamFailed
 from cachedindex.model import Answer, Native
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
+CERTIFIED = request_of("GET", PAGE.url, {}, trust="tls", certificate="x")
 UNREAD = Answer(
     200, "OK", PAGE.url, {"content-length": "4", "content-encoding": "x"}, BytesIO(), native=Native(object())
 )
@@ -113,8 +115,15 @@ class Wrapped(Exception):
         (Exception(ConnectionResetError("x")), "it reset the connection"),
         (TimeoutError("timed out"), "it did not answer in time"),
         (Wrapped(OSError(errno.ENETUNREACH, "x", "/a/file")), "network is unreachable"),
+        (Wrapped("x"), "it could not be asked"),
         (Wrapped(Exception("too many 503 error responses")), "it answered 503 again and again"),
-        (Wrapped("x"), "Wrapped"),
+        (requests.TooManyRedirects("https://u:secret@x"), "it redirects too often"),
+        (requests.exceptions.ChunkedEncodingError("x"), "its answer broke off"),
+        (Wrapped(IncompleteRead(b"", 3)), "its answer broke off"),
+        (requests.exceptions.ContentDecodingError("x"), "its answer could not be decoded"),
+        (requests.exceptions.InvalidProxyURL("x"), "its address is not valid"),
+        (requests.exceptions.ProxyError("x"), "its proxy failed"),
+        (BadStatusLine("x"), "its answer is not HTTP"),
         (Wrapped(OSError("Tunnel connection failed: 407 No")), "its proxy answered 407 No"),
         (OSError("x: 'Tunnel connection failed: 503 Busy')) https://u:secret@x"), "its proxy answered 503 Busy"),
     ],
@@ -135,7 +144,7 @@ def test_causes_in_a_few_words_and_without_a_secret(error: Exception, words: str
     ],
 )
 def test_what_is_wanting_on_this_machine(error: Exception, is_ours: bool) -> None:
-    failed = failure(error, "")
+    failed = failure(error, PAGE)
     assert isinstance(failed, Shortage) == is_ours
     assert failed.original is error
 
@@ -143,13 +152,36 @@ def test_what_is_wanting_on_this_machine(error: Exception, is_ours: bool) -> Non
 def test_what_a_client_was_handling_when_it_asked_is_no_cause() -> None:
     error = ConnectionRefusedError(errno.ECONNREFUSED, "x")
     error.__context__ = FileNotFoundError(errno.ENOENT, "no netrc")
-    assert isinstance(failure(error, ""), UpstreamFailed)
+    assert isinstance(failure(error, PAGE), UpstreamFailed)
 
 
 def test_a_chain_of_exceptions_that_bites_its_tail() -> None:
     one, other = Wrapped(None), Wrapped(None)
     one.reason, other.reason = other, one
-    assert cause(one) == "Wrapped"
+    assert cause(one) == "it could not be asked"
+
+
+PROXIED = request_of("GET", PAGE.url, {}, trust="tls", proxy="http://u:secret@proxy.example:3128")
+
+
+@pytest.mark.parametrize(
+    ("error", "url", "words"),
+    [
+        (ConnectionRefusedError("x"), "", "its proxy refused the connection"),
+        (socket.gaierror("x"), PAGE.url, "its proxy's name could not be looked up"),
+        (TimeoutError("timed out"), "", "its proxy did not answer in time"),
+        (OSError("Tunnel connection failed: 502 Bad"), "", "its proxy answered 502 Bad"),
+        (OSError(errno.EHOSTUNREACH, "x"), "", "no route to host"),
+        # the index's own: its certificate, what a redirect led to, and all that comes after the connection
+        (ssl.SSLCertVerificationError("x"), "", "its certificate could not be verified"),
+        (ConnectionRefusedError("x"), "https://cdn.example/six/", "it refused the connection"),
+    ],
+)
+def test_before_the_connection_stands_a_failure_is_the_proxys(error: Exception, url: str, words: str) -> None:
+    with pytest.raises(type(error)) as caught:
+        connect(error)
+    assert failure(caught.value, PROXIED, url).cause == words
+    assert failure(ConnectionResetError("x"), PROXIED).cause == "it reset the connection"
 
 
 def connect(error: Exception) -> None:
@@ -172,13 +204,13 @@ def connect(error: Exception) -> None:
 def test_what_failed_before_there_was_a_connection(error: Exception, wrap: Callable[[Exception], Exception]) -> None:
     with pytest.raises(type(error)):
         connect(error)
-    assert not failure(wrap(error), "").connected
+    assert not failure(wrap(error), PAGE).connected
 
 
 def test_what_failed_on_a_connection() -> None:
     with pytest.raises(ConnectionResetError) as caught:
         raise ConnectionResetError
-    found = failure(Wrapped(caught.value), "https://cdn.example/six/", ["hop"])
+    found = failure(Wrapped(caught.value), PAGE, "https://cdn.example/six/", ["hop"])
     assert (found.connected, found.url, found.hops) == (True, "https://cdn.example/six/", ["hop"])
 
 
@@ -211,7 +243,7 @@ def alert(name: str) -> ssl.SSLError:
 def test_what_one_client_is_refused_is_not_the_failure_of_an_index(
     error: Exception, personal: bool, final: bool
 ) -> None:
-    found = failure(Wrapped(error), "")
+    found = failure(Wrapped(error), PAGE)
     assert (found.personal, found.final) == (personal, final)
     if final:
         assert found.cause == "it refused the client's certificate, or that there is none"
@@ -219,9 +251,9 @@ def test_what_one_client_is_refused_is_not_the_failure_of_an_index(
 
 @pytest.mark.parametrize("error", [ssl.SSLEOFError("x"), ConnectionResetError("x"), BrokenPipeError("x")], ids=repr)
 def test_a_connection_that_breaks_may_have_refused_a_certificate(error: Exception) -> None:
-    assert failure(Wrapped(error), "", certified=True).personal
-    assert not failure(Wrapped(error), "").personal
-    assert not failure(Wrapped(TimeoutError()), "", certified=True).personal
+    assert failure(Wrapped(error), CERTIFIED).personal
+    assert not failure(Wrapped(error), PAGE).personal
+    assert not failure(Wrapped(TimeoutError()), CERTIFIED).personal
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/", "http://no.invalid/"])
@@ -231,4 +263,4 @@ def test_a_connection_that_nobody_accepts_is_none(ask: Callable[[str], object], 
         taken.bind(("127.0.0.1", 0))  # Nobody listens there, and nobody else can.
         with pytest.raises(OSError) as caught:
             ask(url.format(port=taken.getsockname()[1]))
-    assert not failure(caught.value, "").connected
+    assert not failure(caught.value, PAGE).connected

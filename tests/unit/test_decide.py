@@ -51,7 +51,7 @@ def aged(seconds: float, **headers: str) -> Record:
     [
         # cold
         (PAGE, None, Settings(), Fetch()),
-        (PAGE, None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
+        (PAGE, None, OFFLINE, Refuse(504, "offline = true")),
         (FILE, None, Settings(), Fetch()),
         # fresh
         (PAGE, RECORD, Settings(), Serve("fresh")),
@@ -100,7 +100,7 @@ def aged(seconds: float, **headers: str) -> Record:
         (replace(FILE, headers=PART), None, Settings(), PASSED),
         (replace(FILE, headers=PART), replace(OLD, sha256="b" * 64), Settings(), PASSED),
         (replace(OTHER, method="HEAD"), RECORD, Settings(), PASSED),
-        (replace(FILE, headers=PART), None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
+        (replace(FILE, headers=PART), None, OFFLINE, Refuse(504, "offline = true")),
     ],
 )
 def test_what_to_do(request_: Request, record: Record | None, settings: Settings, decision: object) -> None:
@@ -225,22 +225,22 @@ ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
         (replace(PAGE, headers={"cache-control": "no-cache"}), GONE, Settings(), Fetch()),
         (PAGE, RunMemory(missing={PAGE.url: NOW + 5}), Settings(), Fetch()),  # the clock ran back
         (ZOPE, GONE, Settings(), Fetch()),
-        (PAGE, GONE, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
+        (PAGE, GONE, OFFLINE, Refuse(504, "offline = true")),
         # the run's last look-up there that had no copy failed
-        (PAGE, DOWN, Settings(), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
-        (ZOPE, DOWN, Settings(), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
-        (PAGE, DOWN, Settings(refresh=("six",)), Refuse(504, "it hangs, 2 s ago, and nothing is stored")),
-        (PAGE, DOWN_BEFORE, Settings(), TryOnce("it hangs, 10 s ago, and nothing is stored")),
+        (PAGE, DOWN, Settings(), Refuse(504, "not asked: it hangs, 2 s ago")),
+        (ZOPE, DOWN, Settings(), Refuse(504, "not asked: it hangs, 2 s ago")),
+        (PAGE, DOWN, Settings(refresh=("six",)), Refuse(504, "not asked: it hangs, 2 s ago")),
+        (PAGE, DOWN_BEFORE, Settings(), TryOnce("not asked: it hangs, 10 s ago")),
         (PAGE, DOWN_BEFORE, Settings(negative=5), Fetch()),
         (PAGE, DOWN, Settings(negative=0), Fetch()),
         (PAGE, RunMemory(failed={"": (NOW + 5, "it hangs")}), Settings(), Fetch()),
         # what is no page is never refused unasked
-        (OTHER, DOWN, Settings(), TryOnce("it hangs, 2 s ago, and nothing is stored")),
+        (OTHER, DOWN, Settings(), TryOnce("not asked: it hangs, 2 s ago")),
         (OTHER, RunMemory(missing={OTHER.url: NOW - 10}), Settings(), Fetch()),
         (FILE, DOWN, Settings(), Fetch()),
         # a neighbour on the same host: of pages it says nothing, of downloads it may, as each has its own folder
         (PAGE, NEIGHBOUR_DOWN, Settings(), Fetch()),
-        (OTHER, NEIGHBOUR_DOWN, Settings(), TryOnce("it hangs, 2 s ago, and nothing is stored")),
+        (OTHER, NEIGHBOUR_DOWN, Settings(), TryOnce("not asked: it hangs, 2 s ago")),
     ],
 )
 def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Settings, decision: object) -> None:
@@ -256,7 +256,7 @@ def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Sett
         (None, Settings(), AskOpenly()),
         (RECORD, OFFLINE, Serve("fresh")),
         (OLD, OFFLINE, Serve("offline = true", stale=True)),
-        (None, OFFLINE, Refuse(504, "offline = true, and nothing is stored")),
+        (None, OFFLINE, Refuse(504, "offline = true")),
     ],
 )
 def test_a_client_that_is_not_satisfied(record: Record | None, settings: Settings, decision: object) -> None:

@@ -2,19 +2,34 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
 from cachedindex.model import Ended, Kind, Outcome
+from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report, say
 from cachedindex.run.summary import ago, summary, volume
 
 
 def outcome(
-    ended: Ended = "stale", kind: Kind = "page", age: float = 60, origin: str = "index", why: str = ""
+    ended: Ended = "stale",
+    kind: Kind = "page",
+    age: float | None = 60,
+    origin: str = "index",
+    why: str = "",
+    path: str = "simple/six/",
 ) -> Outcome:
     origin = f"https://{origin}.example"
-    return Outcome(ended, kind, f"{origin}/x/", origin, why or "no answer within 3 s", age)
+    return Outcome(ended, kind, f"{origin}/{path}", origin, why or "no answer within 3 s", age)
+
+
+def missed(*names: str, ended: Ended = "failed", why: str = "it refused the connection") -> list[Outcome]:
+    """Return outcomes of pages, by their projects, and of files, by their names."""
+    return [
+        outcome(ended, "page" if name.isalpha() else "file", None, why=why, path=f"{name}/" if name.isalpha() else name)
+        for name in names
+    ]
 
 
 def test_nothing_stale_says_nothing() -> None:
@@ -37,10 +52,39 @@ def test_nothing_stale_says_nothing() -> None:
             [outcome(why="once"), outcome(why="mostly"), outcome(why="mostly"), outcome(origin="mirror", why="gone")],
             "served 4 pages stale, up to 1 min old (https://index.example: mostly; https://mirror.example: gone)",
         ),
-        ([outcome("refused", why="offline")], "refused 1 page (https://index.example: offline)"),
         (
-            [outcome("failed"), outcome("failed"), outcome("failed", kind="file")],
-            "could not get 2 pages, of which nothing is stored (https://index.example: no answer within 3 s)",
+            missed("six", ended="refused", why="offline = true"),
+            "could not get six, of which nothing is stored (https://index.example: offline = true)",
+        ),
+        (
+            missed("six", "flask", "six", "docopt-0.6.2.tar.gz"),
+            (
+                "could not get docopt-0.6.2.tar.gz, flask and six, of which nothing is stored "
+                "(https://index.example: it refused the connection)"
+            ),
+        ),
+        (
+            missed("e", "d", "c", "b", "a", "six-1.0-py3-none-any.whl.metadata"),
+            (
+                "could not get six-1.0-py3-none-any.whl, a, b and 3 more, of which nothing is stored "
+                "(https://index.example: it refused the connection)"
+            ),
+        ),
+        (
+            [outcome("failed", age=31 * 86400.0), *missed("flask")],
+            (
+                "could not get flask, of which nothing is stored (https://index.example: it refused the connection), "
+                "could not get six (https://index.example: no answer within 3 s), "
+                "whose copy is too old to stand in (31 d)"
+            ),
+        ),
+        (
+            [*missed("a"), *missed("b", "c", ended="refused", why="not asked: it refused the connection, 2 s ago")],
+            ("could not get a, b and c, of which nothing is stored (https://index.example: it refused the connection)"),
+        ),
+        (
+            [outcome("absent", age=7200), outcome("absent", age=60)],
+            "took 2 pages as missing, as up to 2 h ago (https://index.example: no answer within 3 s)",
         ),
         (
             [
@@ -51,16 +95,40 @@ def test_nothing_stale_says_nothing() -> None:
             "served 1 page stale, up to 1 min old (https://index.example: no answer within 3 s; it answers in 4.1 s)",
         ),
         (
-            [outcome(), outcome("refused", why="offline")],
+            [outcome(), *missed("flask", ended="refused", why="offline = true")],
             (
                 "served 1 page stale, up to 1 min old (https://index.example: no answer within 3 s), "
-                "refused 1 page (https://index.example: offline)"
+                "could not get flask, of which nothing is stored (https://index.example: offline = true)"
             ),
         ),
     ],
 )
 def test_how_much_how_old_from_where_and_why(outcomes: list[Outcome], line: str) -> None:
     assert summary(outcomes) == line
+
+
+def test_what_was_had_after_all_and_what_nobody_missed_needs_no_words() -> None:
+    assert summary([*missed("six"), outcome("miss", path="six/")]) is None
+    assert summary(missed("pypi/six/json", "pypi/six/1.0/json")) is None
+    assert summary([outcome("hit", path="six/"), *missed("six")]) is not None
+
+
+def test_what_a_process_had_after_all_is_shared_with_the_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    report = Report(lambda _: None, run)
+    for ended in ("miss", "failed", "miss"):
+        report.add(outcome(ended))
+    assert [each.ended for each in run.outcomes()] == ["failed", "miss"]
+
+
+def test_look_ups_that_nobody_misses_are_kept_out() -> None:
+    said: list[str] = []
+    report = Report(said.append)
+    with report.quiet():
+        report.add(outcome("failed"))
+        report.warn("it is down")
+    report.add(outcome("hit"))
+    assert ([each.ended for each in report.outcomes], said) == (["hit"], [])
 
 
 @pytest.mark.parametrize(

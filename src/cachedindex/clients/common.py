@@ -42,6 +42,22 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 )
 _SHORTAGES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOENT", "ENOSPC", "EDQUOT", "EROFS")
 """What a system call says if this machine lacks something: a descriptor, memory, space, a folder, a certificate."""
+_NAMED_CAUSES = {
+    "TooManyRedirects": "it redirects too often",
+    "ContentDecodingError": "its answer could not be decoded",
+    "DecodeError": "its answer could not be decoded",
+    "ChunkedEncodingError": "its answer broke off",
+    "IncompleteRead": "its answer broke off",
+    "BadStatusLine": "its answer is not HTTP",
+    "InvalidHeader": "its answer is not HTTP",
+    "LineTooLong": "its answer is not HTTP",
+    "InvalidSchema": "it redirects to an address that cannot be asked",
+    "InvalidURL": "its address is not valid",
+    "LocationParseError": "its address is not valid",
+    "SSLError": "the TLS handshake failed",
+    "ProxyError": "its proxy failed",
+}
+"""What exceptions of requests, urllib3 and http.client mean, by their names, since each client has its own copies."""
 
 
 def request_of(
@@ -131,21 +147,21 @@ PROGRAMMING = (AttributeError, NameError, TypeError)
 """What no network raises: an edge of ours does not fit the client's own code, and upstream is not to blame."""
 
 
-def failure(
-    error: Exception, url: str, hops: Sequence[Any] = (), *, certified: bool = False
-) -> UpstreamFailed | Shortage:
-    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led.
-
-    `certified` says that the client showed a certificate.
-    """
+def failure(error: Exception, asked: Request, url: str = "", hops: Sequence[Any] = ()) -> UpstreamFailed | Shortage:
+    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led."""
     if any(map(_is_shortage, list(_chain(error, set(), with_context=False)))):
         return Shortage(cause(error), error)
     chain = list(_chain(error, set()))
+    certified, words = asked.identity.certified, cause(error)
     connected, refused = not any(map(_was_connecting, chain)), _refused(chain)
     if certified and any(isinstance(link, (ConnectionError, ssl.SSLEOFError)) for link in chain) and connected:
         refused = refused or "handshake"  # TLS 1.3 refuses a certificate after the handshake; the alert may get lost.
+    # Before the connection stands, all that is not TLS is between the client and its proxy.
+    is_tls = any(isinstance(link, ssl.SSLError) for link in chain)
+    if not connected and not is_tls and asked.route.proxy and urls.origin(url or asked.url) == urls.origin(asked.url):
+        words = re.sub("^it(s?) (?!proxy)", lambda found: f"its proxy{chr(39) + 's' if found[1] else ''} ", words)
     return UpstreamFailed(
-        cause(error), error, hops, url=url, connected=connected, personal=bool(refused), final=refused == "certificate"
+        words, error, hops, url=url, connected=connected, personal=bool(refused), final=refused == "certificate"
     )
 
 
@@ -170,7 +186,13 @@ def cause(error: BaseException) -> str:
     numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
     if numbers:
         return os.strerror(numbers[0]).lower()
-    return type(error).__name__  # Not its text, which may contain a URL with a signature, or a proxy's password.
+    return _by_name(chain)
+
+
+def _by_name(chain: Sequence[BaseException]) -> str:
+    names = (base.__name__ for link in chain for base in type(link).__mro__)
+    # Not its text, which may contain a URL with a signature, or a proxy's password; nor its name, which says nothing.
+    return next((_NAMED_CAUSES[name] for name in names if name in _NAMED_CAUSES), "it could not be asked")
 
 
 def _chain(error: BaseException, seen: set[int], *, with_context: bool = True) -> Iterator[BaseException]:

@@ -78,16 +78,17 @@ class Answers:
             self._add_outcome(request, "negative", why)
         else:
             why = self._explained(lookup, why)
-            self._add_outcome(request, "refused", why)
+            self._missed(lookup, "refused", why)
             if not lookup.settings.offline:
                 self._report_down(lookup, why)
+            why = f"{why}, and nothing is stored"
         return _made(request, refusal.status, why, "cachedindex; fwd=miss")
 
     def absent(self, lookup: Lookup, absence: Record, why: str) -> Answer:
         """Answer 404, as the index did when it was last asked for this page."""
         self._give_error(lookup)
         age = self._clock() - absence.checked
-        self._add_outcome(lookup.request, "stale", why, age)
+        self._add_outcome(lookup.request, "absent", why, age)
         says = f"{why}; it did not have it {ago(age)} ago"
         return _made(lookup.request, HTTPStatus.NOT_FOUND, says, f"cachedindex; hit; ttl={math.floor(-age)}")
 
@@ -105,7 +106,7 @@ class Answers:
     def failed(self, lookup: Lookup, why: str) -> None:
         """Note that the client gets its own exception; IndexMissing if that is to end the build."""
         why = self._explained(lookup, why)
-        self._add_outcome(lookup.request, "failed", why)
+        self._missed(lookup, "failed", why)
         self._report_down(lookup, why)
 
     def passed(self, lookup: Lookup, why: str) -> None:
@@ -121,25 +122,27 @@ class Answers:
         request, means, answer = lookup.request, exchange.meaning, exchange.answer
         self._copies.report(exchange.problem)
         if isinstance(answer.body, Tee):
-            answer.body.when_settled(lambda tee: self._streamed(request, tee))
+            answer.body.when_settled(lambda tee: self._streamed(lookup, tee))
             return answer
         is_stored = exchange.record is not None and means.store == "answer"
-        # buildout takes a 5xx for a page without links, so only the outcome says that it failed.
-        is_failure = means.note in ("failed", "limited")
-        self._add_outcome(request, "miss" if is_stored else "failed" if is_failure else "passed", means.why)
         if means.is_down:
+            # buildout takes a 5xx for a page without links, so only the outcome says that it failed.
+            self._missed(lookup, "failed", means.why)
             self._report_down(lookup, means.why)
-        elif request.kind == "page" and answer.status == HTTPStatus.OK:
+            return answer
+        self._add_outcome(request, "miss" if is_stored else "passed", means.why)
+        if request.kind == "page" and answer.status == HTTPStatus.OK:
             self._give_page(GivenPage(request, exchange.record.sha256 if exchange.record else ""))
         return answer
 
-    def _streamed(self, request: Request, tee: Tee) -> None:
+    def _streamed(self, lookup: Lookup, tee: Tee) -> None:
         self._copies.report(tee.problem)
-        self._add_outcome(
-            request,
-            "miss" if tee.record else "passed",
-            "" if tee.record else "its bytes were not those that were promised",
-        )
+        if tee.is_broken:
+            self._missed(lookup, "failed", "its answer broke off")
+        elif tee.record:
+            self._add_outcome(lookup.request, "miss", "")
+        else:
+            self._add_outcome(lookup.request, "passed", "its bytes were not those that were promised")
 
     def _cache_status(self, lookup: Lookup, record: Record, ended: Ended, now: float) -> str:
         """Return the header of RFC 9211, whose word for expired is stale."""
@@ -171,12 +174,26 @@ class Answers:
         if request.kind != "page":
             return
         if lookup.settings.missing_index == "fail":
-            raise IndexMissing(f"{urls.public(request.url)}: {why}, nothing is stored, and missing-index = fail")
-        self._warn(self._unreachable.add(request.url, why))
+            raise IndexMissing(f"{urls.public(request.url)}: {why}, {self._lack(lookup)}, and missing-index = fail")
+        self._warn(self._unreachable.add(request.url, f"({why}), and {self._lack(lookup)}"))
 
     def _warn(self, line: str | None) -> None:
         if line:
             self._report.warn(line)
+
+    def _lack(self, lookup: Lookup) -> str:
+        """Return why no copy stands in."""
+        age = self._age(lookup)
+        return "nothing is stored" if age is None else f"the copy is too old to stand in ({ago(age)})"
+
+    def _age(self, lookup: Lookup) -> float | None:
+        """Return the age of a copy that is too old to stand in; None if there is no copy."""
+        # A file is never too old: there is another one under its URL.
+        is_old = lookup.record is not None and lookup.request.kind != "file"
+        return self._clock() - lookup.record.checked if is_old and lookup.record else None
+
+    def _missed(self, lookup: Lookup, ended: Ended, why: str) -> None:
+        self._add_outcome(lookup.request, ended, why, self._age(lookup))
 
     def _add_outcome(self, request: Request, ended: Ended, why: str, age: float | None = None, page: str = "") -> None:
         """Report a look-up's one outcome; `page` is the name of a record that was served without asking upstream."""

@@ -129,7 +129,9 @@ class Attempts:
                 attempt.work, attempt.seconds(), attempt.extended, late, attempt.origin.repository
             )
         except DeadlinePassed as passed:
-            raise UpstreamFailed(str(passed), url=passed.url, connected=passed.connected) from passed
+            proxy = "" if passed.connected else attempt.lookup.request.route.proxy
+            cause = f"{passed} by way of its proxy" if proxy else str(passed)
+            raise UpstreamFailed(cause, url=passed.url, connected=passed.connected) from passed
         except (NotAsked, UpstreamFailed):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and says nothing of upstream

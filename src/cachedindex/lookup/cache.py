@@ -18,7 +18,7 @@ from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Keyring, Request, Send
 from cachedindex.options import Settings
-from cachedindex.rules import urls
+from cachedindex.rules import pages, urls
 from cachedindex.rules.decide import (
     AskOpenly,
     AskOrChallenge,
@@ -91,8 +91,8 @@ class Cache:
 
         Once: then they no longer count as unasked, so that a client that backtracks does not ask again and again.
         """
-        pages = frozenset[str]().union(*map(self._given.take_unasked, projects))
-        token = _unsatisfying.set(_unsatisfying.get() | pages)
+        unasked = frozenset[str]().union(*map(self._given.take_unasked, projects))
+        token = _unsatisfying.set(_unsatisfying.get() | unasked)
         try:
             yield
         finally:
@@ -101,6 +101,14 @@ class Cache:
     def has_unasked(self, project: str) -> bool:
         """Return whether upstream may have more of a project than the client was given."""
         return bool(self._given.unasked(project))
+
+    def explain(self, project: str) -> None:
+        """Say why a client has found nothing of a project, if its index has quarantined it (PEP 792)."""
+        for request in self._given.pages_of(project):
+            _, records = self._copies.found(request)
+            if any(pages.stored(record).status == "quarantined" for record in records):
+                name, index = urls.normalized(project), urls.repository(request.url)
+                self.report.warn(f"{index} has quarantined {name}, and offers none of its files until it is cleared")
 
     def reinstate(self, *projects: str) -> bool:
         """Have the copies of these projects stand again; return whether answers that are not stored had their place."""
@@ -212,7 +220,7 @@ class Cache:
             return self._answers.of_copy(lookup, "stale", why)
         if lookup.absence:
             return self._answers.absent(lookup, lookup.absence, why)
-        return self._answers.refusal(lookup, Refuse(504, f"{why}, and nothing is stored"))
+        return self._answers.refusal(lookup, Refuse(504, why))
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask upstream; but if another process is just doing so, wait for it, and look into the store again."""

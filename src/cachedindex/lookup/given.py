@@ -31,6 +31,7 @@ class GivenPages:
         """Those not yet sorted by project: that waits until somebody asks, since most look-ups are of pages."""
         self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
         self._indexes: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._pages: defaultdict[str, list[Request]] = defaultdict(list)
         self._unasked: defaultdict[str, set[str]] = defaultdict(set)
         self._asked_again: set[str] = set()
 
@@ -44,6 +45,11 @@ class GivenPages:
         """Return the indexes that had a project, the first one first."""
         self._sort()
         return list(self._indexes.get(project, ()))
+
+    def pages_of(self, name: str) -> Iterable[Request]:
+        """Return the requests for a project's pages that were given."""
+        self._sort()
+        return tuple(self._pages.get(urls.normalized(name), ()))
 
     def unasked(self, name: str) -> frozenset[str]:
         """Return the URLs of a project's pages for which the client did not hear upstream; none once they are taken."""
@@ -71,3 +77,4 @@ class GivenPages:
         if not page.is_absent:
             self._unread[pages.group(url)][url] = page
             self._indexes[project][urls.repository(url)] = None
+            self._pages[project].append(page.request)

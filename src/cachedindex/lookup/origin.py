@@ -136,7 +136,7 @@ class Origin:
 
     def _not_asked(self, states: Sequence[Health]) -> NotAsked:
         cause = breaker.why_held(states, self.subject, self.origins.clock())
-        return NotAsked(urls.blamed(self._asked, self.request.url, cause))
+        return NotAsked(f"not asked: {urls.blamed(self._asked, self.request.url, cause)}")
 
     def _states(self, events: Sequence[Event] | None = None) -> tuple[Health, Health]:
         """Return what this host remembers of the repository, and of its origin as a whole."""

@@ -29,6 +29,8 @@ class Tee:
         """The record that was stored at the end."""
         self.problem: StoreUnavailable | None = None
         """Why it could not be stored."""
+        self.is_broken = False
+        """Whether upstream did not send all of it."""
 
     def when_settled(self, watcher: Callable[[Tee], None]) -> None:
         """Call `watcher` once, when it is known whether something was stored."""
@@ -44,6 +46,7 @@ class Tee:
         try:
             data = self._source.read(size)
         except BaseException:
+            self.is_broken = True
             self._settle(complete=False)
             raise
         if self._blob and data:
@@ -54,6 +57,7 @@ class Tee:
                 self._settle(complete=False)
         if size != 0 and (not data or size < 0):
             self.closed = True  # urllib3 takes this for the end.
+            self.is_broken = self._blob is not None and self._announced not in (None, self._blob.size)
         if self.closed or (self._blob and self._blob.size == self._announced):
             self._settle(complete=True)
         return data

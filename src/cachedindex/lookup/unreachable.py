@@ -14,7 +14,7 @@ class Unreachable:
         self._given = given
         self._reported: set[str] = set()
         self.projects: dict[str, dict[str, str]] = {}
-        """For each project: the indexes that could not be asked for it, and why."""
+        """For each project: the indexes that could not be asked for it, why, and why no copy stands in."""
 
     def add(self, page_url: str, why: str) -> str | None:
         """Remember that an index could not be asked for a project; return a warning if another one has it."""
@@ -33,6 +33,6 @@ class Unreachable:
         self._reported.update(silent)
         (index, why), source = next(iter(silent.items())), sources[0]
         return (
-            f"{index} could not be asked for {project} ({why}), and nothing is stored for it: {project} is taken from "
+            f"{index} could not be asked for {project} {why}: {project} is taken from "
             f"{source} alone, and so may be other projects that {index} has (missing-index = fail would end the build)"
         )

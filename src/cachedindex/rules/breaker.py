@@ -103,11 +103,11 @@ def why_held(states: Iterable[Health], url: str, now: float) -> str:
 
 
 def why(health: Health, url: str, now: float) -> str:
-    """Return the limit, the cause of the URL's latest failure, or else that of any URL's."""
+    """Return the limit, or the cause and the age of the URL's latest failure, or else of any URL's."""
     if health.limited and is_limited(health, now):
         return health.limited[1]
-    latest = health.failed.get(url) or max(health.failed.values(), default=(0.0, _UNSAID))
-    return latest[1]
+    at, cause = health.failed.get(url) or max(health.failed.values(), default=(now, _UNSAID))
+    return f"{cause}, {max(now - at, 0.0):.0f} s ago"
 
 
 def worth_noting(health: Health, event: Event) -> bool:

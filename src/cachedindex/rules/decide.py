@@ -209,7 +209,7 @@ def _without_copy(
     if settings.offline and absence:
         return Refuse(404, "offline = true, and the index did not have it")
     if settings.offline:
-        return Refuse(504, "offline = true, and nothing is stored")
+        return Refuse(504, "offline = true")
     if request.kind == "file" or not settings.negative:
         return Fetch()
     return _by_memory(request, settings, now, memory(), absence)
@@ -228,7 +228,7 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     if failed is None:
         return Fetch()
     at, cause = failed
-    why = f"{cause}, {now - at:.0f} s ago, and nothing is stored"
+    why = f"not asked: {cause}, {now - at:.0f} s ago"
     # Anything but a page may be a download that a recipe tries again at once, so it is not refused. It gets one try, as
     # pip-compile would else wait a hundred seconds for a file that its index has never had.
     return Refuse(504, why) if is_page and now - at < _REFUSED_FOR else TryOnce(why)

@@ -8,12 +8,18 @@ from urllib.parse import urlsplit
 from cachedindex.model import Record
 
 _SECTION = re.compile(r"\[[^\[\]\s][^\n]*\]")
+_HASHES = re.compile(r"/pypi/[^/]+(/[^/]+)?/json$")
 _ARCHIVE = re.compile(r"\.(?:gz|tgz|bz2|xz|zip|whl|egg)$")
 
 
 def is_configuration(url: str) -> bool:
     """Return whether a URL is a buildout configuration's, as `extends` names one."""
     return urlsplit(url).path.lower().endswith(".cfg")
+
+
+def is_optional(url: str) -> bool:
+    """Return whether nobody misses the answer: pip-compile does without these hashes (pip-tools 7.5, pypi.py)."""
+    return _HASHES.search(urlsplit(url).path) is not None
 
 
 def is_distribution(url: str) -> bool:

@@ -169,7 +169,8 @@ def judge(
     is_proxys = _is_proxys(answer)
     fault = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or is_busy or is_lost or is_proxys
     wait = limits.wait(answer, now)
-    why = f"{'its proxy' if is_proxys else 'it'} answered {answer.status} {answer.reason}".rstrip()
+    who = "its proxy" if is_proxys else "it, or its proxy," if _may_be_proxys(request, answer) else "it"
+    why = f"{who} answered {answer.status} {answer.reason}".rstrip()
     if fault:
         why = urls.blamed(request.url, answer.url, f"{why}, and asked to wait {wait:.0f} s" if wait else why)
     # An index may know a project by one spelling of its name only, which is the record's.
@@ -195,6 +196,11 @@ def _is_proxys(answer: Answer) -> bool:
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return answer.headers.get("server", "").startswith(_PROXY_THAT_SAYS_401) and "via" not in answer.headers
     return answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+
+
+def _may_be_proxys(request: Request, answer: Answer) -> bool:
+    """Return whether an error may be that of a proxy, which sees what is asked without TLS."""
+    return bool(request.route.proxy) and urls.is_plain(answer.url or request.url) and answer.status not in GONE
 
 
 def _is_to_be_known(request: Request, answer: Answer, health: Health, store: privacy.Storing) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cachedindex.errors import CachedIndexError, StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.run.folder import RunFolder
-from cachedindex.run.summary import SUMMARIZED, printable
+from cachedindex.run.summary import MISSED, SUMMARIZED, printable
 
 
 def say(line: str) -> None:
@@ -39,20 +39,36 @@ class Report:
         self._said: set[str] = set()
         self.outcomes: list[Outcome] = []
         self.damaged: list[str] = []
+        self._missed: set[str] = set()
+        """The URLs that could not be had: if one is had later, the summary needs to know it."""
+        self._is_quiet = False
 
     def add(self, outcome: Outcome, page: str = "") -> None:
         """Keep an outcome. One that the summary needs is shared at once, as the process may be killed.
 
         `page` is the name of a page's record that was served without asking upstream: if the run fails, it expires.
         """
+        if self._is_quiet:
+            return
         self.outcomes.append(outcome)
-        if self.run and outcome.ended in SUMMARIZED:
+        if self.run and (outcome.ended in SUMMARIZED or outcome.url in self._missed):
             self._share_outcome(self.run, outcome)
+        if outcome.ended in MISSED:
+            self._missed.add(outcome.url)
         if self.run and page:
             try:
                 self.run.add_page(page)
             except StoreUnavailable as error:
                 self.warn(f"{error}; if this run fails, the next one will not revalidate its pages")
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep and print nothing of look-ups that nobody misses if they fail."""
+        self._is_quiet, before = True, self._is_quiet
+        try:
+            yield
+        finally:
+            self._is_quiet = before
 
     def set_aside(self, path: Path) -> None:
         """Keep the path to which a damaged file was moved, for the summary."""
@@ -63,7 +79,7 @@ class Report:
 
     def warn(self, message: str, about: str = "") -> None:
         """Print a message once in a run; with `about`, only the first message about that."""
-        if self._is_first(about or message):
+        if not self._is_quiet and self._is_first(about or message):
             self._say(printable(message))
 
     def warn_ignored(self, options: Iterable[str]) -> None:

@@ -6,16 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Outcome
+from cachedindex.rules import downloads
 
-SUMMARIZED = ("stale", "late", "refused", "failed")
-"""The outcomes that the line depends on; all others need no words."""
+SUMMARIZED = ("stale", "absent", "late", "refused", "failed")
+"""The outcomes that the line depends on; of all others, only those of what was had after all."""
+MISSED = ("refused", "failed")
+_NAMES = 3
+"""So many names of what could not be had are in the line."""
+_NOT_ASKED = "not asked: "
 _NOUNS = {"page": ("page", "pages"), "file": ("file", "files"), "other": ("download", "downloads")}
 
 
 def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | None:
-    """Return the line for the end of a run; None if nothing was served stale, refused, missing or damaged.
+    """Return the line for the end of a run; None if nothing was served stale, missing or damaged.
 
     `damaged` are the paths in quarantine of files that did not verify. ValueError for a kind of another release.
     """
@@ -27,11 +33,16 @@ def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | N
         oldest = max(outcome.age or 0.0 for outcome in by_end["stale"])
         reasons = _reasons(by_end["stale"], late)
         parts.append(f"served {_amount(by_end['stale'])} stale, up to {ago(oldest)} old ({reasons})")
-    if by_end["refused"]:
-        parts.append(f"refused {_amount(by_end['refused'])} ({_reasons(by_end['refused'], late)})")
-    pages = [outcome for outcome in by_end["failed"] if outcome.kind == "page"]
-    if pages:
-        parts.append(f"could not get {_amount(pages)}, of which nothing is stored ({_reasons(pages, late)})")
+    if by_end["absent"]:
+        oldest = max(outcome.age or 0.0 for outcome in by_end["absent"])
+        reasons = _reasons(by_end["absent"], late)
+        parts.append(f"took {_amount(by_end['absent'])} as missing, as up to {ago(oldest)} ago ({reasons})")
+    missed = _missed(found)
+    if never := [outcome for outcome in missed if outcome.age is None]:
+        parts.append(f"could not get {_names(never)}, of which nothing is stored ({_reasons(never, late)})")
+    if old := [outcome for outcome in missed if outcome.age is not None]:
+        whose = f"whose copy is too old to stand in ({ago(max(outcome.age or 0.0 for outcome in old))})"
+        parts.append(f"could not get {_names(old)} ({_reasons(old, late)}), {whose}")
     if damaged:
         files = "file" if len(damaged) == 1 else "files"
         parts.append(f"{len(damaged)} damaged {files} set aside in {Path(damaged[0]).parent}, to be fetched again")
@@ -67,6 +78,28 @@ def volume(size: float) -> str:
     return f"{size / 1e3:.1f} GB"
 
 
+def _missed(found: Iterable[Outcome]) -> list[Outcome]:
+    """Return what could not be had, and that somebody missed: not what came later, or that a client does without."""
+    last = {outcome.url: outcome.ended for outcome in found if outcome.ended != "late"}
+    gone = [outcome for outcome in found if outcome.ended in MISSED and last[outcome.url] in MISSED]
+    return [outcome for outcome in gone if not downloads.is_optional(outcome.url)]
+
+
+def _names(outcomes: Iterable[Outcome]) -> str:
+    """Return the names of projects and files, three at most; files first, as the client had a page that lists them."""
+    found = {(outcome.kind == "page", _name(outcome)) for outcome in outcomes}
+    names = [name for _, name in sorted(found)]
+    if len(names) > _NAMES:
+        return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _name(outcome: Outcome) -> str:
+    """Return the last part of a URL, without what follows a file's name in that of its metadata (PEP 658)."""
+    name = unquote(urlsplit(outcome.url).path.rstrip("/").rpartition("/")[2]).removesuffix(".metadata")
+    return name or outcome.url
+
+
 def _amount(outcomes: Iterable[Outcome]) -> str:
     counts = Counter(outcome.kind for outcome in outcomes)
     # The outcomes come in the order of the processes' numbers, which would make the same build print different lines.
@@ -76,11 +109,19 @@ def _amount(outcomes: Iterable[Outcome]) -> str:
 
 
 def _reasons(outcomes: Iterable[Outcome], late: Mapping[str, str]) -> str:
-    """Return each origin with the most frequent cause of its outcomes, and with how late it answered, if it did."""
+    """Return each origin with the most frequent cause of its outcomes, and with how late it answered, if it did.
+
+    That it was not asked is the cause only if it never was: the cause why it was not asked is then another one.
+    """
     causes: dict[str, Counter[str]] = {}
     for outcome in outcomes:
         causes.setdefault(outcome.origin, Counter())[outcome.why] += 1
-    main = {origin: counts.most_common(1)[0][0] for origin, counts in causes.items()}
+    main = {origin: _main(counts) for origin, counts in causes.items()}
     return "; ".join(
         f"{origin}: {why}" + (f"; it {late[origin]}" if origin in late else "") for origin, why in main.items()
     )
+
+
+def _main(causes: Counter[str]) -> str:
+    asked = Counter({why: count for why, count in causes.items() if not why.startswith(_NOT_ASKED)})
+    return (asked or causes).most_common(1)[0][0]

@@ -60,4 +60,5 @@ def _url(path: Path) -> str | None:
         return None
     if stored is None:
         return None
-    return "/".join("***" if _TOKEN.fullmatch(segment) else segment for segment in urls.repository(stored.url).split("/"))
+    segments = urls.repository(stored.url).split("/")
+    return "/".join("***" if _TOKEN.fullmatch(segment) else segment for segment in segments)

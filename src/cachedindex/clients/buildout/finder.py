@@ -53,11 +53,13 @@ class _Finder:
             return found
         searched = searched_pages(requirement.project_name, installer._links)  # noqa: SLF001
         unasked = [page for page in searched if cache.has_unasked(page)]
-        if not unasked:
-            return None
-        with cache.refreshing(*unasked):
-            self._renew(installer)
-            return self._once(installer, requirement, source)
+        if unasked:
+            with cache.refreshing(*unasked):
+                self._renew(installer)
+                found = self._once(installer, requirement, source)
+        if found is None:
+            cache.explain(requirement.project_name)
+        return found
 
     def _once(self, installer: Any, requirement: Any, source: Any) -> Any:
         # By the requirement, not by `[versions]`: a recipe may bring other pins.

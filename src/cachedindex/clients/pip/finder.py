@@ -6,6 +6,7 @@ Only pip's finder knows that no page offers what is required (pip 22.3 to 26.3, 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,9 @@ from cachedindex.clients.pip import cut
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
+
+_VERSION_CHECK = "pip._internal.self_outdated_check"
+"""Where pip looks for a newer pip, which nobody misses if there is no answer."""
 
 
 def attach(finder_module: ModuleType) -> None:
@@ -41,16 +45,22 @@ def _wrap(
 
     @functools.wraps(original)
     def find(self: Any, project_name: str, *more: Any, **named: Any) -> Any:
+        if sys._getframe(1).f_globals.get("__name__") == _VERSION_CHECK:  # noqa: SLF001 - its documented name
+            with cache.report.quiet():
+                return original(self, project_name, *more, **named)
         found = original(self, project_name, *more, **named)
         if not found_nothing(found):
             return found
         searched = searched_pages(project_name, getattr(self, "find_links", ()))
         unasked = [page for page in searched if cache.has_unasked(page)]
         if not unasked:
+            cache.explain(project_name)
             return found
         with cache.refreshing(*unasked):
             forget(self, project_name)
             again = original(self, project_name, *more, **named)
+        if found_nothing(again):
+            cache.explain(project_name)
         if not found_nothing(again) or not cache.reinstate(*unasked):
             return again
         forget(self, project_name)  # A resolver that backtracks may still use what the copy has.

@@ -9,7 +9,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from cachedindex.clients.pip import keyring
+from cachedindex.clients.pip import keyring, tracebacks
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -37,6 +37,7 @@ def attach(session_module: ModuleType) -> None:
         process.report.warn("this pip keeps its sessions elsewhere; it continues without the cache")
         return
     session.get_adapter = _answering(process.cache, session.get_adapter)
+    tracebacks.shorten()
 
 
 def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:

@@ -176,7 +176,7 @@ class IndexAdapter(BaseAdapter):
             raise
         except Exception as error:
             hops = [response for response in chain.responses if response.is_redirect]
-            raise failure(error, chain.asking, hops, certified=asked.identity.certified) from error
+            raise failure(error, asked, chain.asking, hops) from error
 
     def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
         return self._library.chain(pick, self._cookies, trust_env=self._trust_env)

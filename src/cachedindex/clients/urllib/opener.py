@@ -124,14 +124,14 @@ class CacheHandler(urllib.request.BaseHandler):
             except PROGRAMMING:
                 raise
             except Exception as error:
-                raise failure(error, _thread.url) from error
+                raise failure(error, asked, _thread.url) from error
             try:
                 answer = answer_from(asked, native)
                 return replace(answer, disclosure=Disclosure(_thread.saw_private, _thread.saw_credential))
             except PROGRAMMING:
                 raise
             except Exception as error:
-                raise failure(error, _thread.url) from error
+                raise failure(error, asked, _thread.url) from error
 
 
 class PrivacyWitness(urllib.request.BaseHandler):

@@ -119,8 +119,8 @@ def _send(request: Request, asked: urllib.request.Request, timeout: float) -> An
     except Exception as error:
         if cause(error) in _PYTHONS_OWN:
             raise NotAsked(cause(error)) from error
-        raise failure(error, "") from error
+        raise failure(error, request) from error
     try:
         return answer_from(request, native)
     except Exception as error:
-        raise failure(error, "") from error
+        raise failure(error, request) from error

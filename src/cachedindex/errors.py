@@ -17,6 +17,11 @@ class SettingsError(CachedIndexError):
 class StoreUnavailable(CachedIndexError):
     """The cache folder could not be read or written; the look-up goes on without it."""
 
+    def __init__(self, text: str, *, is_known: bool = False) -> None:
+        """`is_known` is whether a build before this one has said so."""
+        super().__init__(text)
+        self.is_known = is_known
+
 
 class NotAsked(CachedIndexError):
     """Upstream was not asked: the breaker holds the look-up back, or too many attempts still wait for it."""

@@ -142,7 +142,8 @@ class Process:
             for name in run.pages():
                 store.expire(name)
         except (StoreUnavailable, OSError) as error:
-            self._print(f"{error}; the next build will not revalidate the pages of this one")
+            if not getattr(error, "is_known", False):
+                self._print(f"{error}; the next build will not revalidate the pages of this one")
 
     def _print(self, line: str | None) -> None:
         if line:

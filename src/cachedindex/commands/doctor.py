@@ -75,6 +75,7 @@ def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Ite
         yield inspection.clock(root)
         yield _locking(shared)
         yield verify.strays(root, shared, repair=repair)
+        yield verify.denied(root, shared)
     yield verify.modes(root, repair=repair)
     yield from verify.damage(root, repair=repair)
     yield from inspection.ground(root, shared, settings.max_size)

@@ -91,7 +91,7 @@ class Copies:
 
     def report(self, problem: object) -> None:
         """Print a problem of the store once; do nothing if there is none."""
-        if isinstance(problem, StoreUnavailable):
+        if isinstance(problem, StoreUnavailable) and not problem.is_known:
             self._report.warn(f"{problem}; the build goes on, and nothing is stored", about="the store")
 
     def _scoped(self, request: Request, share: privacy.Sharing | None, *, private: bool | None) -> Request:

@@ -17,13 +17,32 @@ T = TypeVar("T")
 
 _ESTALE_TRIES = 3
 _FOLDER_TRIES = 3
+_DENIED = "denied.stamp"
+_KNOWN_FOR = 7 * 86400.0
+"""Seconds for which no other build says that a part of the folder cannot be written."""
 _TOUCHED_FOR = 3600.0
 """Seconds after which a file in use is touched again: the order of eviction needs no finer clock."""
 
 
 def unavailable(doing: str, root: Path, error: OSError) -> StoreUnavailable:
-    """Return the exception for an OSError, with a sentence that is the same for every file below the root."""
+    """Return the exception for an OSError, with a sentence that is the same for every file below the root.
+
+    If only a part of the folder is another user's, as after a build by root, one build of many says so.
+    """
+    if error.errno == errno.EACCES and os.access(root, os.W_OK | os.X_OK):
+        why = f"cannot {doing} a part of {root} that belongs to another user; `cachedindex doctor` names it"
+        return StoreUnavailable(why, is_known=_was_marked(root / _DENIED))
     return StoreUnavailable(f"cannot {doing} {root}: {error.strerror or error}")
+
+
+def _was_marked(stamp: Path) -> bool:
+    """Return whether a stamp is younger than a week; if not, set it."""
+    with suppress(OSError):
+        if time.time() - stamp.stat().st_mtime < _KNOWN_FOR:
+            return True
+    with suppress(OSError):  # Then each build says it.
+        stamp.touch()
+    return False
 
 
 @contextmanager
@@ -72,13 +91,15 @@ class NewFile:
         self._temporary = temporary(path)
         self._process = os.getpid()
         with failing_as_unavailable("write to", root):
-            mode = root.stat().st_mode
+            status = root.stat()
+            mode = status.st_mode
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            descriptor = _within(path.parent, root, mode, lambda: os.open(self._temporary, flags, _most(mode)))
+            descriptor = _within(path.parent, root, status, lambda: os.open(self._temporary, flags, _most(mode)))
             # Without a buffer: a fork would have a copy of it, and write it at its end.
             self._file = os.fdopen(descriptor, "wb", buffering=0)
             _raise_mode(descriptor, mode & 0o666)
+            _give(descriptor, status)
 
     def write(self, data: bytes) -> None:
         """Append; StoreUnavailable if the disk does not accept it, and then nothing is left."""
@@ -103,7 +124,7 @@ class NewFile:
             # close may fail on a full disk as well, and on a network file system for any reason.
             with failing_as_unavailable("write to", self._root):
                 self._file.close()
-                _within(final.parent, self._root, self._root.stat().st_mode, lambda: self._temporary.replace(final))
+                _within(final.parent, self._root, self._root.stat(), lambda: self._temporary.replace(final))
         except StoreUnavailable:
             self.abandon()
             raise
@@ -153,19 +174,23 @@ def append_and_read(path: Path, line: bytes, root: Path) -> tuple[os.stat_result
 
 def open_shared(path: Path, flags: int, root: Path) -> int:
     """Return the descriptor of a file that all who may write to the root may write to; it is made if it is missing."""
-    mode = root.stat().st_mode
+    status = root.stat()
+    mode = status.st_mode
     # Not through a link: another user who may write here could have it lead to a file of this user's.
     flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = _within(path.parent, root, mode, lambda: os.open(path, flags, _most(mode)))
-    if os.fstat(descriptor).st_size == 0:
+    descriptor = _within(path.parent, root, status, lambda: os.open(path, flags, _most(mode)))
+    opened = os.fstat(descriptor)
+    if opened.st_size == 0:
         _raise_mode(descriptor, mode & 0o666)
+        if opened.st_nlink == 1:
+            _give(descriptor, status)
     return descriptor
 
 
 def move(path: Path, target: Path, root: Path) -> None:
     """Give a file another name below the same root; StoreUnavailable if that fails."""
     with failing_as_unavailable("write to", root):
-        _within(target.parent, root, root.stat().st_mode, lambda: path.replace(target))
+        _within(target.parent, root, root.stat(), lambda: path.replace(target))
 
 
 def now(root: Path) -> float:
@@ -198,12 +223,22 @@ def make_folder(folder: Path, mode: Callable[[Path], int]) -> None:
     try:
         with suppress(PermissionError):  # A file system without modes: that of mkdir has to do.
             new.chmod(mode(new))
+        _give_folder(new, folder.parent.stat())
         new.rename(folder)
     except OSError:
         with suppress(FileNotFoundError):  # A collector has removed it as a stray.
             new.rmdir()
         if not folder.is_dir():  # Otherwise another job made it meanwhile.
             raise
+
+
+def make_parents(folder: Path) -> None:
+    """Make a folder and those above it that are missing; what root makes belongs to the owner of the one above."""
+    if not folder.is_dir():
+        make_parents(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            _give_folder(folder, folder.parent.stat())
 
 
 def is_own(folder: Path) -> bool:
@@ -244,21 +279,37 @@ def _prefix(path: Path) -> str:
     return f".{path.name[:100]}."
 
 
-def _within(folder: Path, root: Path, mode: int, work: Callable[[], T]) -> T:
+def _within(folder: Path, root: Path, status: os.stat_result, work: Callable[[], T]) -> T:
     """Do work that needs a folder; make the folder if it is missing, again if a collector removed it while empty."""
     for _ in range(_FOLDER_TRIES):
         with suppress(FileNotFoundError):
             return work()
         with suppress(FileNotFoundError):  # The collector removes the folders above as well.
-            _make_folders(folder, root, mode)
+            _make_folders(folder, root, status)
     return work()
 
 
-def _make_folders(folder: Path, root: Path, mode: int) -> None:
+def _make_folders(folder: Path, root: Path, status: os.stat_result) -> None:
     if folder == root or folder.is_dir():
         return
-    _make_folders(folder.parent, root, mode)
-    make_folder(folder, lambda _: stat.S_IMODE(mode) & ~stat.S_ISVTX | 0o700)
+    _make_folders(folder.parent, root, status)
+    make_folder(folder, lambda _: stat.S_IMODE(status.st_mode) & ~stat.S_ISVTX | 0o700)
+
+
+def _give(descriptor: int, above: os.stat_result) -> None:
+    """Have what root makes in a user's folder belong to that user, who could not replace it otherwise."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and above.st_uid != 0 and os.fstat(descriptor).st_uid == 0:
+        with suppress(OSError):  # This root may not, as in some containers.
+            os.fchown(descriptor, above.st_uid, above.st_gid)
+
+
+def _give_folder(folder: Path, above: os.stat_result) -> None:
+    if above.st_uid != 0:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0))
+        try:
+            _give(descriptor, above)
+        finally:
+            os.close(descriptor)
 
 
 def _most(mode: int) -> int:

@@ -21,7 +21,7 @@ def make(root: Path) -> None:
     """Make the folder and those above it, with a mode that is not refused; StoreUnavailable if that fails."""
     if not root.is_dir():
         with disk.failing_as_unavailable("make", root):
-            root.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_parents(root.parent)
             disk.make_folder(root, _first_mode)
 
 

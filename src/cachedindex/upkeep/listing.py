@@ -105,6 +105,13 @@ def everything(root: Path) -> Iterator[Path]:
             yield from (Path(folder), *(Path(folder, name) for name in names))
 
 
+def folders(root: Path, shared: Path) -> Iterator[Path]:
+    """Yield the folders in which processes of this user store or coordinate."""
+    for top in (*_folders(root), *(shared / name for name in _COORDINATION)):
+        if not top.is_symlink():
+            yield from (Path(folder) for folder, _, _ in os.walk(top))
+
+
 def files(folder: Path) -> Iterator[ListedFile]:
     """Yield the files below a folder, and none if the folder is a link or not there."""
     return iter(()) if folder.is_symlink() else _below(str(folder))

@@ -73,6 +73,17 @@ def modes(root: Path, *, repair: bool) -> Finding:
     return Finding(f"{mended} modes were mended" if mended else "every file has the folder's mode")
 
 
+def denied(root: Path, shared: Path) -> Finding:
+    """Return which folders this user may not write to, in a folder to which this user may: root made them, perhaps."""
+    found = [path for path in listing.folders(root, shared) if not os.access(path, os.W_OK | os.X_OK)]
+    if not found:
+        return Finding("this user may write to all parts of it")
+    tops = [path for path in found if path.parent not in found]
+    says = f"this user may not write to {len(found)} folders in it, such as {tops[0]}, of user {tops[0].stat().st_uid}"
+    owner = root.stat().st_uid
+    return Finding(says, f"as root: `chown -R --no-dereference {owner} {' '.join(map(str, tops))}`")
+
+
 def _checks(top: Path) -> Iterator[tuple[Path, Callable[[Path], bool]]]:
     for file in listing.records(top):
         yield file.path, lambda path: store.is_sound_record(path, top)

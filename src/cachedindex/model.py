@@ -45,6 +45,8 @@ class Identity:
     """The credential, which is only used to compute the scope, and never stored or shown."""
     may_gain: bool = False
     """Whether handlers below our edge may add a credential, which is unknown when the look-up begins."""
+    gains: bool = False
+    """Whether a credential may be added there that nobody can see, as a certificate in an SSLContext."""
     scope: str = ""
     """The credential scope: whose records this request may see. Empty for everybody's."""
     keeps: bool = True

@@ -118,7 +118,7 @@ def test_every_argument_reaches_the_ready_adapter(open_session: Open, index: Ind
 
 
 def test_an_attempt_with_a_copy_has_no_retries_and_its_own_connections(open_session: Open, index: Index) -> None:
-    open_session().get(f"{index.url}alpha/")
+    open_session(Watched()).get(f"{index.url}alpha/")
     inner = Watched()
     session = open_session(inner, index_ttl=0)
     session.get(f"{index.url}alpha/")

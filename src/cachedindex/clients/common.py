@@ -69,11 +69,13 @@ def request_of(
     proxy: str = "",
     aside: str = "",
     certificate: str = "",
+    gains: bool = False,
 ) -> Request:
     """Return the request without the credentials and the fragment of its URL.
 
     `aside` is the reason if the edge knows that the cache must leave a request to the client; `certificate` identifies
-    the client's certificate. An Authorization that differs in each request stays a header: nothing is stored for it.
+    the client's certificate; `gains` is as in Identity. An Authorization that differs in each request stays a header:
+    nothing is stored for it.
     """
     parts = urls.split(url)
     lower = {name.lower(): value for name, value in headers.items()}
@@ -82,7 +84,7 @@ def request_of(
     if authorization:
         authorization = lower.pop("authorization") if privacy.is_lasting(authorization) else ""
     credential = privacy.credential(parts.userinfo, authorization, certificate)
-    identity = Identity(credential, certified=bool(certificate))
+    identity = Identity(credential, gains=gains, certified=bool(certificate))
     url = urls.of_file(parts.bare, parts.sha256) if parts.sha256 else parts.bare
     return Request(method, url, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 

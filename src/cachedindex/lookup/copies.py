@@ -108,10 +108,14 @@ class Copies:
 
     def _own(self, request: Request, *, always: bool) -> Request:
         """Return the request with the scope of its credential; `always` with one of this user."""
-        if not request.identity.credential:
-            return request.within(request.identity.scope or privacy.USER) if always else request
+        identity = request.identity
+        if identity.gains and not identity.credential:
+            return request.within(identity.scope or privacy.unseen(""))
+        if not identity.credential:
+            return request.within(identity.scope or privacy.USER) if always else request
         try:
-            return request.within(self._store.private.scope(request.identity.credential))
+            scope = self._store.private.scope(identity.credential)
         except StoreUnavailable as problem:
             self.report(problem)
             return request
+        return request.within(privacy.unseen(scope) if identity.gains else scope)

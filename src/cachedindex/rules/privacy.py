@@ -67,7 +67,7 @@ def credential(userinfo: str, authorization: str, certificate: str) -> str:
 def unscoped(request: Request) -> str | None:
     """Return why no answer to a request can be stored; None if it has a scope, or anybody could make it."""
     header = revealing(request.headers)
-    if request.identity.credential:
+    if request.identity.credential or (request.identity.gains and not request.identity.scope):
         return "asked with credentials"
     if request.headers.get("host") and not urls.is_host_of(request.headers["host"], request.url):
         return "it names another host than its URL, whose pages may differ"
@@ -96,7 +96,7 @@ def unkept(request: Request) -> Request:
 def may_be_own(request: Request) -> tuple[str, ...]:
     """Return the scopes of this user in which there may be an answer to a request that shows no credential."""
     identity = request.identity
-    if identity.credential or identity.scope or identity.shared or not identity.keeps:
+    if identity.credential or identity.gains or identity.scope or identity.shared or not identity.keeps:
         return ()
     return (USER, GAINED) if identity.may_gain else (USER,)
 
@@ -110,7 +110,7 @@ def inherited(page: Request, file: Request, *, linked: bool = False) -> Request:
     no other one than the page's: it may be new in each version of the page.
     """
     scope = page.identity.scope
-    if scope != USER and scope and not (scope == GAINED and file.identity.may_gain):
+    if scope != USER and scope and not (_is_gained(scope) and (file.identity.may_gain or file.identity.gains)):
         scope = f"{scope}{_ANYBODY}"
     keeps = page.identity.keeps and file.identity.keeps
     identity = replace(file.identity, scope=scope, shared=page.identity.shared, keeps=keeps)
@@ -119,12 +119,22 @@ def inherited(page: Request, file: Request, *, linked: bool = False) -> Request:
 
 def takes_credential(scope: str) -> bool:
     """Return whether a scope is that of a credential, which a client can show."""
-    return scope not in ("", USER, GAINED) and not scope.endswith(_ANYBODY)
+    return scope not in ("", USER) and not _is_gained(scope) and not scope.endswith(_ANYBODY)
+
+
+def unseen(scope: str) -> str:
+    """Return the scope for a credential beside which there may be one that nobody sees."""
+    return f"{scope}-{GAINED}" if scope else GAINED
+
+
+def _is_gained(scope: str) -> bool:
+    """Return whether a scope includes a credential that was added below our edge."""
+    return scope.rpartition("-")[2] == GAINED
 
 
 def must_be_asked(request: Request) -> bool:
     """Return whether only upstream can say that the credential of a scope still holds, so that no copy is fresh."""
-    return request.identity.scope == GAINED
+    return _is_gained(request.identity.scope)
 
 
 # On the way: what does upstream see?
@@ -151,7 +161,7 @@ def disclosed(names: Iterable[str], authorization: str, known: str) -> Disclosur
 def exceeds(request: Request, answer: Answer) -> bool:
     """Return whether upstream saw more than the request shows, so that its answer must not change a copy."""
     saw, identity = answer.disclosure, request.identity
-    return saw.other or (saw.gained and identity.scope != GAINED and not identity.shared)
+    return saw.other or (saw.gained and not _is_gained(identity.scope) and not identity.shared)
 
 
 def unstorable(request: Request, answer: Answer, page: bytes = b"", store: Storing = "auto") -> bool:

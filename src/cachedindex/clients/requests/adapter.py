@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, Whole, failure, request_of, unzipped, with_page
 from cachedindex.clients.requests.cookies import Cookies
-from cachedindex.clients.requests.vendored import Hops, Library, Raw, trust_of
+from cachedindex.clients.requests.vendored import Hops, Library, Raw, hides_credential, is_known, trust_of
 from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Disclosure, Keyring, Native, Request
@@ -68,6 +68,8 @@ class IndexAdapter(BaseAdapter):
         if cache:
             self._library = Library(inner)
         self._twins: dict[int, HTTPAdapter] = {}
+        self._may_add = not is_known(inner, "add_headers")
+        self._hides = {scheme: hides_credential(inner, f"{scheme}:") for scheme in ("http", "https")}
 
     def __getattr__(self, name: str) -> Any:
         """Return the wrapped adapter's attribute."""
@@ -145,7 +147,10 @@ class IndexAdapter(BaseAdapter):
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
             aside=aside,
             certificate=_certificate(options["cert"]),
+            gains=self._hides.get(url.lower().partition(":")[0], False),
         )
+        if self._may_add:
+            asked = replace(asked, identity=replace(asked.identity, may_gain=True))
         if asked.aside or asked.method not in _SILENT or privacy.unscoped(asked):
             self._cookies.identify(urls.origin(url))
         return asked
@@ -171,7 +176,7 @@ class IndexAdapter(BaseAdapter):
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         try:
             response = chain.follow(ours, asked.route.trust, options)
-            return _answer(asked, response, private=chain.private)
+            return _answer(asked, response, Disclosure(chain.private, chain.gained))
         except (*PROGRAMMING, CachedIndexError):
             raise
         except Exception as error:
@@ -205,6 +210,9 @@ class IndexAdapter(BaseAdapter):
         state = twin.__dict__
         # As HTTPAdapter calls it: a project's adapter may require the keyword (requests 2.34, adapters.py).
         twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"], block=state["_pool_block"])
+        pools, given = (getattr(each, "poolmanager", None) for each in (twin, adapter))
+        if pools and given:  # What a user has passed to init_poolmanager by hand is known there only.
+            pools.connection_pool_kw = {**given.connection_pool_kw, **pools.connection_pool_kw}
         return twin
 
     def _response(self, request: PreparedRequest, answer: Answer) -> Response:
@@ -216,7 +224,7 @@ class IndexAdapter(BaseAdapter):
         return response  # type: ignore[no-any-return]
 
 
-def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
+def _answer(asked: Request, response: Response, disclosure: Disclosure) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     answer = Answer(
         response.status_code,
@@ -224,7 +232,7 @@ def _answer(asked: Request, response: Response, *, private: bool) -> Answer:
         response.url,
         headers,
         Raw(response),
-        disclosure=Disclosure(other=private),
+        disclosure=disclosure,
         age=_age(response, headers),
         native=Native(response),
     )

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
 
+_PIPS = "pip._internal.network.session"
+_OWN_CODE = ("requests.adapters", "cachecontrol.adapter", _PIPS)
+"""The ends of the names of modules that add no credential."""
+_WAYS = (
+    "send", "cert_verify", "request_url", "get_connection", "get_connection_with_tls_context",
+    "build_connection_pool_key_attributes", "proxy_manager_for",
+)  # fmt: skip
+"""The methods of an HTTPAdapter in which a subclass could add one; it shows what `add_headers` adds."""
+_TLS = ("ssl_context", "cert_file", "key_file")
+"""What may hold a certificate among the options of a PoolManager."""
+
+
 class Library:
     """The copy of requests and urllib3 that an adapter comes from."""
 
@@ -103,7 +115,7 @@ class Hops:
         self._cookies = cookies
         self.cookies = jar
         self.trust_env = trust_env
-        self.private = False
+        self.private = self.gained = False
         self.asking = ""  # Where a redirect led to.
         self.responses: list[Response] = []
         self._trust = "http"
@@ -142,11 +154,23 @@ class Hops:
             self._cookies.identify(origin)
         less = privacy.trusted_less(trust_of(adapter, url, options["verify"]), self._trust)
         self.private = self.private or shown.other or shown.gained or less
+        before = set(map(str.lower, request.headers))
         response = adapter.send(request, **options)
+        self._look_again(response.request, before, authorization)
+        self.gained = self.gained or hides_credential(adapter, url)
         if response.cookies:
             self._cookies.remember(origin, response.cookies.items(), authorization)
         self.responses.append(response)
         return response
+
+    def _look_again(self, sent: Any, before: set[str], authorization: str) -> None:
+        """Note what the adapter has added to a request: HTTPAdapter.add_headers is for that."""
+        headers = {name.lower(): str(value) for name, value in getattr(sent, "headers", {}).items()}
+        after = headers.get("authorization", "")
+        added = (headers.keys() - before - {"authorization"}) | ({"authorization"} if after != authorization else set())
+        shown = privacy.disclosed(added, after, self._known)
+        self.private = self.private or shown.other
+        self.gained = self.gained or shown.gained
 
 
 class Raw:
@@ -163,6 +187,30 @@ class Raw:
     def close(self) -> None:
         """Close the response."""
         self._response.close()
+
+
+def hides_credential(adapter: Any, url: str) -> bool:
+    """Return whether an adapter may add a credential that is no header: by code of its own, or a TLS context.
+
+    A context does not say whether it has a client certificate. pip's own has none: pip sends `cert`.
+    """
+    if not all(is_known(adapter, name) for name in _WAYS if hasattr(adapter, name)):
+        return True
+    options = getattr(getattr(adapter, "poolmanager", None), "connection_pool_kw", {})
+    is_pips = _defines(adapter, "init_poolmanager").endswith(_PIPS)
+    return url.lower().startswith("https:") and not is_pips and any(options.get(name) for name in _TLS)
+
+
+def is_known(adapter: Any, name: str) -> bool:
+    """Return whether a method of an adapter is of requests, of CacheControl or of pip, which add no credential."""
+    return _defines(adapter, name).endswith(_OWN_CODE)
+
+
+def _defines(adapter: Any, name: str) -> str:
+    """Return the module that defines a method of an adapter."""
+    if name in vars(adapter):
+        return ""
+    return next((cls.__module__ for cls in type(adapter).__mro__ if name in vars(cls)), "")
 
 
 def trust_of(adapter: Any, url: str, verify: Any) -> str:

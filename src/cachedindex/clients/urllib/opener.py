@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -37,6 +38,10 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
+
+
+_MAKES_NONE = sys.version_info < (3, 12)
+"""Whether a handler has no TLS context unless it was given one."""
 
 
 class Answering(Protocol):
@@ -101,8 +106,24 @@ class CacheHandler(urllib.request.BaseHandler):
         aside = "asked with a body" if req.data is not None else ""
         if headers.get("Accept-encoding", "identity") != "identity":  # urllib decodes nothing; its client will.
             aside = "asked for in an encoding"
-        asked = request_of(req.get_method(), url, headers, trust=self._trust(url), proxy=proxy_of(req), aside=aside)
+        trust, gains = self._trust(url), self._hides_credential(req.type)
+        asked = request_of(req.get_method(), url, headers, trust=trust, proxy=proxy_of(req), aside=aside, gains=gains)
         return replace(asked, identity=replace(asked.identity, may_gain=True))
+
+    def _hides_credential(self, scheme: str) -> bool:
+        """Return whether a handler may add a credential that is no header, by code of its own or a TLS context.
+
+        A context does not say whether it has a client certificate. Since Python 3.12 a handler without one makes one,
+        which allows post-handshake authentication, unlike one that somebody has made (http.client).
+        """
+        handlers: list[Any] = [each for each in vars(self.parent)["handlers"] if each is not self]
+        opening = [each for each in handlers for name in ("default_open", f"{scheme}_open") if hasattr(each, name)]
+        contexts = [context for each in handlers if (context := getattr(each, "_context", None))]
+        is_given = any(_MAKES_NONE or not context.post_handshake_auth for context in contexts)
+        makers = (ssl.create_default_context, getattr(ssl, "_create_unverified_context", None))
+        is_replaced = getattr(ssl, "_create_default_https_context", None) not in makers
+        is_foreign = any(type(each).__module__ != urllib.request.__name__ for each in opening)
+        return is_foreign or (scheme == "https" and (is_given or is_replaced))
 
     def _trust(self, url: str) -> str:
         if not url.lower().startswith("https:"):
@@ -127,7 +148,8 @@ class CacheHandler(urllib.request.BaseHandler):
                 raise failure(error, asked, _thread.url) from error
             try:
                 answer = answer_from(asked, native)
-                return replace(answer, disclosure=Disclosure(_thread.saw_private, _thread.saw_credential))
+                gained = _thread.saw_credential or asked.identity.gains
+                return replace(answer, disclosure=Disclosure(_thread.saw_private, gained))
             except PROGRAMMING:
                 raise
             except Exception as error:

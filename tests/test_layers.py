@@ -18,7 +18,7 @@ PACKAGE = CHECKOUT / "src/cachedindex"
 LAYERS = [
     ["__main__"],
     ["commands"],
-    ["clients.buildout", "clients.pip", "clients.uv", "clients.virtualenv"],
+    ["clients.buildout", "clients.outsiders", "clients.pip", "clients.uv", "clients.virtualenv"],
     ["clients.requests", "clients.urllib"],
     ["clients.replay"],
     ["clients.common"],

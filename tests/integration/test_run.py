@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -243,3 +244,37 @@ def test_options_reach_the_processes_below(run: Run, tmp_path: Path) -> None:
     assert "timeout=7.0" in ran.out
     assert f"cache_dir='{tmp_path / 'relative'}'" in ran.out
     assert "refresh=('six', 'flask')" in ran.out
+
+
+@pytest.mark.parametrize("disable", [False, True])
+def test_offline_reaches_a_uv_at_any_depth(run: Run, tmp_path: Path, disable: bool) -> None:
+    code = "import os; print(os.environ.get('UV_OFFLINE'), os.environ.get('CACHEDINDEX_OFFLINE'))"
+    file = tmp_path / "node.cfg"
+    file.write_text("[cachedindex]\noffline = yes\n")
+    variables = {"CACHEDINDEX_CONFIG": str(file), "CACHEDINDEX_DISABLE": str(disable)}
+    shell = shlex.join([sys.executable, "-c", code])
+    ran = run(*CACHEDINDEX, "run", "--", "sh", "-c", shell, UV_OFFLINE="0", **variables)
+    assert ran.out.split() == (["0", "None"] if disable else ["1", "true"])
+
+
+def test_what_cannot_be_kept_offline_is_refused(run: Run) -> None:
+    ran = run(*CACHEDINDEX, "run", "--offline", "--", "poetry", "lock")
+    assert (ran.code, len(ran.ours)) == (2, 1)
+    assert "poetry lock: it could reach the network" in ran.err
+
+
+@pytest.mark.parametrize(("words", "code"), [(("lock",), 2), (("run", "x"), 0)])
+def test_a_poetry_below_a_shell_is_refused_offline(run: Run, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    package = tmp_path / "site/poetry/console"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "application.py").touch()
+    (tmp_path / "start.py").write_text("import poetry.console.application; print('it went on')")
+    shell = shlex.join([sys.executable, str(tmp_path / "start.py"), *words])
+    site = f"PYTHONPATH={tmp_path / 'site'}:$PYTHONPATH"
+    for offline in (True, False):
+        ran = run(*CACHEDINDEX, "run", f"--offline={offline}", "--", "sh", "-c", f"{site} {shell}")
+        assert ran.code == (code if offline else 0), ran.err
+        assert len(ran.ours) == bool(ran.code)
+        assert ("it went on" in ran.out) is not bool(ran.code)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cachedindex import sources
+from cachedindex.clients import outsiders
 from cachedindex.commands import flags
 from cachedindex.errors import SettingsError
 from cachedindex.process import Process, join
@@ -36,9 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not command:
         raise SettingsError("command line: there is no command; write cachedindex run -- COMMAND")
     loaded, environ = flags.load(arguments)
+    is_offline = loaded.settings.offline and not loaded.settings.disable
+    if is_offline and (why := outsiders.refusal(command)):
+        raise SettingsError(why)
     process = join("run", loaded, begin=True)
     offline = _prepare(process, command, environ)
     environ = {**environ, **process.children}
+    if is_offline:
+        environ |= {**outsiders.SWITCHES, sources.variable("offline"): "true"}
     if offline or (process.began_run and process.store):
         return _run_below(process, command, environ, offline)
     process.finish()
@@ -49,7 +55,7 @@ def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, s
     process.failed = True  # Until the command has succeeded.
     try:
         code = run_below(command, {**environ, **offline}, once=not offline)
-        if code is not None and offline and _may_run_again(command, code):
+        if code is not None and offline and not process.settings.offline and _may_run_again(command, code):
             say("uv failed on its own cache; it is run again, online")
             code = run_below(command, environ)
         process.failed = code not in (0, None)

@@ -12,6 +12,8 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _PACKAGE = os.path.dirname(_HERE)
 _RUNNER = os.path.join(_HERE, "_cachedindex_runner.py")
 _LAST_LINE = b'runpy.run_path(_runnable, run_name="__main__")\n'
+_ASKING = ("download", "index", "install", "lock", "wheel")
+"""The commands of pip that may ask an index."""
 RUNNABLE = "_CACHEDINDEX_RUNNABLE_PIP"
 _OLDEST_PYTHON = (3, 10)
 CONFIG = None
@@ -89,6 +91,24 @@ def _attach_buildout(_main_module):
         extension.attach()
 
 
+def _keep_offline(module):
+    """End a program that would look things up by itself, if it is to be offline."""
+    if _is_offline() and _load_package(module.__name__.split(".")[0]):
+        from cachedindex.clients import outsiders
+
+        _end(outsiders.refusal([module.__name__.split(".")[0], *sys.argv[1:]]))
+
+
+def _is_offline():
+    return os.environ.get("CACHEDINDEX_OFFLINE", "").strip().lower() in ("true", "yes", "on", "1")
+
+
+def _end(why):
+    if why:
+        _say(why)
+        raise SystemExit(2)
+
+
 def _name_settings():
     """Have this process, and the pips that it starts, read the configuration file of the installed hook."""
     named = os.environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
@@ -99,6 +119,8 @@ def _name_settings():
 def _load_package(client):
     """Load the package by its path: on sys.path, the packages beside it would count as installed. False if it fails."""
     if sys.version_info < _OLDEST_PYTHON:
+        if client == "pip" and _is_offline() and set(sys.argv) & set(_ASKING):
+            _end("pip on Python %s could reach the network, which offline = true forbids" % sys.version.split()[0])
         _say("%s on Python %s continues without the cache, which needs Python 3.10" % (client, sys.version.split()[0]))
         return False
     _name_settings()
@@ -155,4 +177,8 @@ _AFTER = {
     "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
     "pip._internal.utils.misc": _redirect,  # and since 26.0
     "zc.buildout.buildout": _attach_buildout,
+    "pdm.core": _keep_offline,
+    "pipenv.cli": _keep_offline,
+    "pipx.main": _keep_offline,
+    "poetry.console.application": _keep_offline,
 }

@@ -1,0 +1,39 @@
+"""Keeps programs that cachedindex does not cover offline, if `offline` is set: by a switch of their own, or by a no."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+SWITCHES: Mapping[str, str] = {"UV_OFFLINE": "1"}
+"""The variables that keep a program offline, wherever below a run it is started."""
+_ASKING = {
+    "pipenv": "install lock sync uninstall update upgrade",
+    "pipx": "inject install install-all reinstall reinstall-all run runpip upgrade upgrade-all upgrade-shared",
+    "pdm": "add build fix install lock outdated publish remove search self sync update use",
+    "poetry": "add install lock publish remove search self sync update",
+}
+"""The commands that may ask an index. pipx clears PYTHONPATH for its pips; the others look things up by themselves."""
+_STARTING = ("run", "shell", "exec")
+"""After one of these, the words are those of another program."""
+
+
+def refusal(command: Sequence[str]) -> str | None:
+    """Return why a command cannot be kept offline; None if it can, or asks nothing."""
+    name, words = PurePath(command[0]).name.removesuffix(".exe"), command[1:]
+    if re.fullmatch(r"python[0-9.]*", name) and words[:1] == ["-m"] and len(words) > 1:
+        name, words = words[1], words[2:]
+    if name in ("uv", "uvx") and "--no-offline" in words:
+        return _words(name, "--no-offline")
+    asking = _ASKING.get(name, "").split()
+    for word in words:
+        if word in asking:
+            return _words(name, word)
+        if word in _STARTING:
+            return None
+    return None
+
+
+def _words(name: str, word: str) -> str:
+    return f"{name} {word}: it could reach the network without cachedindex, which offline = true forbids"

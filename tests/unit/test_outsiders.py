@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from cachedindex.clients import outsiders
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("pipx install six", "pipx install"),
+        ("/opt/bin/poetry -C project lock", "poetry lock"),
+        ("python3.12 -m pipx run six", "pipx run"),
+        ("uv --no-offline sync", "uv --no-offline"),
+        ("pdm.exe add six", "pdm add"),
+        ("pipenv sync", "pipenv sync"),
+        ("poetry run pip install six", None),
+        ("poetry --version", None),
+        ("pipx list", None),
+        ("uv sync", None),
+        ("python -m", None),
+        ("python -m pip install pipx", None),
+        ("make install", None),
+    ],
+)
+def test_what_cannot_be_kept_offline(command: str, said: str | None) -> None:
+    why = outsiders.refusal(command.split())
+    assert (why and why.partition(":")[0]) == said

@@ -390,3 +390,53 @@ def test_a_run_that_fails_has_private_pages_asked_for_again(open_session: Open, 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     session.get(f"{private.url}alpha/", auth=AUTH)
     assert len(private.seen) == 2
+
+
+def test_what_everybody_can_read_does_not_name_what_is_private(
+    open_session: Open, private: Index, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert page_and_file(open_session(index_ttl=0), private, auth=AUTH) == [200, 200]
+    private.close()
+    session = open_session(index_ttl=0)
+    assert session.get(f"{private.url}alpha/", headers={"Accept": JSON}, auth=AUTH).ok
+    with pytest.raises(requests.ConnectionError):
+        session.get(f"{private.url}beta/", auth=AUTH)
+    cache = tmp_path / "cache"
+    scopes = {path.name.rpartition(".")[2] for path in cache.rglob("private-v1/*/records-v1/**/page.*")}
+    assert list((cache / "health-v1").rglob("*"))
+    for name in ("health-v1", "locks-v1"):
+        assert not keys(cache / name, "alpha", "beta", *scopes)
+
+
+def test_a_token_in_a_path_is_named_nowhere_else(open_session: Open, index: Index, tmp_path: Path) -> None:
+    url = f"{index.origin}/simple/alpha/"
+    options = {"private": True, "index_ttl": 0}
+    assert open_session(**options).get(url).ok
+    index.close()
+    for _ in range(2):
+        assert open_session(**options).get(url).ok
+    with pytest.raises(requests.ConnectionError):
+        open_session(**options).get(f"{index.origin}/simple/beta/")
+    cache = tmp_path / "cache"
+    for name in ("health-v1", "locks-v1"):
+        assert not keys(cache / name, "simple", "alpha", "beta")
+
+
+def test_control_characters_do_not_reach_a_terminal(
+    open_session: Open, private: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("CACHEDINDEX_RUN", str(tmp_path / "run"))
+    private.heal()
+
+    def hostile(handler: faults.Handler) -> bool:
+        handler.wfile.write(b"HTTP/1.1 503 \x1b[31mbusy\x07\r\nContent-Length: 0\r\n\r\n")
+        return False
+
+    private.fault(hostile)
+    url = f"{private.url}alpha/"
+    with pytest.raises(cachedindex.CachedIndexError) as caught:
+        open_session(missing_index="fail").get(url)
+    assert "\x1b" not in str(caught.value)
+    assert "\\x1b" in str(caught.value)

@@ -291,3 +291,11 @@ JSON = replace(RECORD, form="json")
 )
 def test_forms_and_runs_that_failed(request_: Request, record: Record, settings: Settings, decision: object) -> None:
     assert_is(decide(request_, record, settings, NOW), decision)
+
+
+def test_a_copy_that_varies_by_a_header_is_not_for_who_sends_it() -> None:
+    copy = replace(RECORD, headers={**RECORD.headers, "vary": "Accept-Language"})
+    german = replace(PAGE, headers={**PAGE.headers, "accept-language": "de"})
+    assert_is(decide(PAGE, copy, Settings(), NOW), Serve("fresh"))
+    assert isinstance(decide(german, copy, Settings(), NOW), Pass)
+    assert_is(decide(german, copy, Settings(store="always"), NOW), Serve("fresh"))

@@ -228,3 +228,24 @@ def test_a_credential_that_a_page_linked_is_the_pages() -> None:
 def test_an_option_overrides_what_an_index_says_of_storing(got: Answer, always: bool, never: bool) -> None:
     assert privacy.unstorable(PAGE, got, store="always") is always
     assert privacy.unstorable(PAGE, got, store="never") is never
+
+
+GERMAN = replace(PAGE, headers={"accept-language": "de", "user-agent": "pip/26.3", "accept": "text/html"})
+
+
+@pytest.mark.parametrize(
+    ("request_", "vary", "varies"),
+    [
+        (PAGE, "", False),
+        (PAGE, "Accept-Language", False),  # Nobody has asked for a language.
+        (GERMAN, "Accept-Language", True),
+        (GERMAN, "accept-encoding, ACCEPT-LANGUAGE", True),
+        (GERMAN, "User-Agent, Accept", False),  # devpi
+        (GERMAN, "Origin, Authorization, Cookie", False),
+        (PAGE, "*", True),
+    ],
+)
+def test_what_varies_by_more_than_is_in_the_key(request_: Request, vary: str, varies: bool) -> None:
+    assert privacy.varies(request_, {"vary": vary}) is varies
+    assert privacy.unstorable(request_, answer(vary=vary)) is varies
+    assert not privacy.unstorable(request_, answer(vary=vary), store="always")

@@ -19,7 +19,7 @@ from cachedindex.model import Answer, Ended, Outcome, Record, Request
 from cachedindex.rules import accept, ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
-from cachedindex.run.summary import ago
+from cachedindex.run.summary import ago, printable
 
 
 class Answers:
@@ -174,7 +174,8 @@ class Answers:
         if request.kind != "page":
             return
         if lookup.settings.missing_index == "fail":
-            raise IndexMissing(f"{urls.public(request.url)}: {why}, {self._lack(lookup)}, and missing-index = fail")
+            said = f"{urls.public(request.url)}: {why}, {self._lack(lookup)}, and missing-index = fail"
+            raise IndexMissing(printable(said))
         self._warn(self._unreachable.add(request.url, f"({why}), and {self._lack(lookup)}"))
 
     def _warn(self, line: str | None) -> None:
@@ -204,7 +205,8 @@ class Answers:
 def _made(request: Request, status: int, why: str, cache_status: str) -> Answer:
     """Return an error that no index sent."""
     headers = {"content-length": "0", "cache-status": cache_status}
-    return Answer(status, f"cachedindex: {urls.origin(request.url)}: {why}", request.url, headers, BytesIO())
+    reason = printable(f"cachedindex: {urls.origin(request.url)}: {why}")
+    return Answer(status, reason, request.url, headers, BytesIO())
 
 
 def _rendered(record: Record) -> Record:

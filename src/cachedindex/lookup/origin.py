@@ -57,7 +57,7 @@ class Origin:
         self.origins = origins
         self.name = layout.health_name(request)
         self.subject = layout.subject(request)
-        self.repository = urls.repository(request.url)
+        self.repository = urls.repository(self.subject)
         self._final = final
         self._asked = asked or request.url
 
@@ -71,7 +71,7 @@ class Origin:
 
     def hop(self, url: str) -> Origin:
         """Return the place that a URL is of, to which a redirect led; this one, if it is of the same repository."""
-        if not url or urls.repository(url) == self.repository:
+        if not url or urls.repository(url) == urls.repository(self.request.url):
             return self
         return Origin(replace(self.request, url=urls.public(url)), self.origins, asked=self.request.url)
 

@@ -193,6 +193,8 @@ def _bypassed(request: Request) -> str | None:
 def _with_copy(request: Request, record: Record, settings: Settings, now: float, *, unsatisfied: bool) -> Decision:
     if request.kind == "file":
         return Serve("immutable")
+    if "vary" in record.headers and settings.store == "auto" and privacy.varies(request, record.headers):
+        return Pass("the stored answer varies by one of its headers")
     if not unsatisfied and is_fresh(request, record, settings, now) and not _is_insisted_on(request, settings):
         return Serve("fresh")
     if settings.offline:
@@ -224,7 +226,7 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     if absence:
         return AskOpenly() if _is_named(request, settings) else Revalidate()
     # What pip-compile asks of each project lies in a folder of its own, so that only its origin connects it.
-    failed = run_memory.failed_since(known, request.url if is_page else None, settings.negative, now)
+    failed = run_memory.failed_since(known, layout.subject(request) if is_page else None, settings.negative, now)
     if failed is None:
         return Fetch()
     at, cause = failed

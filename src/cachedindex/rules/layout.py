@@ -13,6 +13,8 @@ from cachedindex.rules import accept, urls
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
+OF_USER = "user"
+"""The scope of what is this user's alone, but takes no certain credential."""
 FORBIDDEN = "forbidden"
 """In place of a form: a record that a repository forbids to store what it answers."""
 ABSENT = "absent"
@@ -58,8 +60,9 @@ def key(request: Request, form: str) -> str:
 
 
 def preferred_key(request: Request) -> str:
-    """Return the key of the record that the request prefers, by which processes wait for each other."""
-    return key(request, _forms(request)[0])
+    """Return a name for the record that the request prefers, by which processes wait for each other."""
+    name = key(request, _forms(request)[0])
+    return _digest(name) if request.identity.scope else name  # Everybody can read the names of locks.
 
 
 def health_name(request: Request) -> str:
@@ -69,9 +72,16 @@ def health_name(request: Request) -> str:
 
 
 def subject(request: Request) -> str:
-    """Return what an event in a health log is about; another credential may have been answered otherwise."""
-    scope = request.identity.scope
-    return f"{request.url}#{scope}" if scope else request.url
+    """Return what an event in a health log is about; another credential may have been answered otherwise.
+
+    Everybody can read the log. So it does not name what is private, and of what is this user's alone, whose path may
+    hold a token, it does not name the index either.
+    """
+    scope, repository = request.identity.scope, urls.repository(request.url)
+    if not scope:
+        return request.url
+    index = f"{urls.origin(request.url)}/{_digest(repository, scope)}/" if scope == OF_USER else repository
+    return f"{index}{_digest(request.url, scope)}{'/' if urlsplit(request.url).path.endswith('/') else ''}"
 
 
 def _forms(request: Request) -> Sequence[str]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
-from cachedindex.rules import pages, urls
+from cachedindex.rules import layout, pages, urls
 
 Sharing = Literal["user", "all"]
 """The option `share`: who may be served the answers to a credential, apart from those who show the same one."""
@@ -20,8 +20,7 @@ Storing = Literal["auto", "always", "never"]
 """The option `store`: as the index says, in spite of its `no-store`, or not at all."""
 GAINED = "gained"
 """The scope of an answer to a credential that was added below our edge: it is seen too late for a scope of its own."""
-USER = "user"
-"""The scope of what is this user's alone, but takes no certain credential."""
+USER = layout.OF_USER
 _ANYBODY = "-anybody"
 """Follows the scope of a page in that of a file that was asked for without a credential."""
 
@@ -39,8 +38,14 @@ _TRUST = ("unknown", "http", "unverified", "ca", "tls")
 """How far a peer is verified, the least first."""
 _STORED_HEADERS = (
     "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
-    "expires",    "x-pypi-last-serial",
+    "expires", "vary", "x-pypi-last-serial",
 )  # fmt: skip
+_KEYED = frozenset({
+    "accept", "accept-encoding", "authorization", "cache-control", "cookie", "host", "if-range", "pragma", "range",
+    "user-agent",
+})  # fmt: skip
+"""Headers by which an answer may vary: they are in a record's key, or bypass it, or do not change what a page says.
+devpi varies by User-Agent, and means by that whether it is an installer (devpi-server 6.20)."""
 _LATER_VERSION = re.compile(r"vnd\.pypi\.simple\.v(?!1\+)")
 """A version of the index API that a client of version 1 must not be given (PEP 691)."""
 
@@ -168,9 +173,17 @@ def unstorable(request: Request, answer: Answer, page: bytes = b"", store: Stori
     """Return whether a sound answer must not be stored under any scope; `page` is the body of a page."""
     if exceeds(request, answer) or store == "never" or is_forbidden(answer, store):
         return True
+    if store == "auto" and varies(request, answer.headers):
+        return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # One record serves all clients.
         return True
     return not request.identity.keeps and is_one_users(request, answer, page)
+
+
+def varies(request: Request, headers: Mapping[str, str]) -> bool:
+    """Return whether an answer is for requests with the same value of a header that is in no key (RFC 9111, 4.1)."""
+    names = {name.strip().lower() for name in headers.get("vary", "").split(",")}
+    return "*" in names or any(name in request.headers and name not in _KEYED for name in names)
 
 
 def is_forbidden(answer: Answer, store: Storing) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,16 @@ from cachedindex.process import Process, join
 from cachedindex.run import environment
 from cachedindex.run.command import become, run_below
 from cachedindex.run.report import say
+
+_STARTS_PIPS = {
+    "pip": ("install", "download", "wheel"),
+    "pipx": ("install", "inject", "upgrade", "upgrade-all", "reinstall", "reinstall-all"),
+    "virtualenv": ("--download",),
+}
+_NO_PIP = (
+    "no pip reported in, so nothing was looked up through the cache: the command clears the environment of its pips; "
+    "`cachedindex hook install --base` covers those, too"
+)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,6 +70,8 @@ def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, s
             say("uv failed on its own cache; it is run again, online")
             code = run_below(command, environ)
         process.failed = code not in (0, None)
+        if code == 0 and _starts_pips(command) and process.run and not process.run.has_pips():
+            say(_NO_PIP)
     finally:
         process.finish()
     # Without a process to be had, there is no run: each pip that can be started begins its own.
@@ -88,6 +101,14 @@ def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]
     from cachedindex.clients.uv import offline  # noqa: PLC0415 - it imports urllib, which no other command needs
 
     return offline.offline_variables(process, command, environ)
+
+
+def _starts_pips(command: Sequence[str]) -> bool:
+    """Return whether a command is known to start pips that look things up, though perhaps where we cannot see them."""
+    names = [Path(word).name for word in command]
+    program, *words = names[names.index("-m") + 1 :] if "-m" in names[:-1] else names
+    starts = _STARTS_PIPS.get(re.sub(r"[\d.]+$", "", program), ())
+    return not set(starts).isdisjoint(words)
 
 
 def _may_run_again(command: Sequence[str], code: int) -> bool:

@@ -25,6 +25,7 @@ from cachedindex.store import disk
 _PREFIX = "cachedindex-run-"
 _ABANDONED_AFTER = 7 * 86400.0
 _DAMAGED = "damaged"
+_PIPS = "pips"
 
 
 class RunFolder:
@@ -53,6 +54,15 @@ class RunFolder:
         """
         folder = environ.get(RUN_VARIABLE)
         return cls(Path(folder)) if folder and disk.is_own(Path(folder)) else None
+
+    def add_pip(self) -> None:
+        """Note that a pip takes part."""
+        with suppress(OSError):  # Then a line says at worst that none did.
+            (self.folder / _PIPS).touch()
+
+    def has_pips(self) -> bool:
+        """Return whether any pip takes part."""
+        return (self.folder / _PIPS).exists()
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Append an outcome for the summary at the end of the run."""

@@ -30,6 +30,7 @@ def attach(session_module: ModuleType) -> None:
     process = join(CLIENT, begin=True)
     if process.run:
         os.environ[RUN_VARIABLE] = str(process.run.folder)
+        process.run.add_pip()
     if process.cache is None:
         return
     session = getattr(session_module, "PipSession", None)

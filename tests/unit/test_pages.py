@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 
 import pytest
 
-from cachedindex.model import Record
 from cachedindex.rules import pages
 from cachedindex.rules.pages import Link, NoIndexPage, Page
 
@@ -110,24 +108,6 @@ def test_a_broken_page_takes_no_longer_than_a_good_one() -> None:
 def test_what_is_no_index_page(content_type: str, body: bytes, said: str) -> None:
     with pytest.raises(NoIndexPage, match=said):
         pages.read(URL, content_type, body)
-
-
-def test_what_a_record_promises() -> None:
-    body = as_json(
-        {"url": "/z-1.whl", "hashes": {"sha256": A}, "dist-info-metadata": {"sha256": B}}, {"url": "/z-2.whl"}
-    )
-    record = Record(URL, URL, {"content-type": JSON}, 0, 0, 0, len(body), sha256(body).hexdigest(), body)
-    assert pages.promises(record) == {
-        "https://index.example/z-1.whl": A,
-        "https://index.example/z-1.whl.metadata": B,
-    }
-
-
-def test_a_page_that_was_redirected_promises_what_its_end_lists() -> None:
-    body = as_json({"url": "z-1.whl", "hashes": {"sha256": A}})
-    end = "https://cdn.example/pages/index.v1.json"
-    record = Record(URL, end, {"content-type": JSON}, 0, 0, 0, len(body), sha256(body).hexdigest(), body)
-    assert pages.promises(record) == {"https://cdn.example/pages/z-1.whl": A}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ _DISTRIBUTION = re.compile(
 # A tag whose attributes may hold a bare ">" or "<", as in data-requires-python=">=3.8, <4". It never reaches beyond the
 # next anchor, so that a broken page takes no longer than a good one.
 _VALUES = r"""((?:[^<>"']|"(?:[^"<]|<(?!a\s))*"|'(?:[^'<]|<(?!a\s))*')*)>"""
-_ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
+ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
 LINK = re.compile(r"<a\s" + _VALUES + r"[^<]*(?:</a>)?(?:\s*<br\s*/?>)?\s*", re.IGNORECASE)
 """An anchor with its text; its first group is what `target` reads."""
 _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
@@ -125,17 +125,6 @@ def is_closed(content_type: str, body: bytes) -> bool:
     return not opened or b"</html" in body[-1024:].lower()
 
 
-def promises(record: Record) -> dict[str, str]:
-    """Return the sha256 that a stored page promises for each file, and each `.metadata`, by absolute URL."""
-    promised: dict[str, str] = {}
-    for link in stored(record).links:
-        if link.sha256:
-            promised[link.url] = link.sha256
-        if link.metadata_sha256:
-            promised[f"{link.url}.metadata"] = link.metadata_sha256
-    return promised
-
-
 def holds_credentials(body: bytes) -> bool:
     """Return whether a link of a page has a user or a password, or is signed, so that it is one client's own.
 
@@ -188,6 +177,35 @@ def offers_less(old: Page, new: Page) -> bool:
     return {link.filename for link in new.links} < {link.filename for link in old.links}
 
 
+def base(text: str, final: str) -> str:
+    """Return the URL that the links of an HTML page are relative to; `final` is the page's own."""
+    # The first <base> with a href counts, as in HTML; one may have a target alone.
+    hrefs = (attributes(tag).get("href") for tag in _BASE.findall(text))
+    return _joined(final, next((href for href in hrefs if href is not None), "")) or final
+
+
+def json_links(url: str, files: Iterable[Any]) -> Iterable[Link]:
+    """Yield the links of a JSON page's files; NoIndexPage for a file without a URL."""
+    for file in files:
+        if not isinstance(file, dict) or not isinstance(file.get("url"), str):
+            raise NoIndexPage("JSON with a file that has no URL")
+        target = _joined(url, file["url"])
+        metadata = file.get("core-metadata") or file.get("dist-info-metadata")
+        if target:
+            digest = _json_sha256(file.get("hashes"))
+            yield Link(target.partition("#")[0], str(file.get("filename", "")), digest, _json_sha256(metadata))
+
+
+def html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
+    """Return the link that an anchor of an HTML page is; None if it does not lead to a distribution."""
+    target, _, fragment = (_joined(url, anchor.get("href", "")) or "").partition("#")
+    filename = unquote(urlsplit(target).path.rpartition("/")[2])
+    if not _DISTRIBUTION.search(filename):
+        return None
+    metadata = anchor.get("data-core-metadata") or anchor.get("data-dist-info-metadata") or ""
+    return Link(target, filename, urls.promised(fragment), urls.promised(metadata))
+
+
 def _read_json(url: str, body: bytes, base: str) -> Page:
     try:
         page = json.loads(body)
@@ -199,7 +217,7 @@ def _read_json(url: str, body: bytes, base: str) -> Page:
         meta, status = page.get("meta"), page.get("project-status")
         last = meta.get("_last-serial") if isinstance(meta, dict) else None
         return Page(
-            tuple(_json_links(base, page["files"])),
+            tuple(json_links(base, page["files"])),
             status=str(status.get("status", "active")) if isinstance(status, dict) else "active",
             serial=last if isinstance(last, int) else None,
         )
@@ -208,28 +226,15 @@ def _read_json(url: str, body: bytes, base: str) -> Page:
     raise NoIndexPage("JSON, but no index page")
 
 
-def _json_links(url: str, files: Iterable[Any]) -> Iterable[Link]:
-    for file in files:
-        if not isinstance(file, dict) or not isinstance(file.get("url"), str):
-            raise NoIndexPage("JSON with a file that has no URL")
-        target = _joined(url, file["url"])
-        metadata = file.get("core-metadata") or file.get("dist-info-metadata")
-        if target:
-            digest = _json_sha256(file.get("hashes"))
-            yield Link(target.partition("#")[0], str(file.get("filename", "")), digest, _json_sha256(metadata))
-
-
 def _json_sha256(hashes: object) -> str | None:
     value = hashes.get("sha256") if isinstance(hashes, dict) else None
     return value if isinstance(value, str) and urls.is_sha256(value) else None
 
 
 def _read_html(url: str, text: str, final: str) -> Page:
-    # The first <base> with a href counts, as in HTML; one may have a target alone.
-    bases = (_attributes(base).get("href") for base in _BASE.findall(text))
-    start = _joined(final, next((href for href in bases if href is not None), "")) or final
-    anchors = [_attributes(anchor) for anchor in _ANCHOR.findall(text)]
-    found = tuple(link for anchor in anchors if (link := _html_link(start, anchor)))
+    start = base(text, final)
+    anchors = [attributes(anchor) for anchor in ANCHOR.findall(text)]
+    found = tuple(link for anchor in anchors if (link := html_link(start, anchor)))
     projects = 0 if found else _projects(start, anchors)
     if not found and not projects and not _PEP_503.search(text) and not _lists_nothing(start, text, anchors):
         raise NoIndexPage("HTML, but no index page")
@@ -252,7 +257,7 @@ def _lists_nothing(start: str, text: str, anchors: Iterable[Mapping[str, str]]) 
 
 def _status(text: str) -> str:
     """Return what HTML says of its project's status (PEP 792)."""
-    said = (_attributes(meta) for meta in _META.findall(text))
+    said = (attributes(meta) for meta in _META.findall(text))
     statuses = (meta.get("content", "").lower() for meta in said if meta.get("name") == "pypi:project-status")
     return next(statuses, "active")
 
@@ -275,7 +280,8 @@ def _joined(url: str, target: str) -> str | None:
     return joined
 
 
-def _attributes(tag: str) -> dict[str, str]:
+def attributes(tag: str) -> dict[str, str]:
+    """Return the attributes in an HTML tag, by their names in lower case."""
     return {
         name.lower(): _unescaped(double or single or bare) for name, double, single, bare in _ATTRIBUTE.findall(tag)
     }
@@ -295,16 +301,7 @@ def _unescape() -> Callable[[str], str]:
 
 def target(anchor: str) -> str:
     """Return an anchor's `href` as it is written, without making it absolute."""
-    return _attributes(anchor).get("href", "")
-
-
-def _html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
-    target, _, fragment = (_joined(url, anchor.get("href", "")) or "").partition("#")
-    filename = unquote(urlsplit(target).path.rpartition("/")[2])
-    if not _DISTRIBUTION.search(filename):
-        return None
-    metadata = anchor.get("data-core-metadata") or anchor.get("data-dist-info-metadata") or ""
-    return Link(target, filename, urls.promised(fragment), urls.promised(metadata))
+    return attributes(anchor).get("href", "")
 
 
 def _projects(url: str, anchors: Iterable[Mapping[str, str]]) -> int:

@@ -1,0 +1,99 @@
+"""What a page promises for one file is what it promises for that file among all others."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from cachedindex.model import Record
+from cachedindex.rules import pages, promised
+
+URL = "https://index.example/simple/z/"
+JSON, HTML = "application/vnd.pypi.simple.v1+json", "text/html"
+A, B, C = (letter * 64 for letter in "abc")
+
+FILES: list[dict[str, Any]] = [
+    {"filename": "z-1.whl", "url": "/z-1.whl", "hashes": {"sha256": A}, "core-metadata": {"sha256": B}},
+    {"core-metadata": {"sha256": C}, "hashes": {"sha256": B}, "url": "z-1.1.whl", "filename": "z-1.1.whl"},
+    {"filename": "z-1+local.whl", "url": "https://cdn.example/z-1%2Blocal.whl", "hashes": {"sha256": B}},
+    {"filename": "z-2+local.whl", "url": "https://cdn.example/z-2%2blocal.whl?a=b", "hashes": {"sha256": C}},
+    {"filename": "z-3!.whl", "url": "https://cdn.example/z-3!.whl", "hashes": {"sha256": C}},
+    {"filename": "z-4.whl", "url": "https://cdn.example/z-4.whl", "hashes": {"sha256": A},
+     "yanked": '{"url": "z-4.whl"'},
+    {"filename": "z-4.whl", "url": "https://cdn.example/z-4.whl", "hashes": {"sha256": B}, "yanked": "} {"},
+    {"filename": "ż-5.whl", "url": "https://cdn.example/%C5%BC-5.whl", "hashes": {"sha256": A}},
+    {"filename": "z-6.whl", "url": "https://cdn.example/z-6.whl", "hashes": {"md5": "00"}},
+    {"filename": "z-7.whl", "url": "https://cdn.example/z-7.whl", "dist-info-metadata": {"sha256": C}, "hashes": {}},
+    {"filename": "z-1.whl", "url": "https://u:p@cdn.example/z-1.whl#sha256=00", "hashes": {"sha256": C}},
+    {"filename": "z-8.whl", "url": "//[/z-8.whl", "hashes": {"sha256": C}},
+]  # fmt: skip
+ANCHORS = f"""
+<a href="../z-1.whl#sha256={A}" data-core-metadata="sha256={B}" data-requires-python=">=3.8, <4">z-1.whl</a><br/>
+<A HREF='z-1.1.whl#sha256={B}'>z-1.1.whl</A> <a href="z-1.whl.asc">z-1.whl.asc</a>
+<a href=https://cdn.example/z-1%2Blocal.whl#sha256={B} data-dist-info-metadata=sha256={C}>z-1+local.whl</a>
+<a data-yanked="for z-4.whl <" href="z-4.whl#sha256={A}">z-4.whl</a><a href="z-4.whl#sha256={B}">z-4.whl</a>
+<a href="z-6.whl">z-6.whl</a><a name="z-9.whl">z-9.whl</a> z-10.whl <a href="x/z-1.whl?sig=a#sha256={C}">z-1.whl</a>
+"""
+PAGES = [
+    (JSON, json.dumps({"name": "z", "files": FILES}, ensure_ascii=False)),
+    (JSON, json.dumps({"files": FILES, "name": "z", "versions": ["z-1.whl"]}, indent=2)),
+    (HTML, f"<title>Links for z</title>{ANCHORS}"),
+    (HTML, f'<base target="x"><base href="https://other.example/a/"><title>Links for z</title>{ANCHORS}</body>'),
+]
+
+
+def record(content_type: str, text: str, final: str = URL) -> Record:
+    """Return the record of a page."""
+    body = text.encode()
+    return Record(URL, final, {"content-type": content_type}, 0, 0, 0, len(body), sha256(body).hexdigest(), body)
+
+
+def all_promises(page: Record) -> dict[str, dict[str, str]]:
+    """Return what the whole page promises, by the name of the file."""
+    found: dict[str, dict[str, str]] = {}
+    for link in pages.stored(page).links:
+        name = unquote(urlsplit(link.url).path.rpartition("/")[2])
+        promises = {link.url: link.sha256, f"{link.url}.metadata": link.metadata_sha256}
+        found.setdefault(name, {}).update({url: digest for url, digest in promises.items() if digest})
+    return found
+
+
+@pytest.mark.parametrize(("content_type", "text"), PAGES, ids=["JSON", "indented", "HTML", "base"])
+def test_one_file_among_all(content_type: str, text: str) -> None:
+    page = record(content_type, text)
+    expected = all_promises(page)
+    assert len(expected) >= 5
+    listing = promised.listing(page)
+    for name, promises in expected.items():
+        assert promised.promises(listing, name) == promises, name
+        assert promised.promises(listing, f"{name}.metadata") == promises, name
+
+
+@pytest.mark.parametrize("name", ["z-10.whl", "z-9.whl", "z", "", "z-99.whl", "{", "z-6.whl", "(", "z-1.whl.asc"])
+@pytest.mark.parametrize(("content_type", "text"), PAGES, ids=["JSON", "indented", "HTML", "base"])
+def test_a_name_that_is_no_file_of_the_page(content_type: str, text: str, name: str) -> None:
+    promises = promised.promises(promised.listing(record(content_type, text)), name)
+    known = [each for found in all_promises(record(content_type, text)).values() for each in found.items()]
+    assert all(promise in known for promise in promises.items())
+
+
+def test_a_page_that_was_redirected_promises_what_its_end_lists() -> None:
+    text = json.dumps({"name": "z", "files": [{"url": "z-1.whl", "hashes": {"sha256": A}}]})
+    listing = promised.listing(record(JSON, text, "https://cdn.example/pages/index.v1.json"))
+    assert promised.promises(listing, "z-1.whl") == {"https://cdn.example/pages/z-1.whl": A}
+
+
+def test_a_page_that_is_no_page_promises_nothing() -> None:
+    for text in (
+        "",
+        "{",
+        "z-1.whl",
+        '{"url": 7, "filename": "z-1.whl"}',
+        "{" * 1000 + "z-1.whl",
+        '{"url":' + "[" * 100_000 + "z-1.whl",
+    ):
+        assert promised.promises(promised.listing(record(JSON, text)), "z-1.whl") == {}

@@ -24,6 +24,8 @@ RUN_VARIABLE = "CACHEDINDEX_RUN"
 """Names the folder of the run to child processes."""
 SECTION = "cachedindex"
 """The section of a configuration file, and the name of the user's cache folder."""
+_ALIKE = 0.8
+"""How like the name of our section another one's is at least, if it was meant."""
 _HOST_FILE = Path("/etc/cachedindex.cfg")
 _HOST_FOLDER = Path("/var/cache/cachedindex")
 
@@ -149,13 +151,26 @@ def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
     if not parser.sections():
         return {}, []
     sections = {name: dict(parser.items(name)) for name in parser.sections() if is_index_section(name)}
+    strange = [f"{path}: [{name}]: did you mean [{right}]?" for name in parser.sections() if (right := _meant(name))]
     if not sections and not parser.has_section(SECTION):
-        return {}, [f"{path}: there is no section [{SECTION}]: write that line above the options"]
+        return {}, strange or [f"{path}: there is no section [{SECTION}]: write that line above the options"]
     general = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
     values, problems = _from_sections(general, str(path), sections, f"{path}: ")
     for name in {"cache_dir", "lock_dir"} & values.keys():  # Relative to the file, as jobs have any working directory.
         values[name] = str(path.parent / (expanded(values[name]) or values[name]))
-    return values, [str(problem) for problem in problems]
+    return values, [*strange, *map(str, problems)]
+
+
+def _meant(section: str) -> str:
+    """Return the section whose name was probably meant; empty if it is one of ours, or another program's."""
+    if section == SECTION or is_index_section(section):
+        return ""
+    with standard.library():
+        import difflib  # noqa: PLC0415 - few files have another section
+
+    first, colon, rest = section.partition(":" if ":" in section else ".")
+    likeness = difflib.SequenceMatcher(None, first.strip().lower(), SECTION).ratio()
+    return f"{SECTION}{colon}{rest}" if likeness >= _ALIKE else ""
 
 
 def _missing(path: Path) -> str:

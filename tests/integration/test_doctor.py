@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cachedindex import sources
+from cachedindex.commands import doctor as doctor_command
+from cachedindex.options import Settings
 from cachedindex.store.store import Store
 from cachedindex.upkeep import inspection, mounts
 from cachedindex.upkeep.mounts import FileSystem
@@ -84,7 +87,7 @@ def test_what_is_not_ours_is_left_alone(doctor: Callable[..., Ran], tmp_path: Pa
     (tmp_path / "cache/mine").write_text("mine")
     ran = doctor("--repair")
     assert ran.code == 1
-    assert "it holds files of another program" in wrong(ran)[0]
+    assert "cache holds files of another program" in wrong(ran)[0]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
 
 
@@ -237,3 +240,47 @@ def test_options_are_shown_as_they_are_written(doctor: Callable[..., Ran], tmp_p
     assert "share = true  (command line)" in ran.out
     assert "private = auto  (default)" in ran.out
     assert "private = true  (for https://a.example/***)" in ran.out
+
+
+def test_what_doctor_and_an_outage_leave_is_ours(doctor: Callable[..., Ran], run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    root.mkdir()
+    (root / "lost+found").mkdir()
+    assert doctor().code == 0
+    assert (root / "locks-v1").is_dir()
+    assert doctor().code == 0, "what it left itself"
+    (root / "health-v1/host").mkdir(parents=True)
+    ran = doctor()
+    assert (ran.code, wrong(ran)) == (0, [])
+    assert run(sys.executable, "-m", "cachedindex", "gc").code == 0
+
+
+def test_a_user_or_a_mount_that_only_reads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cachedindex.store.folder.may_write", lambda _: False)
+    monkeypatch.setattr(mounts, "file_system", lambda _: FileSystem("squashfs", 0, 0))
+    found = list(doctor_command._findings(sources.Loaded(Settings()), root, repair=True))
+    assert [finding.says for finding in found if finding.advice] == []
+    assert "reads only: this user stores nothing" in [finding.says for finding in found]
+
+
+def test_what_is_in_the_way_is_named(doctor: Callable[..., Ran], tmp_path: Path, root: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (line,) = wrong(doctor("--cache-dir", str(tmp_path / "file/cache")))
+    assert line.startswith(f"{tmp_path / 'file'} is no folder")
+    lines = wrong(doctor("--lock-dir", str(tmp_path / "file")))
+    assert lines[0].startswith(f"lock-dir is {tmp_path / 'file'}, which is no folder")
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    lines = wrong(doctor("--lock-dir", str(tmp_path / "open")))
+    assert f"lock-dir: {tmp_path / 'open'} is not used" in lines[0]
+
+
+def test_a_section_that_is_misspelt(doctor: Callable[..., Ran], run: Run, tmp_path: Path, root: Path) -> None:
+    file = tmp_path / "home/.config/cachedindex.cfg"
+    file.parent.mkdir(parents=True)
+    file.write_text("[cachedindx]\ntimeout = 5\n")
+    ran = doctor()
+    assert wrong(ran) == [f"{file}: [cachedindx]: did you mean [cachedindex]?: it is ignored; correct it there"]
+    file.write_text("[cachedindex]\n[cached-index:company]\nurl = https://index.example/\n[other]\n")
+    ran = run(sys.executable, "-m", "cachedindex", "run", "--", "true")
+    assert ran.ours == [f"cachedindex: {file}: [cached-index:company]: did you mean [cachedindex:company]? (ignored)"]

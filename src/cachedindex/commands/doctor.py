@@ -11,13 +11,13 @@ from typing import Any
 
 from cachedindex import __version__, sources
 from cachedindex.commands import flags
-from cachedindex.errors import DeadlinePassed
+from cachedindex.errors import DeadlinePassed, StoreUnavailable
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.options import OPTIONS, size
 from cachedindex.rules import urls
 from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder
-from cachedindex.upkeep import hints, inspection, verify
+from cachedindex.upkeep import hints, inspection, listing, verify
 from cachedindex.upkeep.inspection import Finding
 
 _LOCK_PATIENCE = 5.0
@@ -60,27 +60,42 @@ def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Ite
         yield Finding("there is no folder to store anything in", "set cache-dir")
         return
     if not root.is_dir():
-        may_make = folder.may_write(root) and not root.exists()
-        yield Finding(f"{root} is not there yet", "" if may_make else "make that folder, or set cache-dir to another")
+        yield _absent(root)
         return
     shared = sources.lock_folder(settings, root)
     yield Finding(f"the cache folder is {root}")
     yield from inspection.permissions(root, read_only=settings.read_only)
-    if not folder.is_ours(root) and any(root.iterdir()):
-        yield Finding("it holds files of another program", "set cache-dir to a folder of its own")
+    try:
+        is_others = not folder.is_ours(root) and not listing.is_empty(root)
+    except (OSError, StoreUnavailable) as error:
+        yield Finding(f"{root} cannot be read: {getattr(error, 'strerror', None) or error}", "see its owner and mode")
         return
-    if settings.read_only or not folder.may_write(root):
-        repair = False
-    else:
+    if is_others:
+        yield Finding(f"{root} holds files of another program", "set cache-dir to a folder of its own")
+        return
+    stores = not settings.read_only and folder.may_write(root)
+    repair = repair and stores
+    if stores:
+        if shared != root:
+            yield from inspection.coordination(shared)
         yield inspection.clock(root)
         yield _locking(shared)
         yield verify.strays(root, shared, repair=repair)
         yield verify.denied(root, shared)
     yield verify.modes(root, repair=repair)
     yield from verify.damage(root, repair=repair)
-    yield from inspection.ground(root, shared, settings.max_size)
+    if stores:
+        yield from inspection.ground(root, shared, settings.max_size)
     yield from hints.of_tokens(root)
     yield from hints.of_paths(root)
+
+
+def _absent(root: Path) -> Finding:
+    blocking = next((above for above in root.parents if above.exists() and not above.is_dir()), root)
+    if blocking.exists():
+        return Finding(f"{blocking} is no folder", "remove it, or set cache-dir to another one")
+    advice = "" if folder.may_write(root) else "make that folder, or set cache-dir to another one"
+    return Finding(f"{root} is not there yet", advice)
 
 
 def _locking(shared: Path) -> Finding:

@@ -47,10 +47,21 @@ def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:
         )
     else:
         yield Finding("access lists for the folder and for new files" if lists else "no access list")
-    if read_only or folder.may_write(root):
-        yield Finding("read-only: nothing is stored" if read_only else "this user may store there")
+    if read_only:
+        yield Finding("read-only: nothing is stored")
     else:
-        yield Finding("this user may not store there", "join the folder's group, or set read-only = true")
+        yield Finding("this user may store there" if folder.may_write(root) else "reads only: this user stores nothing")
+
+
+def coordination(shared: Path) -> Iterator[Finding]:
+    """Yield what is wrong with a folder for locks and health that is not the cache folder."""
+    refusal = folder.refusal(shared)
+    if shared.exists() and not shared.is_dir():
+        yield Finding(f"lock-dir is {shared}, which is no folder", "set lock-dir to a folder")
+    elif refusal:
+        yield Finding(f"lock-dir: {refusal.why}", refusal.advice)
+    elif not folder.may_write(shared):
+        yield Finding(f"lock-dir is {shared}, where this user may not write", "give it the mode and group of cache-dir")
 
 
 def ground(root: Path, shared: Path, limit: float) -> Iterator[Finding]:

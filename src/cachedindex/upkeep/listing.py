@@ -14,6 +14,8 @@ from cachedindex.store.store import BLOBS, RECORDS
 _STORED = (RECORDS, BLOBS, quarantine.FOLDER)
 _COORDINATION = (locks.FOLDER, health_log.FOLDER)
 """The folders by which processes coordinate, and which store nothing."""
+_BEFORE = (*_COORDINATION, "gc.stamp", "lost+found")
+"""What may be in the folder before the first page; the last one is every new file system's."""
 _STRAY_AFTER = 3600.0
 """Seconds after which a temporary is a stray: one that is being written is younger."""
 _UNUSED_AFTER = 7 * 86400.0
@@ -52,7 +54,7 @@ class ListedFile:
 
 def is_empty(root: Path) -> bool:
     """Return whether nothing is stored yet; a lock or an origin's health may be there before the first page."""
-    return not root.exists() or all(path.name in _COORDINATION for path in root.iterdir())
+    return not root.exists() or all(path.name in _BEFORE for path in root.iterdir())
 
 
 def trees(root: Path) -> list[Path]:

@@ -196,9 +196,13 @@ class Settings:
 
     def for_url(self, url: str) -> Settings:
         """Return the settings for a URL: those of the index with the longest URL that it begins with."""
+        start = self.section_of(url)
+        return replace(self, **dict(self.indexes)[start]) if start else self
+
+    def section_of(self, url: str) -> str:
+        """Return the longest URL of an index with options of its own that a URL begins with; empty if there is none."""
         asked = f"{_comparable(url)}/"
-        mine = [(start, values) for start, values in self.indexes if asked.startswith(start)]
-        return replace(self, **dict(max(mine, key=lambda index: len(index[0]))[1])) if mine else self
+        return max((start for start, _ in self.indexes if asked.startswith(start)), key=len, default="")
 
 
 @dataclass(frozen=True)

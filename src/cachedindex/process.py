@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from cachedindex import sources
@@ -135,6 +136,12 @@ class Process:
         except (OSError, ValueError, TypeError, LookupError) as error:
             line = f"there is no summary of what was served stale, as the run's folder cannot be read: {error}"
         self._print(line)
+        if self.cache and (self.settings.indexes or self.settings.refresh):
+            from cachedindex.rules.unused import unused  # noqa: PLC0415 - most nodes have no such options
+
+            with suppress(OSError, ValueError):  # The line above says that the folder cannot be read.
+                for needless in unused(self.settings, run.needed()):
+                    self._print(needless)
 
     def _expire_pages(self, run: RunFolder, store: Store) -> None:
         """Have the next run revalidate the pages that this one was served: perhaps they made it fail."""

@@ -121,6 +121,8 @@ class Cache:
         """Return the look-up: the request with its kind and scope, its settings, and the record."""
         request = request if request.kind == "page" else self._promises.applied(request)
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
+        if self._settings.indexes or self._settings.refresh:
+            self.report.note_need(request, self._settings)
         request, forms = self._copies.find(request, settings.share, private=settings.private)
         if len(forms) > 1:
             return Lookup(request, settings, *choose(request, forms, settings, self._clock()))

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -76,6 +76,11 @@ class RunFolder:
         """Append the path of a damaged file that is now in quarantine."""
         disk.append(self.folder / _DAMAGED, os.fsencode(path) + b"\n", self.folder)
 
+    def add_needed(self, names: Iterable[str]) -> None:
+        """Append what look-ups needed of the options for single indexes and projects."""
+        for name in names:
+            disk.append(self.folder / f"{os.getpid()}.needed", f"{name}\n".encode(), self.folder)
+
     def add_settings(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file with these sections, for child processes; OSError if it cannot be written."""
         with standard.library():
@@ -95,6 +100,10 @@ class RunFolder:
     def pages(self) -> set[str]:
         """Return the names of the records that all processes served."""
         return {name for path in self.folder.glob("*.pages") for name in path.read_text("utf-8").splitlines()}
+
+    def needed(self) -> set[str]:
+        """Return what the look-ups of all processes needed."""
+        return {name for path in self.folder.glob("*.needed") for name in path.read_text("utf-8").splitlines()}
 
     def damaged(self) -> Sequence[str]:
         """Return the paths in quarantine that all processes added."""

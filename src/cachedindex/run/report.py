@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cachedindex.errors import CachedIndexError, StoreUnavailable
-from cachedindex.model import Outcome
+from cachedindex.model import Outcome, Request
+from cachedindex.options import Settings
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.summary import MISSED, SUMMARIZED, printable
 
@@ -41,6 +42,7 @@ class Report:
         self.damaged: list[str] = []
         self._missed: set[str] = set()
         """The URLs that could not be had: if one is had later, the summary needs to know it."""
+        self._needed: set[str] = set()
         self._is_quiet = False
 
     def add(self, outcome: Outcome, page: str = "") -> None:
@@ -60,6 +62,17 @@ class Report:
                 self.run.add_page(page)
             except StoreUnavailable as error:
                 self.warn(f"{error}; if this run fails, the next one will not revalidate its pages")
+
+    def note_need(self, request: Request, settings: Settings) -> None:
+        """Keep which options for single indexes and projects a look-up of the run needed."""
+        if self.run is None:
+            return
+        from cachedindex.rules import unused  # noqa: PLC0415 - most nodes have no such options
+
+        new = set(unused.needed(request, settings)) - self._needed
+        self._needed |= new
+        with suppress(StoreUnavailable):  # A line too many at the end is no harm.
+            self.run.add_needed(new)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

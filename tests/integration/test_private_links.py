@@ -246,3 +246,16 @@ def test_a_folder_that_is_only_read_keeps_nothing_private_and_says_nothing(
         assert session.get(link_of(session, index)).ok
     assert not own(tmp_path)
     assert not caplog.records
+
+
+def test_an_index_that_repeats_the_clients_own_credentials_in_its_links(open_session: Open, index: Index) -> None:
+    linking(index, lambda _: f"http://julia:horse@{index.origin.partition('//')[2]}/files/{NAME}", "html")
+    auth = ("julia", "horse")
+    for _ in range(2):
+        session = open_session(index_ttl="1 h")
+        headers = {"Authorization": requests.auth._basic_auth_str(*auth)}
+        assert session.get(link_of(session, index, headers), auth=auth).ok
+        assert session.get(f"{index.url}beta/", auth=auth).ok
+    assert len(index.seen) == 3
+    assert open_session(index_ttl="1 h").get(f"{index.url}beta/", auth=auth).ok
+    assert len(index.seen) == 3, "whatever was asked before"

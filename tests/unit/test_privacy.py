@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from io import BytesIO
 
@@ -249,3 +250,8 @@ def test_what_varies_by_more_than_is_in_the_key(request_: Request, vary: str, va
     assert privacy.varies(request_, {"vary": vary}) is varies
     assert privacy.unstorable(request_, answer(vary=vary)) is varies
     assert not privacy.unstorable(request_, answer(vary=vary), store="always")
+
+
+@pytest.mark.parametrize(("userinfo", "sent"), [("u:p", b"u:p"), ("u", b"u:"), ("u%40x:p%3A", b"u@x:p:")])
+def test_the_credential_of_a_link_is_that_of_a_request_with_it(userinfo: str, sent: bytes) -> None:
+    assert privacy.of_userinfo(userinfo) == privacy.credential("", f"Basic {base64.b64encode(sent).decode()}", "")

@@ -119,7 +119,8 @@ class Cache:
 
     def _begun(self, request: Request) -> Lookup:
         """Return the look-up: the request with its kind and scope, its settings, and the record."""
-        request = request if request.kind == "page" else self._promises.applied(request)
+        if request.kind != "page" or request.identity.credential:
+            request = self._promises.applied(request)
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
         if self._settings.indexes or self._settings.refresh:
             self.report.note_need(request, self._settings)

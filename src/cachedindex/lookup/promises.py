@@ -32,16 +32,28 @@ class Promises:
         self._find = find
         self._listings: defaultdict[str, dict[str, tuple[Request, promised.Listing]]] = defaultdict(dict)
         """By the pages' group, and then by their URL: the request and the text of each page."""
+        self._linked: dict[tuple[str, str], Request] = {}
+        """By origin and credential: the page in one of whose links the credential was."""
 
     def applied(self, request: Request) -> Request:
-        """Return the request as one for a file, under the URL for its digest, if a page promises that digest."""
+        """Return the request as one for a file, under the URL for its digest, if a page promises that digest.
+
+        A credential that a page has linked is that page's, for whatever is asked of its origin: pip sends it with every
+        later request there (pip 26.3, network/auth.py).
+        """
+        if request.kind == "page":
+            return self._as_linked(request)
         for page in self._given.take_unread(request.url):
             self._read(page)
         found = self._found(request)
         if found is None:
-            return request
+            return self._as_linked(request)
         request = replace(request, kind="file", sha256=found.sha256, url=urls.of_file(request.url, found.sha256))
         return privacy.inherited(found.page, request, linked=found.linked)
+
+    def _as_linked(self, request: Request) -> Request:
+        page = self._linked.get((urls.origin(request.url), request.identity.credential)) if self._linked else None
+        return privacy.inherited(page, request, linked=True) if page else request
 
     def _read(self, page: GivenPage) -> None:
         """Replace what a page promised before; it promises nothing if the store has another version of it.
@@ -74,8 +86,18 @@ class Promises:
                 for link, sha256 in promised.promises(listing, name).items():
                     names = _names(link)
                     if names[0] == shown:
-                        found[names[1]] = Promise(page, sha256, "@" in link and urls.bare(link) != link)
+                        found[names[1]] = Promise(page, sha256, self._has_credential(link, page))
         return found
+
+    def _has_credential(self, link: str, page: Request) -> bool:
+        """Return whether a link has a user or a password, and remember it for its origin.
+
+        Not if the page itself took a credential: the link may repeat that, which has a scope of its own.
+        """
+        userinfo = urls.split(link).userinfo if "@" in link else ""
+        if userinfo and not privacy.takes_credential(page.identity.scope):
+            self._linked[urls.origin(link), privacy.of_userinfo(userinfo)] = page
+        return bool(userinfo)
 
 
 def _names(url: str) -> tuple[str, str]:

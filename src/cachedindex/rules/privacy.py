@@ -6,10 +6,12 @@ the peer was verified (`Route.trust`), and what upstream saw beyond the request 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
+from urllib.parse import unquote
 
 from cachedindex.model import Answer, Disclosure, Identity, Request
 from cachedindex.rules import layout, pages, urls
@@ -67,6 +69,13 @@ def credential(userinfo: str, authorization: str, certificate: str) -> str:
     """Return all credentials of a request as one text; empty for a request that anybody could make."""
     parts = (userinfo, authorization, certificate)
     return "\n".join(parts) if any(parts) else ""
+
+
+def of_userinfo(userinfo: str) -> str:
+    """Return the credential of a request that has this user and password in its Authorization."""
+    user, _, password = userinfo.partition(":")
+    encoded = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return credential("", f"Basic {encoded}", "")
 
 
 def unscoped(request: Request) -> str | None:

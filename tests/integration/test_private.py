@@ -440,3 +440,22 @@ def test_control_characters_do_not_reach_a_terminal(
         open_session(missing_index="fail").get(url)
     assert "\x1b" not in str(caught.value)
     assert "\\x1b" in str(caught.value)
+
+
+def test_a_token_in_a_path_is_in_no_message(
+    open_session: Open, index: Index, distributions: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"private": True, "index_ttl": 0}
+    with faults.serving(distributions) as other:
+        session = open_session(**options)
+        assert session.get(f"{other.origin}/simple/alpha/").ok
+        index.close()
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"{index.origin}/simple/alpha/")
+        session.close()
+    with pytest.raises(cachedindex.CachedIndexError) as caught:
+        open_session(missing_index="fail", **options).get(f"{index.origin}/simple/beta/")
+    said = [str(caught.value), *(record.getMessage() for record in caplog.records)]
+    assert any("could not be asked for alpha" in line for line in said)
+    assert not any("simple" in line for line in said)
+    assert all(index.origin in line for line in said)

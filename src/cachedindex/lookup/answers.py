@@ -16,7 +16,7 @@ from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.unreachable import Unreachable
 from cachedindex.model import Answer, Ended, Outcome, Record, Request
-from cachedindex.rules import accept, ranges, urls
+from cachedindex.rules import accept, privacy, ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 from cachedindex.run.summary import ago, printable
@@ -174,9 +174,10 @@ class Answers:
         if request.kind != "page":
             return
         if lookup.settings.missing_index == "fail":
-            said = f"{urls.public(request.url)}: {why}, {self._lack(lookup)}, and missing-index = fail"
+            page = f"{privacy.shown_index(request)}{urls.project(request.url)}/"
+            said = f"{page}: {why}, {self._lack(lookup)}, and missing-index = fail"
             raise IndexMissing(printable(said))
-        self._warn(self._unreachable.add(request.url, f"({why}), and {self._lack(lookup)}"))
+        self._warn(self._unreachable.add(request, f"({why}), and {self._lack(lookup)}"))
 
     def _warn(self, line: str | None) -> None:
         if line:

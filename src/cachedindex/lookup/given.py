@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from cachedindex.model import Request
-from cachedindex.rules import pages, urls
+from cachedindex.rules import pages, privacy, urls
 
 
 class GivenPage(NamedTuple):
@@ -76,5 +76,5 @@ class GivenPages:
             self._unasked[project].discard(url)
         if not page.is_absent:
             self._unread[pages.group(url)][url] = page
-            self._indexes[project][urls.repository(url)] = None
+            self._indexes[project][privacy.shown_index(page.request)] = None
             self._pages[project].append(page.request)

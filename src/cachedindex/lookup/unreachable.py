@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cachedindex.lookup.given import GivenPages
-from cachedindex.rules import urls
+from cachedindex.model import Request
+from cachedindex.rules import privacy, urls
 
 
 class Unreachable:
@@ -16,10 +17,10 @@ class Unreachable:
         self.projects: dict[str, dict[str, str]] = {}
         """For each project: the indexes that could not be asked for it, why, and why no copy stands in."""
 
-    def add(self, page_url: str, why: str) -> str | None:
-        """Remember that an index could not be asked for a project; return a warning if another one has it."""
-        project = urls.project(page_url)
-        self.projects.setdefault(project, {})[urls.repository(page_url)] = why
+    def add(self, page: Request, why: str) -> str | None:
+        """Remember that an index could not be asked for a project's page; return a warning if another one has it."""
+        project = urls.project(page.url)
+        self.projects.setdefault(project, {})[privacy.shown_index(page)] = why
         return self.warning(project)
 
     def warning(self, project: str) -> str | None:

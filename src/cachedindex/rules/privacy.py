@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Literal
 from urllib.parse import unquote
 
@@ -105,6 +106,14 @@ def opened(request: Request, scope: str = "") -> Request:
 def unkept(request: Request) -> Request:
     """Return a request of whose answers nothing is stored that would be this user's alone."""
     return replace(request, identity=replace(request.identity, keeps=False))
+
+
+def shown_index(request: Request) -> str:
+    """Return the index of a page as it may be shown: not its path, if that may hold a token."""
+    index = urls.repository(request.url)
+    if request.identity.scope != USER:
+        return index
+    return f"{urls.origin(index)}/***{sha256(index.encode()).hexdigest()[:4]}/"  # Two of one host are two.
 
 
 def may_be_own(request: Request) -> tuple[str, ...]:

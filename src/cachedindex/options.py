@@ -187,8 +187,8 @@ class Settings:
     lock_dir: str | None = None
     """None: the cache folder."""
     disable: bool = False
-    trim_to_pins: bool = False
-    """Whether buildout gets only the links of the pinned version from a project page."""
+    trim_to_pins: bool | None = None
+    """Whether buildout gets only the links of the pinned version from a project page; None: if it is slow otherwise."""
     cut_pages: bool = True
     """Whether pip gets a page without the wheels that it cannot use."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
@@ -230,7 +230,7 @@ OPTIONS: Mapping[str, Option] = {
     "max-idle": Option(_idleness, "how long an unused file is kept (60 d, unlimited)"),
     "lock-dir": Option(_folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
     "disable": Option(truth, "do nothing (false)"),
-    "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (false)"),
+    "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (if it needs that)"),
     "cut-pages": Option(truth, "give pip a page without the wheels that it cannot use (true)"),
 }
 _OF_THE_CACHE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins", "cut-pages")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cachedindex import sources
-from cachedindex.clients.buildout import eggproxy, finder, pips
+from cachedindex.clients.buildout import candidates, eggproxy, finder, pips
 from cachedindex.clients.buildout.pages import BuildoutPages
 from cachedindex.clients.urllib import opener
 from cachedindex.errors import SettingsError
@@ -83,7 +83,7 @@ def _cover(
 def _attach(process: Process, index: str) -> None:
     from zc.buildout import UserError, easy_install  # noqa: PLC0415 - buildout is our caller
 
-    pages = BuildoutPages(process, index)
+    pages = BuildoutPages(process, index, is_slow=not candidates.attach(easy_install))
     if not finder.attach(pages, easy_install, UserError):
         process.report.warn(
             "this zc.buildout finds versions in another way; it sees a new one only after a page has expired"

@@ -35,9 +35,11 @@ class Search:
 class BuildoutPages:
     """Stands between the opener and the cache of a process, which may get another one, or none, in between."""
 
-    def __init__(self, process: Process, index: str = "") -> None:
+    def __init__(self, process: Process, index: str = "", *, is_slow: bool = False) -> None:
+        """`is_slow` says that buildout is slow with the whole page of a project with many files."""
         self._process = process
         self._search = Search()
+        self._is_slow = is_slow
         self.index = index
         """The index that buildout searched last, or will search first."""
 
@@ -55,7 +57,9 @@ class BuildoutPages:
     def search(self, index: str, project: str, version: str | None) -> Iterator[Search]:
         """Surround a search of buildout for a project in an index, with the version that it is pinned to."""
         self.index = index
-        self._search = Search(urls.normalized(project), version if self._process.settings.trim_to_pins else None)
+        wanted = self._process.settings.trim_to_pins
+        trims = self._is_slow if wanted is None else wanted
+        self._search = Search(urls.normalized(project), version if trims else None)
         try:
             yield self._search
         finally:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from cachedindex.clients.common import searched_pages
-from cachedindex.clients.pip import cut
+from cachedindex.clients.pip import cut, wheels
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -31,6 +31,7 @@ def attach(finder_module: ModuleType) -> None:
     if not all(callable(getattr(finder, name, None)) for name in ("find_all_candidates", "find_best_candidate")):
         cache.report.warn("this pip finds versions in another way; it sees a new one only after a page has expired")
         return
+    wheels.attach(join(CLIENT))
     forget = _forgetting(finder, finder_module)
     if process.settings.cut_pages:
         cut.attach(finder_module, process.report)

@@ -17,6 +17,8 @@ from cachedindex.run import environment
 from cachedindex.sources import RUN_VARIABLE
 
 CLIENT = "pip"
+latest: list[Any] = []
+"""The session that asked last, if any did."""
 _HEEDS_MAX_AGE_SINCE = (26, 2)
 """Older pips send `Cache-Control: max-age=0` with every page; since then only --refresh-package does (pip#13955)."""
 
@@ -51,6 +53,7 @@ def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any,
             return inner
         wrapped: dict[int, IndexAdapter] = session.__dict__.setdefault("_cachedindex_adapters", {})
         if id(inner) not in wrapped:
+            latest[:] = [session]
             try:
                 pick = partial(ready, session)
                 wrapped[id(inner)] = IndexAdapter(

@@ -24,6 +24,7 @@ _VALUES = r"""((?:[^<>"']|"(?:[^"<]|<(?!a\s))*"|'(?:[^'<]|<(?!a\s))*')*)>"""
 ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
 LINK = re.compile(r"<a\s" + _VALUES + r"[^<]*(?:</a>)?(?:\s*<br\s*/?>)?\s*", re.IGNORECASE)
 """An anchor with its text; its first group is what `target` reads."""
+_ABSOLUTE = re.compile(r"https?://[^\s\[\]]+")
 _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
@@ -272,6 +273,8 @@ def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:
 
 def _joined(url: str, target: str) -> str | None:
     """Return an absolute URL, or None for a malformed link; one of those does not make a page unsound."""
+    if _ABSOLUTE.fullmatch(target):  # As pip does; joining takes ten times as long (pip 26.3, models/link.py).
+        return target
     try:
         joined = urljoin(url, target)
         urlsplit(joined)

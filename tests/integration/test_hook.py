@@ -76,16 +76,45 @@ def test_the_hook_is_not_on_pips_list(run: Run) -> None:
     assert with_hook.out == run(sys.executable, "-m", "pip", "list").out
 
 
-def test_python_2_is_left_alone(run: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def python_2() -> str:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     python = next(iter(pyenv.glob("2.7.*/bin/python2.7")), shutil.which("python2.7"))
     if not python:
         pytest.skip("SKIPPED FOR WANT OF A PYTHON 2.7")
+    return str(python)
+
+
+def test_python_2_is_left_alone(run: Run, python_2: str, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site/sitecustomize.py").write_text("print('hidden')")
     path = os.pathsep.join([str(HOOK), str(tmp_path / "site")])
-    ran = run(python, "-c", "import json; print('ran')", PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1")
+    ran = run(python_2, "-c", "import json; print('ran')", PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1")
     assert (ran.code, ran.out, ran.err) == (0, "hidden\nran\n", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "client"),
+    [("pip/_internal/network/session", "pip"), ("pip/_internal/download", "pip"), ("zc/buildout/buildout", "buildout")],
+)
+def test_a_client_on_python_2_and_all_that_it_starts_say_one_line(
+    run: Run, python_2: str, tmp_path: Path, module: str, client: str
+) -> None:
+    file = tmp_path / f"site/{module}.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    for folder in file.relative_to(tmp_path / "site").parents[:-1]:
+        (tmp_path / "site" / folder / "__init__.py").touch()
+    name = module.replace("/", ".")
+    code = f"import subprocess, sys, {name}; subprocess.check_call([sys.executable] + sys.argv[1:])"
+    path = os.pathsep.join([str(HOOK), str(tmp_path / "site")])
+    variables = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = run(python_2, "-c", code, "-c", f"import {name}; print('ran')", **variables)
+    assert (ran.code, ran.out) == (0, "ran\n"), ran.err
+    version = run(python_2, "-c", "import sys; print(sys.version.split()[0])").out.strip()
+    assert ran.ours == [
+        f"cachedindex: {client} on Python {version} continues without the cache, which needs Python 3.10"
+    ]
 
 
 def test_an_older_python_steps_aside_with_one_line(run: Run) -> None:

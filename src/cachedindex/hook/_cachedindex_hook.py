@@ -15,15 +15,26 @@ _LAST_LINE = b'runpy.run_path(_runnable, run_name="__main__")\n'
 _ASKING = ("download", "index", "install", "lock", "wheel")
 """The commands of pip that may ask an index."""
 RUNNABLE = "_CACHEDINDEX_RUNNABLE_PIP"
+_SAID = "_CACHEDINDEX_SAID_TOO_OLD"
 _OLDEST_PYTHON = (3, 10)
 CONFIG = None
 """The configuration file of an installed hook, beside those that every process reads."""
 
 
 def activate():
-    """Begin to wait, once in a process. Python 2 finds modules in another way, and is left alone."""
-    if sys.version_info >= (3, 4) and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    """Begin to wait, once in a process."""
+    kind = _Finder if sys.version_info >= (3, 4) else _FinderOfPython2
+    if not any(isinstance(finder, kind) for finder in sys.meta_path):
+        sys.meta_path.insert(0, kind())
+
+
+class _FinderOfPython2(object):
+    """Finds nothing, and says once that a client which begins to import these modules is left alone."""
+
+    def find_module(self, name, _path=None):
+        """Return None, so that the other finders go on."""
+        if name in ("pip._internal.network.session", "pip._internal.download", "zc.buildout.buildout"):
+            _load_package("pip" if name.startswith("pip") else "buildout")
 
 
 class _Finder(object):
@@ -96,7 +107,7 @@ def _keep_offline(module):
     if _is_offline() and _load_package(module.__name__.split(".")[0]):
         from cachedindex.clients import outsiders
 
-        _end(outsiders.refusal([module.__name__.split(".")[0], *sys.argv[1:]]))
+        _end(outsiders.refusal([module.__name__.split(".")[0]] + sys.argv[1:]))
 
 
 def _is_offline():
@@ -113,7 +124,7 @@ def _name_settings():
     """Have this process, and the pips that it starts, read the configuration file of the installed hook."""
     named = os.environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
     if CONFIG and CONFIG not in named:
-        os.environ["CACHEDINDEX_CONFIG"] = os.pathsep.join(part for part in [*named, CONFIG] if part)
+        os.environ["CACHEDINDEX_CONFIG"] = os.pathsep.join(part for part in named + [CONFIG] if part)
 
 
 def _load_package(client):
@@ -121,7 +132,10 @@ def _load_package(client):
     if sys.version_info < _OLDEST_PYTHON:
         if client == "pip" and _is_offline() and set(sys.argv) & set(_ASKING):
             _end("pip on Python %s could reach the network, which offline = true forbids" % sys.version.split()[0])
-        _say("%s on Python %s continues without the cache, which needs Python 3.10" % (client, sys.version.split()[0]))
+        if not os.environ.get(_SAID):  # A buildout starts a pip for each distribution.
+            os.environ[_SAID] = "1"
+            version = sys.version.split()[0]
+            _say("%s on Python %s continues without the cache, which needs Python 3.10" % (client, version))
         return False
     _name_settings()
     if "cachedindex" in sys.modules:

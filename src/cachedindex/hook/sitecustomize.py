@@ -20,6 +20,11 @@ def start():
         path = HOOK or os.path.join(_here, "_cachedindex_hook.py")
         if "_cachedindex_hook" in sys.modules or not os.path.isfile(path):
             return
+        if sys.version_info < (3, 4):
+            module = _loaded_in_python_2(path)
+            module.CONFIG = CONFIG
+            module.activate()
+            return
         # importlib.util would take 6 ms; every Python has these two from its start.
         from _frozen_importlib import module_from_spec
         from _frozen_importlib_external import spec_from_file_location
@@ -32,6 +37,16 @@ def start():
         module.activate()
     except Exception:  # Whatever it is, nothing may be printed at the start of a Python.
         pass
+
+
+def _loaded_in_python_2(path):
+    import imp
+
+    writes_nothing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return imp.load_source("_cachedindex_hook", path)
+    finally:
+        sys.dont_write_bytecode = writes_nothing
 
 
 def _run_hidden():

@@ -119,6 +119,7 @@ def test_a_refused_certificate_is_final_for_its_scope(world: World, certified: b
     with pytest.raises(UpstreamFailed):
         world.get(mine)
     assert world.report.outcomes[-1].ended == "failed"
+    assert world.report.outcomes[-1].age is None, "no copy is too old"
     world.reply = world.fail
     assert world.get(other)[1] == "stale"
     with pytest.raises(UpstreamFailed):

@@ -272,7 +272,7 @@ class Cache:
     def _raise_final(self, lookup: Lookup, reason: NotAsked | UpstreamFailed) -> None:
         """Raise a failure that is upstream's answer to this client, whether there is a copy or not."""
         if isinstance(reason, UpstreamFailed) and reason.final:
-            self._answers.failed(lookup, _why(lookup, reason))
+            self._answers.failed(lookup._replace(record=None), _why(lookup, reason))  # The copy is barred by now.
             raise reason
 
 

@@ -195,3 +195,36 @@ def test_what_adds_nothing() -> None:
         adapters = [HTTPAdapter(), vendored.adapters.HTTPAdapter(), *pips.adapters.values()]
         for adapter in (each for each in adapters if hasattr(each, "poolmanager")):
             assert not hides_credential(adapter, "https://index.example/"), type(adapter)
+
+
+class SendsAsItIs(HTTPAdapter):
+    def send(self, request: requests.PreparedRequest, *more: Any, **named: Any) -> requests.Response:
+        return super().send(request, *more, **named)
+
+
+def test_a_credential_beside_one_that_nobody_sees_is_a_scope_of_its_own(index: Index, tmp_path: Path) -> None:
+    index.fault(faults.unless("Authorization", requests.auth._basic_auth_str("julia", "horse")))
+    urls = f"{index.url}alpha/", f"{index.origin}/files/alpha-1.0-py3-none-any.whl"
+    for _ in range(2):
+        with session(tmp_path, SendsAsItIs(), index_ttl="1 h") as mine:
+            assert all(mine.get(url, auth=("julia", "horse")).ok for url in urls)
+    assert len(index.seen) == 3, "the page is asked for each time"
+    assert not shared(tmp_path)
+    with session(tmp_path, HTTPAdapter(), index_ttl="1 h") as another:
+        assert another.get(urls[0], auth=("julia", "horse")).ok
+    assert len(index.seen) == 4, "it may have no such certificate"
+    index.close()
+    with session(tmp_path, SendsAsItIs()) as mine:
+        assert all(mine.get(url, auth=("julia", "horse")).ok for url in urls)
+    with session(tmp_path, SendsAsItIs()) as mine, pytest.raises(requests.ConnectionError):
+        mine.get(urls[0], auth=("julia", "wrong"))
+
+
+def test_what_may_have_a_credential_is_shared_or_left_out_if_that_is_said(index: Index, tmp_path: Path) -> None:
+    with session(tmp_path, SendsAsItIs(), private=False) as nobodys:
+        assert nobodys.get(f"{index.url}alpha/").ok
+    assert not shared(tmp_path)
+    assert not (tmp_path / "cache/private-v1").exists()
+    with session(tmp_path, SendsAsItIs(), share=True) as everybodys:
+        assert everybodys.get(f"{index.url}alpha/").ok
+    assert shared(tmp_path)

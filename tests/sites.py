@@ -18,6 +18,11 @@ Door = Literal["address", "TLS", "name"]
 _TRUST = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
+def trusting(bundle: Path) -> dict[str, str]:
+    """Return the variables by which every client trusts these authorities."""
+    return dict.fromkeys(_TRUST, str(bundle))
+
+
 @dataclass
 class Site:
     """One door of one index."""
@@ -33,7 +38,7 @@ class Site:
     @property
     def variables(self) -> dict[str, str]:
         """The environment in which every client uses this index."""
-        trust = dict.fromkeys(_TRUST, str(self.bundle)) if self.bundle else {}
+        trust = trusting(self.bundle) if self.bundle else {}
         return {**trust, "PIP_INDEX_URL": self.index.url}
 
     def heal(self) -> None:

@@ -32,3 +32,10 @@ def pip_install(run: Run, newest_pip: Path, index: Index, tmp_path: Path) -> Cal
 
 def installed(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.dist-info"))
+
+
+def settings(tmp_path: Path, index: Index, *lines: str, path: str = "simple/") -> dict[str, str]:
+    """Write a section for the index, and return the variables by which it is read."""
+    file = tmp_path / "cachedindex.cfg"
+    file.write_text("\n".join(("[cachedindex:field]", f"url = {index.origin}/{path}", *lines, "")))
+    return {"CACHEDINDEX_CONFIG": str(file)}

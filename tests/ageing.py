@@ -11,7 +11,7 @@ from cachedindex.store import record
 
 def age(cache: Path, seconds: float) -> None:
     """Make all that the cache holds and remembers older."""
-    for path in _files(cache / "records-v1"):
+    for path in (path for records in cache.rglob("records-v1") for path in _files(records)):
         stored = record.decode(path.read_bytes())
         assert stored, f"{path} is damaged"
         older = replace(stored, asked=stored.asked - seconds, checked=stored.checked - seconds)

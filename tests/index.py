@@ -56,7 +56,7 @@ class Index:
         self.let_go = threading.Event()
         self._authority = authority
         self.certificate = certificate(authority, host) if authority else None
-        self._port = _taken_port()
+        self._port = taken_port()
         self._full: list[socket.socket] = []
         self._server: Server | None = None
         self.origin = f"{'https' if authority else 'http'}://{host}:{self.port}"
@@ -144,7 +144,7 @@ def certificate(authority: trustme.CA, host: str) -> ssl.SSLContext:
     return context
 
 
-def _taken_port() -> socket.socket:
+def taken_port() -> socket.socket:
     """Return a socket that has a port, so that nobody else gets it while the index does not listen."""
     return _reusable(0)
 

@@ -82,6 +82,8 @@ class UpstreamFailed(CachedIndexError):
         self.connected = connected
         self.personal = personal
         self.final = final
+        self.broken = False
+        """Whether an answer had begun and broke off at once, which says more of the page than of its index."""
 
 
 class IndexMissing(CachedIndexError):

@@ -402,6 +402,15 @@ def test_an_adapter_that_we_cannot_use_twice_asks_by_itself(
     assert len(caplog.records) == said, caplog.text
 
 
+@pytest.mark.parametrize("fault", [faults.cut, faults.chunked_without_end])
+def test_a_broken_page_leaves_the_next_one_alone(open_session: Open, index: Index, fault: faults.Fault) -> None:
+    session = open_session(negative="1 min")
+    index.fault(fault, "alpha")
+    with pytest.raises(requests.RequestException):
+        session.get(f"{index.url}alpha/")
+    assert session.get(f"{index.url}beta/").ok
+
+
 def test_a_request_that_cannot_be_copied_is_the_clients_own(
     open_session: Open, index: Index, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -422,6 +422,23 @@ def test_another_process_that_was_served_the_page_knows_the_file_too(world: Worl
     assert world.get(file) == (WHEEL, "hit")
 
 
+@pytest.mark.parametrize("url", ["https://h.example/wheels/", "https://h.example/a.b", "https://h.example/"])
+def test_a_page_vouches_for_what_it_lists_whatever_its_last_segment_is(world: World, url: str) -> None:
+    digest = sha256(WHEEL).hexdigest()
+    listing = f'<html><a href="{FILE_URL}#sha256={digest}">six</a><a href="/alpha-1.0.zip">alpha</a></html>'
+    flat = replace(PAGE, url=url)
+    file = Request("GET", FILE_URL, "other", {})
+    for _ in range(2):
+        world.cache = world.another_process()
+        world.reply = lambda: world.answer(listing.encode(), content_type="text/html")
+        world.get(flat)
+        world.asked.clear()
+        world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
+        body, ended = world.get(file)
+        assert body == WHEEL
+    assert (ended, world.asked) == ("hit", [])
+
+
 def test_a_file_of_another_hash_goes_to_the_client_and_not_into_the_store(world: World) -> None:
     file = Request("GET", FILE_URL, "other", {})
     world.get()
@@ -732,6 +749,20 @@ def test_an_index_that_is_back_is_found_by_the_run_that_lost_its_patience(world:
     world.reply = lambda: world.answer(page(name="flask"))
     assert world.get(OTHER_PAGE)[1] == "miss"
     assert [patient for _, patient in world.asked] == [False, True]
+
+
+def test_a_page_that_breaks_off_does_not_have_the_next_ones_refused(world: World) -> None:
+    def break_off() -> Answer:
+        failed = UpstreamFailed("IncompleteRead", OSError())
+        failed.broken = True
+        raise failed
+
+    world.reply = break_off
+    with pytest.raises(UpstreamFailed):
+        world.cache.answer(PAGE, world.send)
+    world.reply = lambda: world.answer(page(name="flask"))
+    assert world.get(OTHER_PAGE)[1] == "miss"
+    assert world.asked[-1] == ({}, True), "in the client's own way"
 
 
 def test_a_failing_answer_is_no_failing_origin(world: World) -> None:

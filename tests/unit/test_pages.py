@@ -125,6 +125,20 @@ def test_which_page_may_list_a_file(page: str, file: str, may: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "sample", "is_flat"),
+    [
+        ("https://h.example/wheels/", b'<a href="alpha-1.0.tar.gz#sha256=00">', True),
+        ("https://h.example/alpha/", b'<a href="alpha-1.0.tar.gz">...<a href="beta-1.0-py3-none-any.whl">', True),
+        ("https://h.example/simple/pyyaml/", b'<a href="../../ab/PyYAML-3.1.zip">PyYAML-3.1.zip</a>', False),
+        ("https://h.example/simple/six/", b'{"files":[{"filename":"six-1.0.whl","url":"x/six-1.0.whl"}]}', False),
+        ("https://h.example/simple/six/", b"<html>nothing</html>", False),
+    ],
+)
+def test_a_page_is_flat_if_it_lists_files_of_others(page: str, sample: bytes, is_flat: bool) -> None:
+    assert (pages.group(page, sample) == "") is is_flat
+
+
+@pytest.mark.parametrize(
     ("before", "after", "said"),
     [
         ("", "", None),

@@ -31,14 +31,16 @@ _ALERTS = ("UNKNOWN_CA", "ACCESS_DENIED")
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^()<>']*)")
 _PROXYS = ("401", "403", "407")
 """What a proxy answers to a user whom it does not serve; tinyproxy sends 401."""
+_FIRST_READ = 256
 _GZIP = b"\x1f\x8b"
+_LATE = "it did not answer in time"
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name could not be looked up"),
     (ConnectionRefusedError, "it refused the connection"),
     (ConnectionResetError, "it reset the connection"),
     (ssl.SSLCertVerificationError, "its certificate could not be verified"),
     (ssl.SSLError, "the TLS handshake failed"),
-    (TimeoutError, "it did not answer in time"),
+    (TimeoutError, _LATE),
 )
 _SHORTAGES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOENT", "ENOSPC", "EDQUOT", "EROFS")
 """What a system call says if this machine lacks something: a descriptor, memory, space, a folder, a certificate."""
@@ -130,16 +132,26 @@ def with_page(asked: Request, answer: Answer, read: Callable[[], Whole]) -> Answ
 
 def unzipped(data: bytes) -> Whole:
     """Return a body that gzip made, which may be in several parts (RFC 1952)."""
-    parts = []
-    rest, complete = data, False
-    while rest and not (complete and not rest.startswith(_GZIP)):
-        decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    parts: list[bytes] = []
+    at, complete = 0, False
+    while at < len(data) and not (complete and not data.startswith(_GZIP, at)):
         try:
-            parts.append(decoder.decompress(rest))
+            at, complete = _unzipped_part(data, at, parts)
         except zlib.error:
             return Whole(data, len(data), cut=True, encoded=True)
-        complete, rest = decoder.eof, decoder.unused_data
     return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
+
+
+def _unzipped_part(data: bytes, at: int, parts: list[bytes]) -> tuple[int, bool]:
+    """Add what one part decodes to; return where it ends, and whether it is complete.
+
+    A decoder copies what follows the end of its part, so it is given little at first: a body may have many parts.
+    """
+    decoder, size = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), _FIRST_READ
+    while at < len(data) and not decoder.eof:
+        parts.append(decoder.decompress(data[at : at + size]))
+        at, size = min(at + size, len(data)) - len(decoder.unused_data), size * 2
+    return at, decoder.eof
 
 
 _RETRIED = re.compile(r"too many (\d{3}) error responses")
@@ -149,8 +161,13 @@ PROGRAMMING = (AttributeError, NameError, TypeError)
 """What no network raises: an edge of ours does not fit the client's own code, and upstream is not to blame."""
 
 
-def failure(error: Exception, asked: Request, url: str = "", hops: Sequence[Any] = ()) -> UpstreamFailed | Shortage:
-    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led."""
+def failure(
+    error: Exception, asked: Request, url: str = "", hops: Sequence[Any] = (), *, answered: bool = False
+) -> UpstreamFailed | Shortage:
+    """Return a client's exception as the failure of a public URL, to which `hops`, its own responses, may have led.
+
+    `answered` says that the answer had begun.
+    """
     if any(map(_is_shortage, list(_chain(error, set(), with_context=False)))):
         return Shortage(cause(error), error)
     chain = list(_chain(error, set()))
@@ -162,9 +179,10 @@ def failure(error: Exception, asked: Request, url: str = "", hops: Sequence[Any]
     is_tls = any(isinstance(link, ssl.SSLError) for link in chain)
     if not connected and not is_tls and asked.route.proxy and urls.origin(url or asked.url) == urls.origin(asked.url):
         words = re.sub("^it(s?) (?!proxy)", lambda found: f"its proxy{chr(39) + 's' if found[1] else ''} ", words)
-    return UpstreamFailed(
-        words, error, hops, url=url, connected=connected, personal=bool(refused), final=refused == "certificate"
-    )
+    is_final = refused == "certificate"
+    failed = UpstreamFailed(words, error, hops, url=url, connected=connected, personal=bool(refused), final=is_final)
+    failed.broken = answered and words != _LATE
+    return failed
 
 
 def searched_pages(project: str, find_links: Iterable[object]) -> list[str]:
@@ -184,7 +202,7 @@ def cause(error: BaseException) -> str:
     if answered := next(filter(None, map(_answered, chain)), None):
         return answered
     if any("timeout" in type(link).__name__.lower() or "timed out" in str(link) for link in chain):
-        return "it did not answer in time"
+        return _LATE
     numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
     if numbers:
         return os.strerror(numbers[0]).lower()

@@ -21,6 +21,9 @@ from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 from cachedindex.run.summary import ago, printable
 
+_SAMPLE = 4096
+"""Bytes of a page's beginning and of its end that are kept until somebody asks for a file that it may list."""
+
 
 class Answers:
     """The last step of every look-up of a process; it decides nothing."""
@@ -48,7 +51,7 @@ class Answers:
         now, page = self._clock(), ""
         if request.kind == "page":
             is_unasked = ended in ("hit", "stale") and not lookup.settings.offline
-            self._give_page(GivenPage(request, record.sha256, is_unasked=is_unasked))
+            self._give_page(_given(request, record, is_unasked=is_unasked))
             page = self._copies.name(request, record) if ended == "hit" else ""
         self._add_outcome(request, ended, why, now - record.checked, page)
         return _replayed(request, served, body, self._cache_status(lookup, record, ended, now))
@@ -132,7 +135,7 @@ class Answers:
             return answer
         self._add_outcome(request, "miss" if is_stored else "passed", means.why)
         if request.kind == "page" and answer.status == HTTPStatus.OK:
-            self._give_page(GivenPage(request, exchange.record.sha256 if exchange.record else ""))
+            self._give_page(_given(request, exchange.record))
         return answer
 
     def _streamed(self, lookup: Lookup, tee: Tee) -> None:
@@ -218,6 +221,14 @@ def _rendered(record: Record) -> Record:
         return rendering.as_html(record)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise CopyLost(f"{record.url}: {error}") from None
+
+
+def _given(request: Request, record: Record | None, *, is_unasked: bool = False) -> GivenPage:
+    """Return a page as it was given to the client; None for a page that is not stored."""
+    if record is None:
+        return GivenPage(request)
+    body = record.page or b""
+    return GivenPage(request, record.sha256, is_unasked=is_unasked, sample=body[:_SAMPLE] + b"\n" + body[-_SAMPLE:])
 
 
 def _replayed(request: Request, record: Record, body: BinaryIO, cache_status: str) -> Answer:

@@ -21,6 +21,8 @@ class GivenPage(NamedTuple):
     """Whether upstream was not asked for it, or not heard."""
     is_absent: bool = False
     """Whether the client was given an error made here instead of the page."""
+    sample: bytes = b""
+    """A part of the page, which shows whether its files are of one project."""
 
 
 class GivenPages:
@@ -75,6 +77,6 @@ class GivenPages:
         else:
             self._unasked[project].discard(url)
         if not page.is_absent:
-            self._unread[pages.group(url)][url] = page
+            self._unread[pages.group(url, page.sample)][url] = page
             self._indexes[project][privacy.shown_index(page.request)] = None
             self._pages[project].append(page.request)

@@ -30,7 +30,16 @@ class Origins:
         self.host = host
         self.run = run
         self.clock = clock
+        self._run_memories: dict[str, tuple[Sequence[Event], RunMemory]] = {}
         self._recalled: dict[tuple[str, str], tuple[Sequence[Event], float, Health]] = {}
+
+    def recall_run(self, name: str) -> RunMemory:
+        """Return what this run remembers of an origin; it is folded again only after another event."""
+        events = self.run.events(name)
+        known = self._run_memories.get(name)
+        if known is None or known[0] is not events:
+            known = self._run_memories[name] = (events, run_memory.recall(events))
+        return known[1]
 
     def recall(self, name: str, events: Sequence[Event], repository: str) -> Health:
         """Return what an origin's events amount to now: for a repository, or with "" for the origin as a whole."""
@@ -67,7 +76,7 @@ class Origin:
 
     def memory(self) -> RunMemory:
         """Return what this run remembers of look-ups without a copy."""
-        return run_memory.recall(self.origins.run.events(self.name))
+        return self.origins.recall_run(self.name)
 
     def hop(self, url: str) -> Origin:
         """Return the place that a URL is of, to which a redirect led; this one, if it is of the same repository."""
@@ -102,7 +111,7 @@ class Origin:
         what: EventKind = "failed" if failure.connected else "unreachable"
         place = self.hop(failure.url)
         place.note(what, failure.cause)
-        if not with_copy:
+        if not with_copy and not failure.broken:
             place.remember(what, failure.cause)
 
     def note(self, what: EventKind, cause: str = "", took: float = 0.0) -> None:

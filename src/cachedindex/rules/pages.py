@@ -40,6 +40,8 @@ _SIGNED = re.compile(
 """A parameter of a URL that is a secret: of S3, GCS, Azure, or a token; JSON may write `\\u0026` before it."""
 _FILES = re.compile(rb'"files"\s*:\s*\[')
 """What JSON of a project has, but not the list of all projects."""
+_NAMED = re.compile(rb"([A-Za-z0-9][A-Za-z0-9._+!-]*)\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|egg)\b")
+"""The name of a distribution somewhere in a page."""
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
@@ -135,12 +137,16 @@ def holds_credentials(body: bytes) -> bool:
     return bool((has_at and _USER.search(body)) or (b"?" in body and _SIGNED.search(body)))
 
 
-def group(page_url: str) -> str:
+def group(page_url: str, sample: bytes = b"") -> str:
     """Return the group of a page, by which the pages are found that may list a file: its project's name.
 
-    The group is empty for a flat page, as find-links names one, since it may list files of any project.
+    The group is empty for a flat page, as find-links names one, since it may list files of any project. Its URL may end
+    as a project page's does, but its first or last file is another project's; `sample` is its beginning and end.
     """
-    return "" if page_url.endswith((".html", ".htm")) else urls.project(page_url)
+    project, named = urls.project(page_url), _NAMED.findall(sample)
+    files = [urls.normalized(name.decode()) for name in (*named[:1], *named[-1:])]
+    is_flat = page_url.endswith((".html", ".htm")) or not all(name.startswith(f"{project}-") for name in files)
+    return "" if is_flat else project
 
 
 def groups_of(file_url: str) -> Sequence[str]:

@@ -7,7 +7,6 @@ without any answer count as failed: an index may answer 500 for one project that
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from cachedindex.model import Event, RunMemory
 from cachedindex.rules import urls
@@ -18,23 +17,24 @@ _WHOLE = ""
 
 def recall(events: Iterable[Event]) -> RunMemory:
     """Return the state that the events of one origin amount to."""
-    memory = RunMemory()
+    failed: dict[str, tuple[float, str]] = {}
+    missing: dict[str, float] = {}
     for event in events:
-        memory = learn(memory, event)
-    return memory
+        _learn(failed, missing, event)
+    return RunMemory(failed, missing)
 
 
-def learn(memory: RunMemory, event: Event) -> RunMemory:
-    """Return the state after one more event; any answer shows that its repository is there, and the origin."""
+def _learn(failed: dict[str, tuple[float, str]], missing: dict[str, float], event: Event) -> None:
+    """Change the state by one more event; any answer shows that its repository is there, and the origin."""
     repository = urls.repository(event.url)
     if event.what in ("failed", "unreachable"):
-        name = _WHOLE if event.what == "unreachable" else repository
-        return replace(memory, failed={**memory.failed, name: (event.at, event.cause)})
-    failed = {name: seen for name, seen in memory.failed.items() if name not in (repository, _WHOLE)}
-    missing = {url: at for url, at in memory.missing.items() if url != event.url}
+        failed[_WHOLE if event.what == "unreachable" else repository] = (event.at, event.cause)
+        return
+    for name in (repository, _WHOLE):
+        failed.pop(name, None)
+    missing.pop(event.url, None)
     if event.what == "removed":
         missing[event.url] = event.at
-    return RunMemory(failed, missing)
 
 
 def failed_since(memory: RunMemory, url: str | None, seconds: float, now: float) -> tuple[float, str] | None:
@@ -55,4 +55,6 @@ def is_missing(memory: RunMemory, url: str, seconds: float, now: float) -> bool:
 
 def worth_noting(memory: RunMemory, event: Event) -> bool:
     """Return whether an event changes anything: in a healthy build nothing is written."""
-    return learn(memory, event) != memory
+    if event.what == "answered":
+        return event.url in memory.missing or bool({urls.repository(event.url), _WHOLE} & memory.failed.keys())
+    return True

@@ -174,6 +174,7 @@ class IndexAdapter(BaseAdapter):
         chain = self._chain(self._pick if patient else self._twin)
         if not patient:
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
+        response: Response | None = None
         try:
             response = chain.follow(ours, asked.route.trust, options)
             return _answer(asked, response, Disclosure(chain.private, chain.gained))
@@ -181,7 +182,7 @@ class IndexAdapter(BaseAdapter):
             raise
         except Exception as error:
             hops = [response for response in chain.responses if response.is_redirect]
-            raise failure(error, asked, chain.asking, hops) from error
+            raise failure(error, asked, chain.asking, hops, answered=response is not None) from error
 
     def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
         return self._library.chain(pick, self._cookies, trust_env=self._trust_env)

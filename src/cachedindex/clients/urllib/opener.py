@@ -153,7 +153,7 @@ class CacheHandler(urllib.request.BaseHandler):
             except PROGRAMMING:
                 raise
             except Exception as error:
-                raise failure(error, asked, _thread.url) from error
+                raise failure(error, asked, _thread.url, answered=True) from error
 
 
 class PrivacyWitness(urllib.request.BaseHandler):

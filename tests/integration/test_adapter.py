@@ -411,6 +411,34 @@ def test_a_broken_page_leaves_the_next_one_alone(open_session: Open, index: Inde
     assert session.get(f"{index.url}beta/").ok
 
 
+def test_a_kept_connection_that_is_closed_as_the_next_request_arrives_is_no_outage(
+    open_session: Open, index: Index
+) -> None:
+    session = open_session(index_ttl=0)
+    for _ in range(2):  # The second time on a connection of ours.
+        session.get(f"{index.url}alpha/")
+    closed: list[str] = []
+
+    def close_once(handler: faults.Handler) -> bool:
+        if handler.requestline in closed:
+            return True
+        closed.append(handler.requestline)
+        handler.close_connection = True
+        return False
+
+    index.fault(close_once)
+    assert "hit" not in session.get(f"{index.url}alpha/").headers.get("Cache-Status", "")
+    assert len(index.pages_seen()) == 4
+
+
+def test_a_new_connection_that_is_reset_is_tried_once(open_session: Open, index: Index) -> None:
+    session = open_session(index_ttl=0)
+    session.get(f"{index.url}alpha/")
+    index.fault(faults.reset)
+    assert "hit" in session.get(f"{index.url}alpha/").headers["Cache-Status"]
+    assert len(index.pages_seen()) == 2
+
+
 def test_a_request_that_cannot_be_copied_is_the_clients_own(
     open_session: Open, index: Index, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -261,7 +261,7 @@ def held(tmp_path: Path) -> Lock:
     return lock
 
 
-@pytest.mark.parametrize(("growths", "waited"), [(0, 1.0), (100, 6.0)])
+@pytest.mark.parametrize(("growths", "waited"), [(0, 1.0), (100, 6.0), (10_000, 15.0)])
 def test_a_file_is_waited_for_while_it_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, growths: int, waited: float
 ) -> None:
@@ -272,6 +272,22 @@ def test_a_file_is_waited_for_while_it_grows(
     SingleFlight(Locks(tmp_path / "locks", tmp_path), store).enter(FILE, 1.0).settle()
     assert clock.now == pytest.approx(waited, abs=0.2)
     lock.release()
+
+
+def test_who_has_waited_in_vain_for_a_page_waits_for_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, store = Clock(), Store(tmp_path)
+    monkeypatch.setattr("cachedindex.lookup.single_flight.time", clock)
+    monkeypatch.setattr(Locks, "is_held_here", lambda *_: False)
+    pages = [Request("GET", f"https://index.example/simple/{name}/", "page") for name in ("alpha", "beta")]
+    locks = [Locks(tmp_path / "locks", tmp_path).try_lock(layout.preferred_key(page)) for page in pages]
+    flight = SingleFlight(Locks(tmp_path / "locks", tmp_path), store)
+    assert flight.enter(pages[0], 1.0).waited
+    flight.waited_in_vain(pages[0])
+    assert not flight.enter(pages[1], 1.0).waited
+    assert clock.now == pytest.approx(1.0, abs=0.2)
+    for lock in locks:
+        assert lock
+        lock.release()
 
 
 def test_what_grows_is_the_promised_blob(tmp_path: Path) -> None:

@@ -237,3 +237,9 @@ def test_learning_changes_nothing_in_place(health: Any) -> None:
     breaker.learn(health, failed(2, C))
     breaker.learn(health, answered(2, C))
     assert repr(health) == before
+
+
+def test_a_failure_of_an_hour_ago_says_nothing() -> None:
+    events = [Event("failed", 100.0, A, "503")]
+    assert A in breaker.recall(events, 160.0).failed
+    assert not breaker.recall(events, 3700.0).failed

@@ -1392,6 +1392,25 @@ def test_a_neighbour_on_the_host_of_a_repository_that_fails(
     assert world.get(NEIGHBOURS[0])[1] == neighbour
 
 
+@pytest.mark.parametrize("reply", ["portal", "404 for all"])
+def test_slow_answers_that_are_no_pages_open_the_breaker(world: World, reply: str) -> None:
+    urls = [f"https://index.example/simple/p{number}/" for number in range(4)]
+    for url in urls:
+        world.reply = lambda url=url: world.answer(page(name=url[-3:-1]))  # type: ignore[misc]
+        world.get(replace(PAGE, url=url))
+    world.now += 1000
+
+    def slowly() -> Answer:
+        world.now += 2.5
+        return world.answer(b"no", 404) if "404" in reply else world.answer(PORTAL, content_type="text/html")
+
+    world.reply = slowly
+    world.asked.clear()
+    for url in urls:
+        assert world.get(replace(PAGE, url=url))[1] == "stale"
+    assert len(world.asked) == 2
+
+
 def test_a_run_keeps_its_patience_with_the_neighbour_of_a_dead_repository(world: World) -> None:
     fail_cold(world)
     world.reply = listing(world, NEIGHBOURS[0])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from json import dumps, loads
 from pathlib import Path
 
@@ -71,3 +72,21 @@ def test_the_first_line_has_the_probe_whatever_its_time(tmp_path: Path) -> None:
     seen_by_early = breaker.recall(one.claim("index", early), 51.0)
     assert breaker.is_prober([seen_by_late], "late")
     assert not breaker.is_prober([seen_by_early], "early")
+
+
+def test_the_containers_of_a_machine_share_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not health_log._BOOT.exists():
+        pytest.skip("SKIPPED: this system does not name its kernel's start")
+    for container in ("one", "another"):
+        monkeypatch.setattr(socket, "gethostname", lambda container=container: container)
+        health_log.of_host(tmp_path, None).append(
+            "index", Event("failed", 1.0, "https://index.example/six/", container)
+        )
+    assert [event.cause for event in health_log.of_host(tmp_path, None).events("index")] == ["one", "another"]
+
+
+def test_without_that_a_machine_is_known_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_log, "_BOOT", tmp_path / "nothing")
+    monkeypatch.setattr(socket, "gethostname", lambda: "builder")
+    health_log.of_host(tmp_path, None).append("index", Event("failed", 1.0, "https://index.example/six/"))
+    assert (tmp_path / "health-v1" / "builder" / "index").is_file()

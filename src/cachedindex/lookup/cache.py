@@ -232,7 +232,11 @@ class Cache:
         began = self._clock()
         turn = self._single_flight.enter(lookup.request, lookup.settings.timeout)
         try:
-            answer = self._arrived(lookup, began) or self._fetched(lookup, validators, send)
+            answer = self._arrived(lookup, began)
+            if answer is None:
+                if turn.waited:
+                    self._single_flight.waited_in_vain(lookup.request)
+                answer = self._fetched(lookup, validators, send)
         except BaseException:
             turn.settle()
             raise

@@ -8,7 +8,8 @@ from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, StoreUnavaila
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Body, Request
-from cachedindex.rules import layout
+from cachedindex.options import PATIENCE_LIMIT
+from cachedindex.rules import layout, urls
 from cachedindex.store.locks import Lock, Locks
 from cachedindex.store.store import Store
 
@@ -26,6 +27,8 @@ class SingleFlight:
         self._store = store
         self._usable = True
         self._proven = False
+        self._vain: set[str] = set()
+        """The repositories at which this process has waited for a page that was not stored then."""
 
     def enter(self, request: Request, timeout: float) -> Turn:
         """Return as soon as this process may look into the store once more, and then ask.
@@ -33,13 +36,14 @@ class SingleFlight:
         That is at once if nobody else is asking, or if this process itself is, since it must not wait for itself.
         Otherwise it is when the other process has settled what is stored, or has made no progress for `timeout`
         seconds; a file makes progress as long as it grows. If the other was killed, its lock is free without a new
-        mark, and one of the waiting processes takes its place.
+        mark, and one of the waiting processes takes its place. A file is waited for no longer than 15 s, since its
+        reader may be the slow one, and not upstream.
         """
         name = layout.preferred_key(request)
-        lock = None
+        lock, waited = None, False
         if self._usable and not self._locks.is_held_here(name):
             try:
-                lock = self._entered(request, name, timeout)
+                lock, waited = self._entered(request, name, timeout)
             except (
                 StoreUnavailable,
                 DeadlinePassed,
@@ -47,19 +51,26 @@ class SingleFlight:
                 self._usable = False
             except (NotAsked, Shortage):  # No thread to spare.
                 pass
-        return Turn(lock, self._locks, name)
+        return Turn(lock, self._locks, name, waited=waited)
 
-    def _entered(self, request: Request, name: str, timeout: float) -> Lock | None:
+    def waited_in_vain(self, request: Request) -> None:
+        """Note that nothing was stored after a wait: the next page of that repository may not be stored either."""
+        self._vain.add(urls.repository(request.url))
+
+    def _entered(self, request: Request, name: str, timeout: float) -> tuple[Lock | None, bool]:
+        """Return the lock, if this process has it, and whether it has waited for another one."""
         before = self._locks.read_mark(name)
         lock = self._try_lock(name)
-        if lock is None:
-            lock = self._wait(request, name, before, timeout)
-            self._store.look_anew(request)
-        return lock
+        if lock is not None or (request.kind == "page" and urls.repository(request.url) in self._vain):
+            return lock, False
+        lock = self._wait(request, name, before, timeout)
+        self._store.look_anew(request)
+        return lock, True
 
     def _wait(self, request: Request, name: str, before: bytes | None, timeout: float) -> Lock | None:
         grown, moved = None, time.monotonic()
-        while time.monotonic() - moved < timeout and not self._locks.is_held_here(name):
+        longest = moved + max(timeout, PATIENCE_LIMIT)
+        while time.monotonic() < min(moved + timeout, longest) and not self._locks.is_held_here(name):
             time.sleep(_POLL)
             if self._locks.read_mark(name) != before:
                 return None  # It is settled: all go on at once, rather than get the lock one after the other.
@@ -89,7 +100,8 @@ def _give_back(lock: Lock | None) -> None:
 class Turn:
     """The right of one process to ask, with its lock, or without if it goes alone."""
 
-    def __init__(self, lock: Lock | None, locks: Locks, name: str) -> None:
+    def __init__(self, lock: Lock | None, locks: Locks, name: str, *, waited: bool = False) -> None:
+        self.waited = waited
         self._lock = lock
         self._locks = locks
         self._name = name

@@ -14,7 +14,7 @@ from cachedindex.lookup.context import Exchange
 from cachedindex.lookup.origin import Origin, Origins
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Answer, Record, Request, Send
-from cachedindex.rules import accept, pages, privacy, urls
+from cachedindex.rules import accept, breaker, pages, privacy, urls
 from cachedindex.rules.judge import GONE, Meaning, judge, meaning
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.health_log import HealthLog
@@ -83,6 +83,8 @@ class Upstream:
             origin.note(means.note, means.digest, took if means.note == "answered" else 0.0)
             if hop is not origin:
                 hop.note("answered", took=took)
+        if means.give == "copy" and means.note in (None, "doubted") and breaker.is_slow(took):
+            hop.note("failed", means.why)  # A portal, or 404 for all: each page would wait for it again.
         if record is None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             origin.remember("removed" if answer.status in GONE else "answered")
 

@@ -17,6 +17,8 @@ from cachedindex.rules import urls
 
 _MEMORY = 2 * 86400.0
 """Seconds for which an event counts: twice as long as a doubt lasts at most."""
+_FORGOTTEN = FAIL_TIMEOUT_LIMIT
+"""Seconds after which a URL's failure is forgotten, unless the breaker is still open: an hour later it says nothing."""
 _SLOW = 1.5
 """Seconds from which on the duration of an answer is noted: half of the default timeout."""
 
@@ -47,7 +49,9 @@ def recall(events: Iterable[Event], now: float) -> Health:
     for event in events:
         if -CLOCK_SKEW <= now - event.at <= _MEMORY:
             health = learn(health, event)
-    return health
+    if health.opened is not None:
+        return health
+    return replace(health, failed={url: seen for url, seen in health.failed.items() if now - seen[0] <= _FORGOTTEN})
 
 
 def learn(health: Health, event: Event) -> Health:
@@ -123,6 +127,11 @@ def worth_noting_by_any(states: tuple[Health, Health], event: Event) -> bool:
     return worth_noting(repository, event) or origin.opened is not None or event.url in origin.failed
 
 
+def is_slow(took: float) -> bool:
+    """Return whether so many seconds of an answer are worth knowing."""
+    return took >= _SLOW
+
+
 def _is_answer_news(health: Health, event: Event) -> bool:
     if health.opened is not None or event.url in health.failed:
         return True
@@ -131,11 +140,11 @@ def _is_answer_news(health: Health, event: Event) -> bool:
     if health.doubted:
         # One for each confirmation period is enough to show that the origin is sound for other URLs.
         return health.answered is None or event.at - health.answered >= CONFIRM_AFTER
-    if max(health.took, event.took) < _SLOW:
+    if not is_slow(max(health.took, event.took)):
         return False
     if health.took:
         return not 0.5 * health.took <= event.took <= 1.5 * health.took
-    return event.took >= _SLOW
+    return is_slow(event.took)
 
 
 def _after_failure(health: Health, event: Event) -> Health:

@@ -164,8 +164,8 @@ def is_absent(absence: Record, settings: Settings, now: float) -> bool:
 def patience(request: Request, record: Record | None, health: Health, settings: Settings) -> float:
     """Return the seconds in all that an attempt under the deadline may take.
 
-    A URL that failed before counts as if it had taken the whole timeout, and so gets twice that: a process may be too
-    short-lived to see the late answer of a slow upstream.
+    A URL that failed a moment ago counts as if it had taken the whole timeout, and so gets twice that: a process may be
+    too short-lived to see the late answer of a slow upstream.
     """
     before = settings.timeout if layout.subject(request) in health.failed else 0.0
     took = record.took if record else 0.0

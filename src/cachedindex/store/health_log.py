@@ -20,6 +20,8 @@ from cachedindex.model import Event
 from cachedindex.store import disk, folder
 
 FOLDER = "health-v1"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Names the kernel's start, and so the machine: the containers on it share what they learn."""
 _LONGEST = 1 << 16
 """Bytes from which on the next event starts a new file: losing the old one costs a few requests, no more."""
 
@@ -131,9 +133,17 @@ class _EventFile:
 
 def of_host(root: Path, run: Path | None, *, read_only: bool = False) -> HealthLog:
     """Return the log that all processes of this host share: in the host's folder, else in the run's own."""
-    shared = (root, f"{FOLDER}/{socket.gethostname() or 'localhost'}")
+    shared = (root, f"{FOLDER}/{_machine()}")
     own = [(run, "health")] if run else []
     return HealthLog(*own, readable=[shared]) if read_only else HealthLog(shared, *own)
+
+
+def _machine() -> str:
+    """Return what all processes of this machine have in common; each container has a hostname of its own."""
+    try:
+        return _BOOT.read_text("ascii").strip()
+    except (OSError, ValueError):  # Another system than Linux.
+        return socket.gethostname() or "localhost"
 
 
 def of_run(run: Path | None) -> HealthLog:

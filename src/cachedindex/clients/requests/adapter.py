@@ -205,9 +205,8 @@ class IndexAdapter(BaseAdapter):
         Not by copy.copy: HTTPAdapter.__getstate__ would lose pip's TLS context (pip 26.3, network/session.py).
         """
         twin: HTTPAdapter = object.__new__(type(adapter))
-        retries = self._library.adapters.Retry(0, read=False)
         # No methods for CacheControl: its own cache must not answer for upstream.
-        twin.__dict__.update(adapter.__dict__, max_retries=retries, proxy_manager={}, cacheable_methods=())
+        twin.__dict__.update(adapter.__dict__, max_retries=self._library.retry, proxy_manager={}, cacheable_methods=())
         state = twin.__dict__
         # As HTTPAdapter calls it: a project's adapter may require the keyword (requests 2.34, adapters.py).
         twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"], block=state["_pool_block"])

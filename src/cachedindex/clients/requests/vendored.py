@@ -55,6 +55,8 @@ class Library:
         self._jar: Any = sys.modules[f"{requests}.cookies"].RequestsCookieJar
         self._chain = type("Chain", (Hops, sys.modules[f"{requests}.sessions"].SessionRedirectMixin), {})
         urllib3 = self.adapters.PoolManager.__module__.rpartition(".")[0]
+        self.retry: Any = _retrying(self.adapters.Retry)
+        """The retries of an attempt of ours."""
         self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
 
     def chain(self, pick: Callable[[str], HTTPAdapter], cookies: Cookies, *, trust_env: bool) -> Hops:
@@ -93,6 +95,23 @@ class Library:
         """Return a response that redirects the request to this URL."""
         headers = {"location": urls.bare(url), "content-length": "0"}
         return self.response(adapter, request, Answer(302, "Found", request.url or "", headers, BytesIO()))
+
+
+def _retrying(retry: Any) -> Any:
+    """Return retries of this copy's class: none, but for a connection that was kept and turns out to be closed.
+
+    A server closes it after some seconds, maybe just as the next request arrives; urllib3 gets over that only if it has
+    retries left (urllib3 1.26 to 2, connectionpool.py, urlopen).
+    """
+    none = retry(0, read=False)
+
+    def increment(_: Any, *given: Any, error: Any = None, _pool: Any = None, **named: Any) -> Any:
+        was_kept = _pool is not None and _pool.num_requests > _pool.num_connections
+        if was_kept and any(isinstance(each, ConnectionError) for each in getattr(error, "args", ())):
+            return none
+        return none.increment(*given, error=error, _pool=_pool, **named)
+
+    return type("OneForAKeptConnection", (retry,), {"increment": increment})(0, read=False)
 
 
 class Hops:

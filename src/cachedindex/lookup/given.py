@@ -24,6 +24,11 @@ class GivenPage(NamedTuple):
     sample: bytes = b""
     """A part of the page, which shows whether its files are of one project."""
 
+    @property
+    def group(self) -> str:
+        """The group of the page, by which it is found for a file; empty if it may list files of any project."""
+        return pages.group(self.request.url, self.sample)
+
 
 class GivenPages:
     """All pages that were given, by their projects."""
@@ -77,6 +82,6 @@ class GivenPages:
         else:
             self._unasked[project].discard(url)
         if not page.is_absent:
-            self._unread[pages.group(url, page.sample)][url] = page
+            self._unread[page.group][url] = page
             self._indexes[project][privacy.shown_index(page.request)] = None
             self._pages[project].append(page.request)

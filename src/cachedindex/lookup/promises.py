@@ -61,12 +61,12 @@ class Promises:
         That version may list a file with the hash from before it was published anew.
         """
         url = page.request.url
-        listings = self._listings[pages.group(url)]
-        listings.pop(url, None)
+        for group in ("", urls.project(url)):  # The version before may have listed files of others.
+            self._listings[group].pop(url, None)
         request, forms = self._find(page.request)
         record = next((form for form in forms if form.sha256 == page.digest), None)
         if record:
-            listings[url] = request, promised.listing(record)
+            self._listings[page.group][url] = request, promised.listing(record)
 
     def _found(self, request: Request) -> Promise | None:
         """Return the promise for a file; if its query is another one, all that differ in it must promise the same."""

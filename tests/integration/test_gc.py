@@ -251,7 +251,7 @@ import sys
 from pathlib import Path
 from cachedindex.store import locks
 root = Path({str(store.root)!r})
-with locks.holding(root / "locks-v1" / "gc", root) as alone:
+with locks.holding(root / "locks-v1" / "gc.lock", root) as alone:
     print(alone, flush=True)
     sys.stdin.read()
 """
@@ -381,7 +381,7 @@ for number in itertools.count():
     gc.collect(tmp_path / "cache", tmp_path / "cache", 0, 60 * DAY)
     left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert all(
-        name.endswith(".tmp") or name in ("README", "CACHEDIR.TAG", "gc.stamp", "gc") or len(name) == 64
+        name.endswith(".tmp") or name in ("README", "CACHEDIR.TAG", "gc.stamp", "gc.lock") or len(name) == 64
         for name in left
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -18,7 +19,8 @@ import cachedindex
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.model import Request, Route
 from cachedindex.rules import layout
-from cachedindex.store.locks import Lock, Locks
+from cachedindex.store import locks as module
+from cachedindex.store.locks import Lock, Locks, holding
 from cachedindex.store.store import Store
 from tests import index as faults
 from tests.index import JSON, Handler, Index
@@ -318,7 +320,46 @@ print(Locks(folder, folder).try_lock("a") is not None)
 
     lock = Locks(tmp_path, tmp_path).try_lock("a")
     assert lock
-    assert (tmp_path / "a.lock").stat().st_mode & 0o777 == 0o664
+    assert (tmp_path / "a.flight").stat().st_mode & 0o777 == 0o660
     assert taken() == "False"
     lock.release()
     assert taken() == "True"
+
+
+def test_a_look_up_leaves_no_file_of_a_lock(session: requests.Session, index: Index, tmp_path: Path) -> None:
+    for name in ("alpha", "beta"):
+        assert session.get(f"{index.url}{name}/").ok
+    assert list((tmp_path / "cache/locks-v1").iterdir()) == []
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the opening of the file and its locking, the last holder has removed it: two would hold a lock each."""
+    other, locks = held(tmp_path), Locks(tmp_path / "locks", tmp_path)
+    path = tmp_path / f"locks/{layout.key(FILE, '')}.flight"
+    by_flock, opened = module._by_flock, []
+
+    def late(descriptor: int) -> Callable[[], None] | None:
+        if not opened:
+            other.release()
+        opened.append(os.fstat(descriptor).st_ino)
+        return by_flock(descriptor)
+
+    monkeypatch.setattr(module, "_by_flock", late)
+    monkeypatch.setattr(module, "_held", set())
+    lock = locks.try_lock(layout.key(FILE, ""))
+    assert lock
+    assert len(opened) == 2
+    assert path.stat().st_ino == opened[1]
+    lock.release()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o755, 0o600), (0o2775, 0o660), (0o700, 0o600)])
+def test_who_may_only_read_the_folder_cannot_lock(tmp_path: Path, mode: int, expected: int) -> None:
+    """flock(2) takes a descriptor of any kind, so whoever may read a lock's file may hold everybody up."""
+    tmp_path.chmod(mode)
+    lock = held(tmp_path)
+    with holding(tmp_path / "locks/gc.lock", tmp_path):
+        modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "locks").iterdir()}
+    assert modes == {expected}
+    lock.release()

@@ -22,7 +22,7 @@ class SingleFlight:
     """The turns of this process and the others to ask; if anything goes wrong here, it asks as if it were alone."""
 
     def __init__(self, locks: Locks, store: Store) -> None:
-        """`locks` has the marks as well; `store` is the one that the other processes fill."""
+        """`store` is the one that the other processes fill."""
         self._locks = locks
         self._store = store
         self._usable = True
@@ -51,7 +51,7 @@ class SingleFlight:
                 self._usable = False
             except (NotAsked, Shortage):  # No thread to spare.
                 pass
-        return Turn(lock, self._locks, name, waited=waited)
+        return Turn(lock, waited=waited)
 
     def waited_in_vain(self, request: Request) -> None:
         """Note that nothing was stored after a wait: the next page of that repository may not be stored either."""
@@ -59,26 +59,26 @@ class SingleFlight:
 
     def _entered(self, request: Request, name: str, timeout: float) -> tuple[Lock | None, bool]:
         """Return the lock, if this process has it, and whether it has waited for another one."""
-        before = self._locks.read_mark(name)
         lock = self._try_lock(name)
         if lock is not None or (request.kind == "page" and urls.repository(request.url) in self._vain):
             return lock, False
-        lock = self._wait(request, name, before, timeout)
+        lock = self._wait(request, name, timeout)
         self._store.look_anew(request)
         return lock, True
 
-    def _wait(self, request: Request, name: str, before: bytes | None, timeout: float) -> Lock | None:
+    def _wait(self, request: Request, name: str, timeout: float) -> Lock | None:
+        before = self._locks.read_mark(name)
         grown, moved = None, time.monotonic()
         longest = moved + max(timeout, PATIENCE_LIMIT)
         while time.monotonic() < min(moved + timeout, longest) and not self._locks.is_held_here(name):
-            time.sleep(_POLL)
-            if self._locks.read_mark(name) != before:
+            if before is None or self._locks.read_mark(name) != before:
                 return None  # It is settled: all go on at once, rather than get the lock one after the other.
             if lock := self._locks.try_lock(name):
                 return lock
             size = self._store.growing(request) if request.sha256 else None
             if size != grown:
                 grown, moved = size, time.monotonic()
+            time.sleep(_POLL)
         return None
 
     def _try_lock(self, name: str) -> Lock | None:
@@ -100,17 +100,14 @@ def _give_back(lock: Lock | None) -> None:
 class Turn:
     """The right of one process to ask, with its lock, or without if it goes alone."""
 
-    def __init__(self, lock: Lock | None, locks: Locks, name: str, *, waited: bool = False) -> None:
+    def __init__(self, lock: Lock | None, *, waited: bool = False) -> None:
         self.waited = waited
         self._lock = lock
-        self._locks = locks
-        self._name = name
 
     def settle(self) -> None:
         """Let those that wait go on; once."""
         lock, self._lock = self._lock, None
         if lock:
-            self._locks.change_mark(self._name)
             lock.release()
 
     def settle_after(self, body: Body) -> None:

@@ -172,16 +172,19 @@ def append_and_read(path: Path, line: bytes, root: Path) -> tuple[os.stat_result
         raise unavailable("write to", root, error) from error
 
 
-def open_shared(path: Path, flags: int, root: Path) -> int:
-    """Return the descriptor of a file that all who may write to the root may write to; it is made if it is missing."""
+def open_shared(path: Path, flags: int, root: Path, most: int = 0o666) -> int:
+    """Return the descriptor of a file that all who may write to the root may write to; it is made if it is missing.
+
+    `most` are the rights that a new one gets at most.
+    """
     status = root.stat()
     mode = status.st_mode
     # Not through a link: another user who may write here could have it lead to a file of this user's.
     flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = _within(path.parent, root, status, lambda: os.open(path, flags, _most(mode)))
+    descriptor = _within(path.parent, root, status, lambda: os.open(path, flags, _most(mode) & most))
     opened = os.fstat(descriptor)
     if opened.st_size == 0:
-        _raise_mode(descriptor, mode & 0o666)
+        _raise_mode(descriptor, mode & most)
         if opened.st_nlink == 1:
             _give(descriptor, status)
     return descriptor

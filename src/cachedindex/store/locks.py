@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from cachedindex.errors import StoreUnavailable
 from cachedindex.store import disk, folder
 
 try:
@@ -17,6 +18,8 @@ except ImportError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
 FOLDER = "locks-v1"
+_TRIES = 5
+"""Times to open a lock's file which its last holder removes meanwhile."""
 _held: set[Path] = set()
 """The locks of this process, which must not wait for itself: neither in one thread nor in two."""
 _guard = threading.Lock()
@@ -50,29 +53,36 @@ class Locks:
                 _held.discard(path)
         return Lock(path, release) if release else None
 
-    def change_mark(self, name: str) -> None:
-        """Show the processes that wait for a lock that its holder is done, well or badly."""
-        with suppress(StoreUnavailable):  # Then they get the lock itself, one after the other.
-            disk.publish(self._mark(name), os.urandom(8).hex().encode(), self._root)
+    def read_mark(self, name: str) -> tuple[int, int] | None:
+        """Return what changes as soon as the holder of a lock is done, well or badly; None if nobody holds it.
 
-    def read_mark(self, name: str) -> bytes | None:
-        """Return a lock's mark, which is another one after each change; None if there is none."""
+        A holder that was killed leaves the mark as it is.
+        """
         disk.look_anew(self._folder)
-        with suppress(StoreUnavailable):  # An unreadable mark is as good as none.
-            return disk.read(self._mark(name), self._root)
-        return None
+        try:
+            status = self._path(name).stat()
+        except OSError:  # An unreadable mark is as good as none.
+            return None
+        return status.st_ino, status.st_mtime_ns  # A number alone may be given again at once.
 
     def _acquire(self, path: Path) -> Callable[[], None] | None:
         """Return the function that releases the lock; None if another process holds it."""
         folder.make(self._root)
-        # On NFS a lock requires a file that is open for writing. Made here, with the modes of the cache folder.
-        return _by_flock(disk.open_shared(path, os.O_RDWR, self._root))
+        for _ in range(_TRIES):
+            # On NFS a lock requires a file that is open for writing. Made here, with the modes of the cache folder.
+            descriptor = _opened(path, self._root)
+            made = os.fstat(descriptor).st_ino
+            release = _by_flock(descriptor)
+            if release is None:
+                return None
+            with suppress(FileNotFoundError):
+                if path.stat().st_ino == made:
+                    return partial(_removed, path, release, os.getpid())
+            release()  # Its last holder has removed it since it was opened.
+        return None
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.lock"
-
-    def _mark(self, name: str) -> Path:
-        return self._folder / f"{name}.mark"
+        return self._folder / f"{name}.flight"
 
 
 class Lock:
@@ -97,7 +107,7 @@ def holding(path: Path, root: Path) -> Iterator[bool]:
     If there can be no lock, for lack of rights, space or a lock server, it yields True: two may do the same work.
     """
     try:
-        release = _by_flock(disk.open_shared(path, os.O_RDWR, root))
+        release = _by_flock(_opened(path, root))
     except OSError:
         yield True
         return
@@ -106,6 +116,19 @@ def holding(path: Path, root: Path) -> Iterator[bool]:
     finally:
         if release:
             release()
+
+
+def _opened(path: Path, root: Path) -> int:
+    """Open a lock's file, which is closed to those who may only read the folder: flock(2) takes no right to write."""
+    return disk.open_shared(path, os.O_RDWR, root, most=0o660 if root.stat().st_mode & stat.S_IWGRP else 0o600)
+
+
+def _removed(path: Path, release: Callable[[], None], process: int) -> None:
+    """Remove a lock's file while it is held, by the process that took it, and release it."""
+    if os.getpid() == process:
+        with suppress(OSError):  # Then it is a stray, in a week.
+            path.unlink()
+    release()
 
 
 def _by_flock(descriptor: int) -> Callable[[], None] | None:

@@ -34,7 +34,7 @@ def collect(root: Path, shared: Path, limit: float, idle: float, *, dry_run: boo
 
     `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. It works on a full disk as well.
     """
-    with locks.holding(shared / locks.FOLDER / "gc", shared) as alone:
+    with locks.holding(shared / locks.FOLDER / "gc.lock", shared) as alone:
         return _collect(root, shared, limit, idle, dry_run=dry_run) if alone else None
 
 

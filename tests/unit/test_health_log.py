@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from cachedindex.model import Event
+from cachedindex.model import Event, EventKind
 from cachedindex.rules import breaker
 from cachedindex.store import health_log
 from cachedindex.store.health_log import decode, encode
@@ -90,3 +90,29 @@ def test_without_that_a_machine_is_known_by_its_name(tmp_path: Path, monkeypatch
     monkeypatch.setattr(socket, "gethostname", lambda: "builder")
     health_log.of_host(tmp_path, None).append("index", Event("failed", 1.0, "https://index.example/six/"))
     assert (tmp_path / "health-v1" / "builder" / "index").is_file()
+
+
+def test_a_long_log_keeps_since_when_a_project_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_log, "_LONGEST", 1500)
+    log, page = health_log.of_host(tmp_path, None), "https://index.example/simple/{}/".format
+    for name in ("removed", "gone"):
+        log.append("index", Event("doubted", 100.0, page(name), "404"))
+    for minute in range(200):
+        log.append("index", Event("answered", 160.0 + 60 * minute, page("six")))
+        log.append("index", Event("doubted", 161.0 + 60 * minute, page("gone"), "404"))
+    health = breaker.recall(health_log.of_host(tmp_path, None).events("index"), 13_000.0)
+    assert {url: seen.first for url, seen in health.doubted.items()} == {page("removed"): 100.0, page("gone"): 100.0}
+    assert health.answered == 160.0 + 60 * 199
+    assert sum(path.stat().st_size for path in tmp_path.rglob("index")) < 2000
+
+
+@given(st.lists(st.tuples(st.sampled_from(["failed", "answered", "doubted", "removed"]), st.sampled_from("ab"),
+                          st.sampled_from(["404", "half"])), max_size=20))  # fmt: skip
+def test_what_is_left_of_a_long_log_says_the_same_of_doubt(said: list[tuple[EventKind, str, str]]) -> None:
+    events = [
+        Event(what, float(at), f"https://index.example/simple/{name}/", cause)
+        for at, (what, name, cause) in enumerate(said)
+    ]
+    whole, left = breaker.recall(events, 30.0), breaker.recall(breaker.compacted(events), 30.0)
+    assert left.doubted == whole.doubted
+    assert left.opened is None or whole.opened is not None

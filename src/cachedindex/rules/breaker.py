@@ -7,7 +7,7 @@ failures only those that no repository could have answered, and everything else 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -71,6 +71,34 @@ def learn(health: Health, event: Event) -> Health:
     known = health.doubted.get(event.url, Doubted(event.at, event.at, event.cause))
     since = known.since if known.digest == event.cause else event.at
     return replace(health, doubted={**health.doubted, event.url: Doubted(known.first, since, event.cause)})
+
+
+def compacted(events: Sequence[Event]) -> Sequence[Event]:
+    """Return those of an origin's events that still count, in their order: a long log is reduced to them.
+
+    Of each URL they are the doubt since its last answer, and its latest failure, unless its repository has answered
+    since; of each repository, the latest answer.
+    """
+    kept: dict[tuple[str, str], Event] = {}
+    for event in events:
+        if event.what == "doubted":
+            kept.setdefault(("first", event.url), event)
+            since = kept.get(("since", event.url))
+            if since is None or since.cause != event.cause:
+                kept["before", event.url], kept["since", event.url] = since or event, event
+        elif event.what in ("answered", "removed"):
+            place = urls.repository(event.url)
+            for what in ("first", "before", "since"):
+                kept.pop((what, event.url), None)
+            if event.what == "answered":  # It may have closed the breaker.
+                failed = [key for key in kept if key[0] == "failed" and urls.repository(key[1]) == place]
+                kept = {key: each for key, each in kept.items() if key not in failed}
+            kept[event.what, place] = event
+        else:
+            kept[event.what, event.url] = event
+    counting = set(map(id, kept.values()))
+    newest = max((event.at for event in events), default=0.0)
+    return [event for event in events if id(event) in counting and newest - event.at <= _MEMORY]
 
 
 def admit(health: Health, url: str, now: float) -> Admission:

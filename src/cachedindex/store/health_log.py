@@ -17,13 +17,14 @@ from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
+from cachedindex.rules import breaker
 from cachedindex.store import disk, folder
 
 FOLDER = "health-v1"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 """Names the kernel's start, and so the machine: the containers on it share what they learn."""
 _LONGEST = 1 << 16
-"""Bytes from which on the next event starts a new file: losing the old one costs a few requests, no more."""
+"""Bytes from which on a file is reduced to what still counts; an event that comes meanwhile may be lost."""
 
 _UNREACHABLE = -1.0
 """Stands as `took` in the line of a failure without a connection."""
@@ -119,11 +120,18 @@ class _EventFile:
         self.state = _after(self.state, _signature(status), raw)
         return True
 
+    def _compact(self) -> None:
+        self.refresh()
+        lines = [encode(event) for event in breaker.compacted(self.state.events)]
+        while sum(map(len, lines)) > _LONGEST // 2:  # The newest ones, if too many count.
+            lines = lines[len(lines) // 2 :]
+        disk.publish(self._path, b"".join(lines), self._root)
+
     def _prepare(self) -> None:
-        """Have a folder to write to, and start a new file in place of a long one."""
+        """Have a folder to write to, and a new file in place of a long one."""
         try:
             if self._path.stat().st_size > _LONGEST:
-                self._path.unlink(missing_ok=True)
+                self._compact()
         except FileNotFoundError:
             if not self._root.exists():
                 folder.make(self._root)

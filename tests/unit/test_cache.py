@@ -397,6 +397,25 @@ def test_a_download_is_fresh_for_as_long_as_it_says_itself(
     assert world.get(WHEEL_REQUEST) == (WHEEL, ended)
 
 
+def test_a_head_on_a_stored_download_is_answered_in_an_outage(world: World) -> None:
+    # pip's fast-deps, on a listing without hashes.
+    world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)), etag='"1"')
+    world.get(WHEEL_REQUEST)
+    head = replace(WHEEL_REQUEST, method="HEAD")
+    world.reply = lambda: world.answer(b"", content_length="7")
+    answer = world.cache.answer(head, world.send)
+    assert not isinstance(answer, Pass)
+    assert answer.headers["content-length"] == "7", "upstream's own"
+    assert world.asked[-1] == ({}, False)
+    for reply in (world.fail, lambda: world.answer(b"", 503)):
+        world.reply = reply
+        answer = world.cache.answer(head, world.send)
+        assert not isinstance(answer, Pass)
+        assert (answer.status, answer.headers["content-length"]) == (200, str(len(WHEEL)))
+        assert "accept-ranges" not in answer.headers
+    assert world.get(WHEEL_REQUEST) == (WHEEL, "stale")
+
+
 def test_a_configuration_is_asked_for_each_time(world: World) -> None:
     extends = Request("GET", "https://files.example/base.cfg", "other", {})
     body = b"[buildout]\n"

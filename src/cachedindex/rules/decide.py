@@ -122,6 +122,9 @@ def decide(
         decision = _with_copy(request, record, settings, now, unsatisfied=unsatisfied)
     # pip's fast-deps and its resumed downloads send these; their answers are never whole, so none can be stored.
     is_part = request.method == "HEAD" or "range" in request.headers
+    # A listing without hashes: in an outage pip asks for the whole wheel if a HEAD is answered without ranges.
+    if request.method == "HEAD" and downloads.is_distribution(request.url) and isinstance(decision, Revalidate):
+        return Revalidate()
     if is_part and isinstance(decision, (Revalidate, Fetch, TryOnce, AskOpenly, AskOrChallenge)):
         return Pass("HEAD and range requests are answered from whole copies only")
     return decision

@@ -158,7 +158,8 @@ def judge(
 ) -> Verdict:
     """Return the verdict on an answer; `body` is empty unless it is read whole, as for a page and an `extends` file."""
     if answer.status == HTTPStatus.OK:
-        verdict = _judge_body(request, record, answer, body, health, now)
+        is_head = request.method == "HEAD"
+        verdict = HandOver("no body") if is_head else _judge_body(request, record, answer, body, health, now)
         is_secret = isinstance(verdict, Replace) and privacy.unstorable(request, answer, body, store)
         return _unstored(request, answer, store) if is_secret else verdict
     if answer.status == HTTPStatus.NOT_MODIFIED and record:

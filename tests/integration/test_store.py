@@ -136,13 +136,13 @@ def test_a_file_that_another_host_replaced_is_opened_again(tmp_path: Path, monke
         errno.EIO,
     ]
 
-    def read_bytes(_: Path) -> bytes:
+    def whole(_: Path) -> bytes:
         answer = answers.pop(0)
         if isinstance(answer, int):
             raise OSError(answer, "x")
         return answer
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(disk, "_whole", whole)
     assert disk.read(tmp_path / "a", tmp_path) == b"new"
     assert disk.read(tmp_path / "a", tmp_path) is None
     with pytest.raises(StoreUnavailable):

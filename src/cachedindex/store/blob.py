@@ -53,14 +53,14 @@ def open_hashed(path: Path, root: Path) -> tuple[BinaryIO, str, int] | None:
 def is_sound(path: Path) -> bool:
     """Return whether the bytes have the digest in the file's name, or the file is gone; OSError if unreadable."""
     try:
-        with path.open("rb") as blob:
+        with disk.open_regular(path) as blob:
             return _digest_of(blob)[0] == path.name
     except FileNotFoundError:
         return True
 
 
 def _opened(path: Path) -> tuple[BinaryIO, str, int]:
-    blob = path.open("rb")
+    blob = disk.open_regular(path)
     try:
         return blob, *_digest_of(blob)
     except OSError:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from cachedindex.errors import StoreUnavailable
 
@@ -57,9 +57,23 @@ def failing_as_unavailable(doing: str, root: Path) -> Iterator[None]:
 def read(path: Path, root: Path) -> bytes | None:
     """Return a file's bytes, or None if there is no such file; StoreUnavailable for anything else."""
     try:
-        return reopened(path.read_bytes)
+        return reopened(lambda: _whole(path))
     except OSError as error:
         raise unavailable("read", root, error) from error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Return an open file; OSError if it is something else, such as a FIFO, at which a process would wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "there is something else in the place of a file", str(path))
+
+
+def _whole(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
 
 
 def reopened(opening: Callable[[], T]) -> T | None:
@@ -180,7 +194,7 @@ def open_shared(path: Path, flags: int, root: Path, most: int = 0o666) -> int:
     status = root.stat()
     mode = status.st_mode
     # Not through a link: another user who may write here could have it lead to a file of this user's.
-    flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = _within(path.parent, root, status, lambda: os.open(path, flags, _most(mode) & most))
     opened = os.fstat(descriptor)
     if opened.st_size == 0:

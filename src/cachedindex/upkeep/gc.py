@@ -73,7 +73,7 @@ def _entry(file: ListedFile, blob: str | None = None) -> Entry:
 def _named(path: str, blobs: Path) -> str | None:
     """Return the path of the blob that a record names; None if it names none, is damaged or gone."""
     try:
-        with Path(path).open("rb") as file:
+        with disk.open_regular(Path(path)) as file:
             head = file.read(_HEAD)
             if head.count(b"\n") < _LINES:
                 head += file.read()

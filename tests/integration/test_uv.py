@@ -113,7 +113,7 @@ def test_a_pip_that_has_found_the_index_down_says_it_for_uv(
     assert run(*install, "--upgrade", **pip, **proxy).code == 0
     ran = run_uv("sync", **proxy)
     assert ran.code == 0, ran.err
-    assert "it refused the connection" in ran.ours[0]
+    assert "its proxy refused the connection" in ran.ours[0]
     logs = [path.read_text() for path in (tmp_path / "cache/health-v1").rglob("*") if path.is_file()]
     (log,) = [text for text in logs if "failed" in text]
     assert "/simple/alpha/" in log, "it is pip's"

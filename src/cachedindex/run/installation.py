@@ -95,6 +95,7 @@ def python_at(executable: str) -> Python:
 def install_hook(place: Place, python: str, config: str | None = None) -> None:
     """Put the hook in place for a Python, or replace an older one; SettingsError if it fails or is not safe."""
     _refuse_open_code(place)
+    _refuse_foreign_files(place, HOOK, *([Path(config)] if config else []))
     files = place.files(config)
     foreign = [path for name in files if (path := place.folder / name).exists() and not _is_ours(path)]
     if foreign:
@@ -156,6 +157,23 @@ def _refuse_open_code(place: Place) -> None:
     opened = _opened(HOOK)
     if opened and not _opened(place.folder):
         raise SettingsError(f"{opened}: every user may write there; install cachedindex where only its owner may write")
+
+
+def _refuse_foreign_files(place: Place, *paths: Path) -> None:
+    """Raise SettingsError if root would run what another user may change, and who may not change the environment."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    for path in paths:
+        if _writers(path) - _writers(place.folder) - {("user", 0), ("group", 0)}:
+            raise SettingsError(f"{path}: another user than root may change it; use files that only root may change")
+
+
+def _writers(path: Path) -> set[tuple[str, int]]:
+    """Return the users and groups that may change a path, or put another one in its place."""
+    found = [each.stat() for each in (path, *path.parents) if each.exists()]
+    users = {("user", status.st_uid) for status in found}
+    groups = {status for status in found if status.st_mode & stat.S_IWGRP and not status.st_mode & stat.S_ISVTX}
+    return users | {("group", status.st_gid) for status in groups}
 
 
 def _opened(path: Path) -> Path | None:

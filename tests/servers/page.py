@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -20,6 +21,8 @@ BEGIN, END = "<!-- written by tests/servers/page.py -->", "<!-- up to here -->"
 HEAD = "| server | its pages | hashes in links | its files |\n|--|--|--|--|\n"
 PLAYED = [*KINDS, *LIKE_THEM]
 PROGRAMS = ("nginx", "apache2", "squid", "tinyproxy")
+_LONGEST = 20.0
+"""Seconds in which a mirror stores a file."""
 _VALIDATORS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 
 
@@ -37,7 +40,7 @@ def row(server: Server) -> str:
     form = "JSON" if "json" in page.headers["Content-Type"] else "HTML"
     links = re.findall(r'(?:href=|"url": )"([^"]+)"', page.text)
     link = next(link for link in links if "alpha-1.0" in link)
-    file = _again(server, urljoin(page.url, link).removeprefix(server.origin))
+    file = _stored(server, urljoin(page.url, link).removeprefix(server.origin))
     hashes = "yes" if "sha256" in page.text else "no"
     said = [form, *_said(server, page, Accept=accept)]
     return f"| {server.kind.name} | {', '.join(said)} | {hashes} | {', '.join(_said(server, file)) or 'nothing'} |\n"
@@ -49,6 +52,14 @@ def _again(server: Server, path: str, **headers: str) -> requests.Response:
     return server.get(path, **headers)
 
 
+def _stored(server: Server, path: str) -> requests.Response:
+    """Return what is answered once it is stored: a mirror says nothing of a file that it passes on."""
+    until = time.monotonic() + _LONGEST
+    while "Last-Modified" not in (answer := server.get(path)).headers and time.monotonic() < until:
+        time.sleep(0.1)
+    return answer
+
+
 def _said(server: Server, answer: requests.Response, **headers: str) -> list[str]:
     """Return what an answer says of how long it is good, and what becomes of a request with its validators."""
     found = {name: answer.headers[name] for name in _VALIDATORS if name in answer.headers}
@@ -57,7 +68,10 @@ def _said(server: Server, answer: requests.Response, **headers: str) -> list[str
         asked = {_VALIDATORS[name]: value for name, value in found.items()}
         again = server.get(answer.url.removeprefix(server.origin), **headers, **asked)
         said.append(f"{again.status_code} to its own validators")
-    said += [f"`{name}: {answer.headers[name]}`" for name in ("Cache-Control", "Vary") if name in answer.headers]
+    if control := answer.headers.get("Cache-Control"):
+        said.append(f"`Cache-Control: {control}`")
+    if varies := answer.headers.get("Vary"):  # In any order, by chance in devpi.
+        said.append(f"`Vary: {', '.join(sorted(varies.split(', ')))}`")
     return said
 
 

@@ -50,5 +50,17 @@ def test_a_project_to_refresh_that_nobody_asked_for() -> None:
     assert unused(settings, {*asked, "project flask"}) == []
 
 
+@pytest.mark.parametrize(
+    ("section", "asked"),
+    [
+        ("https://a.test:1/simple/", "https://a.test:8443/simple/"),
+        ("https://a.b:8443/simple/", "https://a.b:1/simple/"),
+        ("https://index.example/pypi/simple/", "https://index.example/pypy/simple/"),
+    ],
+)
+def test_another_port_however_short_the_host_and_one_letter_of_four(section: str, asked: str) -> None:
+    assert len(unused(Settings(indexes=((section, {}),)), seen(f"{asked}six/"))) == 1
+
+
 def test_a_file_shows_nothing() -> None:
     assert list(needed(Request("GET", f"{COMPANY}six/six-1.0.whl", "file", {}), SETTINGS)) == []

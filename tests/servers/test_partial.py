@@ -66,7 +66,6 @@ def test_nginx_limits_requests(limited: Builds) -> None:
     assert len(ours.ours) == 1
 
 
-@pytest.mark.xfail(reason="a 503 to the one open try is final, where pip waits some seconds and tries again")
 def test_nginx_limits_requests_and_has_a_new_release(limited: Builds) -> None:
     limited.server.publish("gamma", "2.0")
     ours = limited.ours("gamma==2.0", PIP_RETRIES="7")

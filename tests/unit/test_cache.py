@@ -579,6 +579,46 @@ def test_a_failing_file_does_not_keep_the_index_from_being_asked(world: World) -
     assert world.get()[1] == "miss"
 
 
+def limited(world: World, times: int) -> Callable[[], Answer]:
+    """Return a reply that is a 503 without Retry-After so many times, as nginx's limit_req sends it, and then GOOD."""
+    replies = [lambda: world.answer(b"no", 503)] * times + [lambda: world.answer(GOOD)]
+
+    def reply() -> Answer:
+        return (replies.pop(0) if len(replies) > 1 else replies[0])()
+
+    return reply
+
+
+def test_a_503_among_good_answers_is_a_limit(world: World) -> None:
+    """It is asked again after a pause, within the deadline; pip's own retries get over it as well."""
+    world.get()
+    world.now += 100
+    world.reply = lambda: world.answer(page(name="flask"))
+    world.get(OTHER_PAGE)
+    world.reply = limited(world, 1)
+    assert world.get() == (GOOD, "miss")
+    assert world.said == []
+
+
+def test_a_503_without_a_good_answer_is_an_outage(world: World) -> None:
+    world.get()
+    world.now += 100
+    world.reply = limited(world, 1)
+    assert world.get() == (GOOD, "stale")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_503_to_a_look_up_that_nothing_fits_is_asked_again_with_patience(world: World, known: bool) -> None:
+    world.get()
+    if known:
+        world.now += 100
+        world.reply = lambda: world.answer(b"no", 503)
+        world.get(OTHER_PAGE)
+    world.get()
+    assert ask_openly(world, limited(world, 1)) == (GOOD, "miss")
+    assert [patient for _, patient in world.asked] == [False, True]
+
+
 def want_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -1180,7 +1220,7 @@ def test_a_hiccup_of_an_open_try_is_got_over_by_the_clients_own_retries(world: W
     assert len(world.asked) == 2
 
 
-@pytest.mark.parametrize("status", [503, 0])
+@pytest.mark.parametrize("status", [500, 0])
 def test_a_known_outage_is_no_hiccup(world: World, status: int) -> None:
     begin_outage(world)
     world.get()

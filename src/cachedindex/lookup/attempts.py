@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import NamedTuple
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, UpstreamFailed
@@ -78,16 +79,16 @@ class Attempts:
     def openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
         """Return the exchange of a look-up without which the client would give up, whatever the breaker says.
 
-        The first one at an index is waited for. If it fails soon, and no failure was known before, it may be a hiccup,
-        which the client's own retries get over. A failure is noted.
+        The first one at an index is waited for. If it fails soon, and no failure was known before, it may be a hiccup;
+        if it is a 503, a limit of requests. The client's own retries get over both. A failure is noted.
         """
         index, origin = urls.repository(lookup.request.url), self._upstream.origin(lookup.request)
         is_first = index not in self._unheard
-        may_be_a_hiccup = is_first and not origin.is_failing()
+        was_well = not origin.is_failing()
         open_for, admission = _OPEN_FOR if is_first else 0.0, Admission(origin.health())
         attempt = _Attempt(self._upstream, lookup, validators, send, origin, admission, open_for)
         try:
-            exchange = self._repeated(attempt) if may_be_a_hiccup else self._made(attempt)
+            exchange = self._repeated(attempt, was_well=was_well) if is_first else self._made(attempt)
         except (NotAsked, UpstreamFailed) as reason:
             self._unheard.add(index)
             if isinstance(reason, UpstreamFailed):
@@ -97,17 +98,18 @@ class Attempts:
             self._unheard.add(index)
         return exchange
 
-    def _repeated(self, attempt: _Attempt) -> Exchange:
+    def _repeated(self, attempt: _Attempt, *, was_well: bool) -> Exchange:
         """Return the exchange of an attempt; if it fails soon, that of the client's own way of asking."""
         began = self._clock()
         try:
             exchange = self._made(attempt)
         except UpstreamFailed as failure:
             is_under_way = failure.original is None
-            if failure.personal or is_under_way or self._clock() - began >= PATIENCE_LIMIT:
+            if not was_well or failure.personal or is_under_way or self._clock() - began >= PATIENCE_LIMIT:
                 raise
             return attempt.ask(patient=True)
-        if exchange.meaning.note not in _FAULTS:
+        may_be_a_limit = exchange.answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+        if exchange.meaning.note not in _FAULTS or not (was_well or may_be_a_limit):
             return exchange
         exchange.answer.body.close()
         return attempt.ask(patient=True)

@@ -20,6 +20,11 @@ from cachedindex.store.blob import NewBlob
 from cachedindex.store.health_log import HealthLog
 from cachedindex.store.store import Store
 
+_PAUSES = (0.25, 0.5, 1.0)
+"""Seconds before each new try of a look-up that met a limit of requests: the first pauses of urllib3's retries."""
+_LATELY = 5.0
+"""Seconds after a sound answer of an index in which a 503 shows a limit of requests instead of an outage."""
+
 
 class Upstream:
     """All origins, and the store for their answers."""
@@ -29,6 +34,8 @@ class Upstream:
         self._store = store
         self._clock = clock
         self._origins = Origins(host, run, clock)
+        self._answered: dict[str, float] = {}
+        """When each repository gave this process a sound answer last."""
 
     def origin(self, request: Request, final: str = "") -> Origin:
         """Return the origin of a request; `final` is where redirects led to the last time, if any."""
@@ -55,6 +62,8 @@ class Upstream:
         asked = self._clock()
         try:
             answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
+            if not patient and not openly:
+                answer = self._past_limit(origin, answer, lambda: send(validators, patient=False))
         except UpstreamFailed as failure:
             if failure.final:
                 self._problem(lambda: self._store.bar(origin.request))
@@ -74,9 +83,21 @@ class Upstream:
             return self._teed(request, answer, asked, means)
         return self._kept(request, record, answer, body, asked, means)
 
-    @staticmethod
-    def _learn(origin: Origin, record: Record | None, answer: Answer, means: Meaning, took: float) -> None:
+    def _past_limit(self, origin: Origin, answer: Answer, again: Callable[[], Answer]) -> Answer:
+        """Return the first answer that is no 503, after pauses, if that is a limit of requests (nginx's limit_req)."""
+        for pause in _PAUSES:
+            is_lately = self._clock() - self._answered.get(origin.repository, -_LATELY) < _LATELY
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or "retry-after" in answer.headers or not is_lately:
+                break
+            answer.body.close()
+            time.sleep(pause)
+            answer = again()
+        return answer
+
+    def _learn(self, origin: Origin, record: Record | None, answer: Answer, means: Meaning, took: float) -> None:
         hop = origin.hop(answer.url)
+        if means.note == "answered":
+            self._answered[origin.repository] = self._clock()
         if means.note in ("failed", "limited"):
             hop.note(means.note, means.why, means.wait)
         elif means.note:

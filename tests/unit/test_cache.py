@@ -579,6 +579,18 @@ def test_a_failing_file_does_not_keep_the_index_from_being_asked(world: World) -
     assert world.get()[1] == "miss"
 
 
+@pytest.mark.parametrize(("validator", "ended"), [({"etag": '"1-gzip"'}, "revalidated"), ({}, "miss")])
+def test_the_same_bytes_for_a_condition_are_a_revalidation(world: World, validator: dict[str, str], ended: str) -> None:
+    """Apache with DEFLATE answers 200 to its own ETag."""
+    world.reply = lambda: world.answer(GOOD, **validator)
+    world.get()
+    world.now += 700
+    assert world.get() == (GOOD, ended)
+    world.now += 700
+    world.reply = lambda: world.answer(page({"url": "/six-2.0.whl", "filename": "six-2.0.whl"}), **validator)
+    assert world.get()[1] == "miss"
+
+
 def limited(world: World, times: int) -> Callable[[], Answer]:
     """Return a reply that is a 503 without Retry-After so many times, as nginx's limit_req sends it, and then GOOD."""
     replies = [lambda: world.answer(b"no", 503)] * times + [lambda: world.answer(GOOD)]

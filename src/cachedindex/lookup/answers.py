@@ -68,7 +68,7 @@ class Answers:
             return self.of_copy(lookup, "stale", exchange.meaning.why)
         if give == "record" and exchange.record:
             self._copies.report(exchange.problem)
-            ended: Ended = "revalidated" if exchange.meaning.store == "renewal" else "miss"
+            ended: Ended = "revalidated" if _is_the_same(lookup, exchange) else "miss"
             served = self.of_copy(lookup._replace(record=exchange.record), ended, "expired")
             return replace(served, native=answer.native and answer.native.being_read())
         return self._of_upstream(lookup, exchange)
@@ -277,3 +277,10 @@ class Part:
     def close(self) -> None:
         """Close the source."""
         self._source.close()
+
+
+def _is_the_same(lookup: Lookup, exchange: Exchange) -> bool:
+    """Return whether upstream confirmed the copy: by a 304, or by its bytes: Apache with DEFLATE ignores its ETag."""
+    old, new = lookup.record, exchange.record
+    has_validator = old is not None and not {"etag", "last-modified"}.isdisjoint(old.headers)
+    return exchange.meaning.store == "renewal" or bool(has_validator and old and new and old.sha256 == new.sha256)

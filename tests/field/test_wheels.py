@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,11 @@ from tests.conftest import Ran, Run
 from tests.index import Index
 
 SDIST = "source-2.0.tar.gz"
+START = """
+import os, pathlib, runpy
+pathlib.Path(__file__).with_name("pid").write_text(str(os.getpid()))
+runpy.run_module("pip", run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -63,3 +70,31 @@ def test_a_file_that_cannot_be_had_changes_nothing(install: Callable[..., Ran], 
     index.seen.clear()
     ran = install("26.3", "B")
     assert (ran.code, ran.ours, files(index)) == (0, [], [SDIST]), ran.err
+
+
+def test_an_answer_that_drips_does_not_hold_pip(install: Callable[..., Ran], index: Index) -> None:
+    """At a byte a second, it would come in ten minutes."""
+    assert install("26.3", "A", bare=True).code == 0
+    index.fault(faults.drip_body, "^/files/")
+    index.seen.clear()
+    ran = install("26.3", "B")
+    index.heal()
+    assert (ran.code, ran.ours, files(index)) == (0, [], [SDIST]), ran.err
+
+
+def test_an_interrupt_after_the_work_prints_nothing(
+    install: Callable[..., Ran], python_with: Callable[..., Path], run: Run, index: Index, tmp_path: Path
+) -> None:
+    """A pip without us has ended by then."""
+
+    def interrupt(handler: faults.Handler) -> bool:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGINT)
+        return faults.hang(handler)
+
+    assert install("26.3", "A", bare=True).code == 0
+    (tmp_path / "start.py").write_text(START)
+    index.fault(interrupt, "^/files/")
+    pip = (python_with("pip==26.3"), tmp_path / "start.py", "install", "-q", "--target", tmp_path / "B", "source")
+    ran = run(sys.executable, "-m", "cachedindex", "run", "--", *pip, PIP_INDEX_URL=index.url)
+    index.heal()
+    assert (ran.code, ran.err) == (0, "")

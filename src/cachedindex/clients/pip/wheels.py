@@ -3,8 +3,9 @@
 pip looks into that cache for every sdist (pip 22.2 to 26.3, cache.py, WheelCache.get_cache_entry), and asks the index
 for none of which it has a wheel. So a node whose builds always succeed may lack what an outage on another one takes.
 They are asked for at the end of the pip that left them out, as only its session has the credentials, certificates and
-proxies; each of them once, since then it is stored; and not at all if this pip has seen a failure of an index. What
-their builds need is not asked for: nobody knows it before the sdist is read, and most builds need the same few wheels.
+proxies; each of them once, since then it is stored, and once in a run if it is not; and not at all if this pip has seen
+a failure of an index. What their builds need is not asked for: nobody knows it before the sdist is read, and most
+builds need the same few wheels.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import atexit
 import functools
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from cachedindex.clients.pip import sessions
+from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.process import Process
 from cachedindex.rules import urls
 from cachedindex.run.report import Report
@@ -24,7 +28,7 @@ from cachedindex.run.summary import SUMMARIZED
 _MOST = 20
 """Sdists that one pip asks for; the next one asks for more."""
 _SECONDS = 10.0
-"""For all of them together."""
+"""For all of them together. Only a thread bounds an answer that drips."""
 _LARGEST = 50e6
 """Bytes of one of them."""
 _CHUNK = 1 << 16
@@ -51,7 +55,7 @@ def attach(process: Process) -> None:
         return entry
 
     WheelCache.get_cache_entry = get_cache_entry  # type: ignore[method-assign]
-    atexit.register(lambda: _ask(process.report, list(left_out)))
+    atexit.register(lambda: _ask(process.report, list(left_out), process.settings.timeout))
 
 
 def _promised(link: Any) -> str | None:
@@ -61,29 +65,32 @@ def _promised(link: Any) -> str | None:
     return f"{url}#sha256={digest}" if is_remote and urls.is_sha256(digest) else None
 
 
-def _ask(report: Report, left_out: list[str]) -> None:
+def _ask(report: Report, left_out: list[str], timeout: float) -> None:
     has_failed = any(outcome.ended in SUMMARIZED for outcome in report.outcomes)
     if not left_out or not sessions.latest or has_failed:
         return
-    with report.quiet():
-        try:
-            (session,) = sessions.latest
-            session.auth.prompting = False  # No person is asked for a password.
-            end = time.monotonic() + _SECONDS
-            for url in left_out[:_MOST]:
-                _fetch(session, url, end)
-        except Exception:  # noqa: BLE001, S110 - the build is done, and is as good without
-            pass
+    (session,) = sessions.latest
+    wanted = [url for url in left_out[:_MOST] if report.run is None or report.run.is_first_to_say(f"asked for {url}")]
+    with report.quiet(), suppress(Exception, KeyboardInterrupt):  # The build is done, and is as good without.
+        session.auth.prompting = False  # No person is asked for a password.
+        call_with_deadline(
+            partial(_fetch_all, session, wanted, timeout), _SECONDS, lambda: _SECONDS, lambda _: None, "sdists"
+        )
 
 
-def _fetch(session: Any, url: str, end: float) -> None:
+def _fetch_all(session: Any, wanted: list[str], timeout: float) -> None:
+    end = time.monotonic() + _SECONDS
+    for url in wanted:
+        _fetch(session, url, min(timeout, end - time.monotonic()), end)
+
+
+def _fetch(session: Any, url: str, timeout: float, end: float) -> None:
     """Read a file to its end, so that it is stored, unless it is stored already, too large or too slow."""
-    left = end - time.monotonic()
-    if left <= 0:
+    if timeout <= 0:
         return
     adapter = session.get_adapter(url)
     adapter.max_retries = type(adapter.max_retries)(0, read=False)
-    response = session.get(url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=left)
+    response = session.get(url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=timeout)
     is_stored = "; hit" in response.headers.get("cache-status", "")
     is_small = int(response.headers.get("content-length") or _LARGEST + 1) <= _LARGEST
     if response.ok and is_small and not is_stored:

@@ -185,6 +185,22 @@ def test_a_page_that_stays_empty_replaces_the_copy() -> None:
     assert name(judge(PAGE, COPY, answer(), EMPTY, health, NOW)) == "replace"
 
 
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [
+        (["/packages/six-1.0-py3-none-any.whl", "/packages/six-1.0.tar.gz", "/packages/Six-2.0.zip"], "remove"),
+        (["/packages/six-1.0.tar.gz", "/packages/foo-1.0.tar.gz", "/packages/bar_baz-1.0.tar.gz"], "doubt"),
+        (["/simple/foo/", "/simple/bar/"], "doubt"),
+        (["/foo.cfg", "/bar.cfg"], "doubt"),
+    ],
+)
+def test_a_removed_project_is_one_doubt(others: Sequence[str], verdict: str) -> None:
+    """If links have no hashes, each of its files is in doubt as well (pypiserver, a folder behind a server)."""
+    urls = [URL, *(f"https://index.example{path}" for path in others)]
+    health = Health(doubted={url: Doubted(NOW - 61, NOW - 61, "404") for url in urls}, answered=NOW - 10)
+    assert name(judge(PAGE, COPY, answer(404), b"", health, NOW)) == verdict
+
+
 @pytest.mark.parametrize(("versions", "verdict"), [((1,), "replace"), ((2,), "doubt"), ((), "doubt")])
 def test_a_doubtful_page_is_known_again_by_what_it_lists(versions: tuple[int, ...], verdict: str) -> None:
     first = judge(PAGE, COPY, answer(), with_serial(7, 1), Health(), NOW - 61)

@@ -206,7 +206,7 @@ def _may_be_proxys(request: Request, answer: Answer) -> bool:
 
 def _is_to_be_known(request: Request, answer: Answer, health: Health, store: privacy.Storing) -> bool:
     """Return whether it is kept that an index does not have a page: not if that may be its outage, or is secret."""
-    is_doubtful = layout.subject(request) in health.doubted or len(health.doubted) >= _DOUBTED_PROJECTS
+    is_doubtful = layout.subject(request) in health.doubted or _doubted_projects(health) >= _DOUBTED_PROJECTS
     # The answer to a credential that is added below us would never be found again.
     is_lost = privacy.must_be_asked(request) or privacy.is_one_users(request, answer)
     is_lost = is_lost or privacy.unstorable(request, answer, store=store)
@@ -277,6 +277,11 @@ def _is_older(record: Record, old: pages.Page, answer: Answer, new: pages.Page, 
     return pages.offers_less(old, new)
 
 
+def _doubted_projects(health: Health) -> int:
+    """Return how many projects are in doubt: a removed one may be by its page and by each of its files."""
+    return len({urls.project_of(subject) for subject in health.doubted})
+
+
 def _doubt(request: Request, why: str, digest: str, health: Health, now: float) -> Verdict:
     """Believe a doubtful answer once it was seen again later, if the origin gave sound answers for others in between.
 
@@ -285,7 +290,7 @@ def _doubt(request: Request, why: str, digest: str, health: Health, now: float) 
     known = health.doubted.get(layout.subject(request), Doubted(now, now, digest))
     since = known.since if known.digest == digest else now
     sound_since = health.answered is not None and health.answered > since
-    is_the_projects = sound_since and len(health.doubted) < _DOUBTED_PROJECTS
+    is_the_projects = sound_since and _doubted_projects(health) < _DOUBTED_PROJECTS
     is_confirmed = is_the_projects and now - since >= CONFIRM_AFTER
     if not is_confirmed and now - known.first < _DOUBT_LIMIT:
         return Doubt(why, digest)

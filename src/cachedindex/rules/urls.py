@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Kind
 
+_NAMED = re.compile(r"(.+?)-\d")
+"""The project's name in the file name of a distribution, up to the version."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 _HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
@@ -111,6 +113,13 @@ def normalized(name: str) -> str:
 def project(url: str) -> str:
     """Return the normalized last segment of a page's path, which for a project page is the project's name."""
     return normalized(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
+
+
+def project_of(url: str) -> str:
+    """Return the project that a page or a distribution belongs to; of any other download, the whole URL."""
+    path = urlsplit(url).path
+    named = _NAMED.match(unquote(path.rpartition("/")[2]))
+    return project(url) if path.endswith("/") else normalized(named[1]) if named else url
 
 
 def promised(fragment: str) -> str | None:

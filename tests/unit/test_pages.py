@@ -271,6 +271,13 @@ def test_a_portals_page_lists_nothing_either_but_is_no_page(body: bytes) -> None
         b'<a href="x.whl?se=1&amp;sig=1">',
         b'<a href="x.whl?AWSAccessKeyId=1">',
         rb'{"url": "x.whl?a=1\u0026access_token=1"}',
+        b'<a href="https:&#x2F;&#x2F;u:p@index.example&#x2F;x">',
+        b'<a href="https:&sol;&sol;u:p@index.example/x">',
+        rb'{"url": "https:\u002F\u002fu:p@index.example/x"}',
+        b'<a href="x.whl?token&#x3D;1">',
+        b'<a href="x.whl&quest;token&equals;1">',
+        rb'{"url": "x.whl?token\u003d1"}',
+        b'<a href="x.whl?exp=1&amp;hmac=1">',
     ],
 )
 def test_a_page_that_holds_credentials(body: bytes) -> None:
@@ -280,7 +287,8 @@ def test_a_page_that_holds_credentials(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b'<a href="x.whl?version=1" data-requires-python="&gt;=3">', b'<a href="https://index.example/a@1/x">',
-     b"mailto:me@index.example", b"// comment @ x", b"token=1"],
+     b"mailto:me@index.example", b"// comment @ x", b"token=1",
+     b'<a href="x.whl?author=1" title="&#64; a &#x2F; b">'],
 )  # fmt: skip
 def test_a_page_that_holds_none(body: bytes) -> None:
     assert not pages.holds_credentials(body)

@@ -32,12 +32,17 @@ _LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.
 _META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)
 _DOCUMENT = re.compile(r"<(?:html|body|title|h1)\b", re.IGNORECASE)
 _ACTIVE = re.compile(r"<(?:form|input|script|iframe|frame|object)\b|http-equiv\s*=\s*[\"']?refresh", re.IGNORECASE)
-_USER = re.compile(rb"""/\\?/[^/\\\s"'<>?#@]*(?:@|\\u0040|&#0*64;|&#[xX]0*40;|&commat;)""")
-"""A user, and maybe a password, in a URL; with the ways in which JSON and HTML may write it."""
+_USER = re.compile(rb"""/\\?/[^/\\\s"'<>?#@]*@""")
+"""A user, and maybe a password, in a URL; JSON may write `\\/` for a slash."""
 _SIGNED = re.compile(
-    rb"""[?&;6][a-z_-]*(?:token|sig|signature|credential|password|secret|api[-_]?key|accesskeyid)=""", re.IGNORECASE
+    rb"""[?&;][a-z_-]*(?:token|sig|signature|credential|password|secret|api[-_]?key|access[-_]?key(?:id)?|auth|hmac|jwt)=""",
+    re.IGNORECASE,
 )
-"""A parameter of a URL that is a secret: of S3, GCS, Azure, or a token; JSON may write `\\u0026` before it."""
+"""A parameter of a URL that is a secret: of S3, GCS, Azure, or a token."""
+_WRITTEN = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
+"""An ASCII character as JSON may write it."""
+_ENTITIES = (b"&#", rb"\u00", b"&commat;", b"&sol;", b"&quest;", b"&equals;")
+"""One of these is in a page that writes a character of a URL in another way: mustache does so with `/` and `=`."""
 _FILES = re.compile(rb'"files"\s*:\s*\[')
 """What JSON of a project has, but not the list of all projects."""
 _NAMED = re.compile(rb"([A-Za-z0-9][A-Za-z0-9._+!-]*)\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|egg)\b")
@@ -133,8 +138,9 @@ def holds_credentials(body: bytes) -> bool:
 
     Most pages have neither of two characters, which is known a hundred times as fast as the rest.
     """
-    has_at = any(sign in body for sign in (b"@", rb"\u0040", b"&#", b"&commat;"))
-    return bool((has_at and _USER.search(body)) or (b"?" in body and _SIGNED.search(body)))
+    if any(sign in body for sign in _ENTITIES):
+        body = _WRITTEN.sub(lambda found: chr(int(found[1], 16)), _unescaped(body.decode("utf-8", "replace"))).encode()
+    return bool((b"@" in body and _USER.search(body)) or (b"?" in body and _SIGNED.search(body)))
 
 
 def group(page_url: str, sample: bytes = b"") -> str:

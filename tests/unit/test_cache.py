@@ -16,6 +16,7 @@ import pytest
 
 from cachedindex.errors import DeadlinePassed, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
+from cachedindex.lookup.single_flight import SingleFlight, Turn
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Completeness, Identity, Outcome, Record, Request, Route
 from cachedindex.options import Settings
@@ -1875,3 +1876,30 @@ def test_a_file_that_breaks_off_could_not_be_had(world: World) -> None:
     world.reply = lambda: world.answer(WHEEL[:10], content_length=str(len(WHEEL)))
     assert world.get(Request("GET", FILE_URL, "other", {})) == (WHEEL[:10], "failed")
     assert world.report.outcomes[-1].why == "its answer broke off"
+
+
+@pytest.mark.parametrize(
+    ("ours", "vary"),
+    [
+        (replace(PAGE, headers={**PAGE.headers, "accept-language": "de"}), "accept-language"),
+        (replace(PAGE, identity=Identity(gains=True)), ""),
+    ],
+)
+def test_who_has_waited_is_not_served_what_the_other_one_alone_may_have(world: World, ours: Request, vary: str) -> None:
+    """The answer varies by a header, or came to a credential that nobody sees."""
+    other, theirs = world.another_process(), replace(ours, headers=PAGE.headers)
+
+    class Waited(SingleFlight):
+        def __init__(self) -> None: ...
+
+        def enter(self, request: Request, timeout: float) -> Turn:
+            other.answer(theirs, world.send)
+            return Turn(None, waited=True)
+
+        def waited_in_vain(self, request: Request) -> None: ...
+
+    world.reply = lambda: world.answer(GOOD, vary=vary)
+    upstream = Upstream(world.store, health_log.of_host(world.store.root, None), health_log.of_run(None))
+    cache = Cache(world.store, upstream, world.settings, world.report, lambda: world.now, Waited())
+    cache.answer(ours, world.send)
+    assert len(world.asked) == 2

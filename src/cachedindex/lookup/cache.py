@@ -18,7 +18,7 @@ from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Keyring, Request, Send
 from cachedindex.options import Settings
-from cachedindex.rules import pages, urls
+from cachedindex.rules import pages, privacy, urls
 from cachedindex.rules.decide import (
     AskOpenly,
     AskOrChallenge,
@@ -246,15 +246,17 @@ class Cache:
     def _arrived(self, lookup: Lookup, began: float) -> Answer | None:
         """Return the copy that another process has stored since `began`, or None if this look-up may not be served it.
 
-        A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4).
+        A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4). Not if it was
+        asked by a credential that nobody sees, which may be another one here.
         """
         request, forms = self._copies.found(lookup.request)
         if not forms:
             return None
         lookup = lookup._replace(request=request, record=forms[0])
-        is_new = request.kind == "page" and forms[0].checked >= began
+        is_new = request.kind == "page" and forms[0].checked >= began and not privacy.must_be_asked(request)
+        decision = self._decided(lookup)
         try:
-            if is_new or isinstance(self._decided(lookup), Serve):
+            if isinstance(decision, Serve) or (is_new and not isinstance(decision, Pass)):
                 return self._answers.of_copy(lookup, "hit", "another process asked for it")
         except CopyLost:  # Damaged already: this process asks.
             pass

@@ -1903,3 +1903,18 @@ def test_who_has_waited_is_not_served_what_the_other_one_alone_may_have(world: W
     cache = Cache(world.store, upstream, world.settings, world.report, lambda: world.now, Waited())
     cache.answer(ours, world.send)
     assert len(world.asked) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_what_a_head_is_refused_changes_no_copy(world: World, status: int) -> None:
+    """A server may have HEAD for nobody; it is asked since a page without hashes promises nothing."""
+    wheel = Request("GET", "https://files.example/six-1.0-py3-none-any.whl", "other", {}, identity=Identity("secret"))
+    length = {"content_length": str(len(WHEEL))}
+    world.reply = lambda: world.answer(WHEEL, content_type="application/zip", **length)
+    assert world.get(wheel) == (WHEEL, "miss")
+    for _ in range(3):
+        world.now += 86401
+        world.reply = lambda: world.answer(b"", status)
+        assert world.get(replace(wheel, method="HEAD")) == (b"", "passed")
+    world.reply = world.fail
+    assert world.get(wheel) == (WHEEL, "stale")

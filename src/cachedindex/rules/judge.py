@@ -176,7 +176,9 @@ def judge(
         why = urls.blamed(request.url, answer.url, f"{why}, and asked to wait {wait:.0f} s" if wait else why)
     # An index may know a project by one spelling of its name only, which is the record's.
     is_misspelt = answer.status in GONE and record is not None and record.url != request.url
-    if record is None or is_misspelt or privacy.exceeds(request, answer):
+    # A server may have HEAD for nobody, and answer GET.
+    is_heads = request.method == "HEAD" and not fault
+    if record is None or is_misspelt or is_heads or privacy.exceeds(request, answer):
         is_absent = record is None and answer.status in GONE and _is_to_be_known(request, answer, health, store)
         return Absent(why) if is_absent else HandOver(why, fault, wait, is_proxys)
     if answer.status in _REFUSALS and not is_proxys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
 from cachedindex.run.folder import RunFolder
-from cachedindex.store import blob as blob_module, disk, health_log
+from cachedindex.store import blob as blob_module, disk, health_log, locks, record
 from cachedindex.store.store import Store
 from tests.stored import file, open_blob
 
@@ -352,3 +353,82 @@ def test_a_page_is_barred_in_every_form_whoever_was_refused(tmp_path: Path) -> N
     store.put(as_json, replace(RECORD, form="json"))
     store.bar(PAGE)
     assert (store.get(PAGE), store.get(as_json)) == (None, None)
+
+
+def test_a_newer_page_that_comes_while_an_older_one_is_written_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = record.encode
+    newer = replace(RECORD, asked=11.0)
+
+    def slow(new: Record) -> bytes:
+        if new == RECORD:
+            assert Store(store.root).put(PAGE, newer)
+        return encoded(new)
+
+    monkeypatch.setattr(record, "encode", slow)
+    assert not store.put(PAGE, RECORD)
+    assert store.get(PAGE) == newer
+    assert not list(store.root.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("change", ["expire", "bar"])
+def test_a_page_that_comes_while_an_older_one_is_marked_stays_as_it_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    store.put(PAGE, RECORD)
+    encoded, newer = record.encode, replace(RECORD, asked=11.0)
+
+    def slow(new: Record) -> bytes:
+        if new.expired or new.barred:
+            assert Store(store.root).put(PAGE, newer)
+        return encoded(new)
+
+    monkeypatch.setattr(record, "encode", slow)
+    if change == "expire":
+        store.expire(store.record_name(PAGE, RECORD))
+    else:
+        store.bar(PAGE)
+    assert store.get(PAGE) == newer
+
+
+def test_an_answer_that_a_page_is_gone_removes_none_that_was_asked_for_later(store: Store) -> None:
+    store.put(PAGE, RECORD)
+    store.remove(PAGE, 9.0)
+    assert store.get(PAGE) == RECORD
+    store.remove(PAGE, 10.0)
+    assert store.get(PAGE) is None
+
+
+def test_of_many_answers_at_once_the_newest_stays(store: Store) -> None:
+    for turn in range(30):
+        url = f"{PAGE.url}{turn}/"
+        page = replace(PAGE, url=url)
+        records = [replace(RECORD, url=url, asked=10.0 + number) for number in range(4)]
+        together = threading.Barrier(len(records))
+
+        def put(new: Record, page: Request = page, together: threading.Barrier = together) -> None:
+            together.wait()
+            Store(store.root).put(page, new)
+
+        threads = [threading.Thread(target=put, args=(new,)) for new in records]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.get(page) == records[-1]
+
+
+def test_a_lock_that_a_killed_process_left_is_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put(PAGE, RECORD)
+    path = only_file(store.root / "records-v1")
+    left = path.parent / f".{path.name}.lock.tmp"
+    left.touch()
+    monkeypatch.setattr(locks, "_LONGEST_TURN", 0.0)
+    assert store.put(PAGE, replace(RECORD, asked=11.0))
+    assert not left.exists()
+
+
+def test_where_no_lock_can_be_made_a_page_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_made", lambda _: False)
+    assert store.put(PAGE, RECORD)

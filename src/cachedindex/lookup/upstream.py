@@ -126,7 +126,7 @@ class Upstream:
             return self._record(answer, request, asked, 0, sha256().hexdigest(), b"")
 
         changes: Mapping[str, Callable[[], object]] = {
-            "removal": lambda: self._store.remove(request),
+            "removal": lambda: self._store.remove(request, asked),
             "bar": lambda: self._store.bar(request),
             "absence": lambda: self._store.put_absence(request, marker()),
             "prohibition": lambda: self._store.put_prohibition(request, marker()),
@@ -167,7 +167,7 @@ class Upstream:
             return
         if not self._store.read_only:
             self._store.put(request.within(privacy.USER), new)
-            self._store.remove(request)
+            self._store.remove(request, new.asked)
 
     def _record(
         self, answer: Answer, request: Request, asked: float, size: int, digest: str, page: bytes | None = None

@@ -153,11 +153,16 @@ class NewFile:
                 self._temporary.unlink()
 
 
-def publish(path: Path, data: bytes, root: Path) -> None:
-    """Write a whole file at once; if it raises StoreUnavailable, an older file of that name is still there."""
+def written(path: Path, data: bytes, root: Path) -> NewFile:
+    """Return a file with all its bytes, which is to be published or abandoned; StoreUnavailable leaves nothing."""
     new = NewFile(path, root)
     new.write(data)
-    new.commit()
+    return new
+
+
+def publish(path: Path, data: bytes, root: Path) -> None:
+    """Write a whole file at once; if it raises StoreUnavailable, an older file of that name is still there."""
+    written(path, data, root).commit()
 
 
 def append(path: Path, line: bytes, root: Path) -> None:

@@ -124,7 +124,7 @@ class _EventFile:
         self.refresh()
         lines = [encode(event) for event in breaker.compacted(self.state.events)]
         while sum(map(len, lines)) > _LONGEST // 2:  # The newest ones, if too many count.
-            lines = lines[len(lines) // 2 :]
+            lines = lines[(len(lines) + 1) // 2 :]
         disk.publish(self._path, b"".join(lines), self._root)
 
     def _prepare(self) -> None:

@@ -1,10 +1,11 @@
-"""Locks between processes: the only place for fcntl. They save work, and no result depends on one."""
+"""Locks between processes: the only place for fcntl. Most save work; one has the newer of two records stay."""
 
 from __future__ import annotations
 
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,6 +21,9 @@ except ImportError:  # Windows.
 FOLDER = "locks-v1"
 _TRIES = 5
 """Times to open a lock's file which its last holder removes meanwhile."""
+_POLL = 0.005
+_LONGEST_TURN = 2.0
+"""Seconds to wait until another process has replaced a file, which takes milliseconds."""
 _held: set[Path] = set()
 """The locks of this process, which must not wait for itself: neither in one thread nor in two."""
 _guard = threading.Lock()
@@ -116,6 +120,32 @@ def holding(path: Path, root: Path) -> Iterator[bool]:
     finally:
         if release:
             release()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[None]:
+    """Be the only one to replace a file for a short block, or one of several if there can be no lock.
+
+    The lock is a new file beside it: all file systems have that, between hosts as well, and none hangs in it, as NFS
+    may in flock. A killed process leaves it; the next one waits for it in vain, and removes it.
+    """
+    lock = path.parent / f".{path.name}.lock.tmp"
+    end = time.monotonic() + _LONGEST_TURN
+    while not (is_ours := _made(lock)) and lock.exists() and time.monotonic() < end:
+        time.sleep(_POLL)
+    try:
+        yield
+    finally:
+        if is_ours or time.monotonic() > end:
+            with suppress(OSError):  # Then it is a stray, in an hour.
+                lock.unlink()
+
+
+def _made(lock: Path) -> bool:
+    with suppress(OSError):  # Another process has it, or there is no right or space to make it.
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
+        return True
+    return False
 
 
 def _opened(path: Path, root: Path) -> int:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from cachedindex.model import Record, Request
 from cachedindex.rules import layout
-from cachedindex.store import blob, disk, folder, record
+from cachedindex.store import blob, disk, folder, locks, record
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.private import Private
 from cachedindex.store.quarantine import Quarantine
@@ -83,13 +83,11 @@ class Store:
             if new.page is not None:
                 self._held[path] = new
             return False
-        stored = tree.read(path, request.url)
-        if stored and new.asked < stored.asked < new.asked + _LATEST:
-            return False
-        if stored is None and new.form in _FORMS:
+        if new.form in _FORMS:
             tree.delete(tree.record_path(request, layout.ABSENT))
             tree.delete(tree.record_path(layout.of_repository(request), layout.FORBIDDEN))
-        tree.publish(path, new)
+        if not tree.publish(path, new, lambda stored: not _is_later(stored, new.asked)):
+            return False
         self._stored(path)
         return True
 
@@ -124,13 +122,15 @@ class Store:
             disk.touch(path)
         return found
 
-    def remove(self, request: Request) -> None:
-        """Delete a request's records, in every form: upstream does not have it any more."""
+    def remove(self, request: Request, asked: float) -> None:
+        """Delete a request's records, in every form, unless they were asked for later: upstream has it no more."""
         if self.read_only:
             return
         tree = self._tree(request)
         for path in tree.record_paths(request):
-            tree.delete(path)
+            with locks.replacing(path):
+                if not _is_later(tree.read(path), asked):
+                    tree.delete(path)
 
     def bar(self, request: Request) -> None:
         """Have nobody served a request's records any more, in any form, until upstream gives one again."""
@@ -139,7 +139,7 @@ class Store:
             self._held.pop(path, None)
             found = None if self.read_only else tree.read(path, request.url)
             if found and not found.barred:
-                tree.publish(path, replace(found, barred=True))
+                tree.publish(path, replace(found, barred=True), lambda there: there == found)  # noqa: B023 - called at once
 
     def record_name(self, request: Request, stored: Record) -> str:
         """Return the record's path relative to the root, by which `expire` finds it."""
@@ -156,7 +156,7 @@ class Store:
         tree = self._own if self._own.root in path.parents else self._shared
         stored = tree.read(path)
         if stored and not stored.expired:
-            tree.publish(path, replace(stored, expired=True))
+            tree.publish(path, replace(stored, expired=True), lambda there: there == stored)
 
     def open_blob(self, request: Request, stored: Record) -> BinaryIO | None:
         """Return a record's open blob, with every byte verified; None if it is gone or damaged."""
@@ -186,6 +186,11 @@ class Store:
             return self._shared
         self.private.secure()
         return self._own
+
+
+def _is_later(stored: Record | None, asked: float) -> bool:
+    """Return whether a stored record is of a later answer than one that was asked for at this time."""
+    return stored is not None and asked < stored.asked < asked + _LATEST
 
 
 def _says_the_same(new: Record, known: Record | None) -> bool:
@@ -239,10 +244,21 @@ class Tree:
             self._quarantine.isolate(path, lambda: not is_sound_record(path, self.root))
         return stored
 
-    def publish(self, path: Path, new: Record) -> None:
-        """Write a record, in place of the one that was there."""
+    def publish(self, path: Path, new: Record, replaces: Callable[[Record | None], bool]) -> bool:
+        """Write a record, in place of the one that is there if it `replaces` that; return whether it does.
+
+        They are compared when all is written, which takes the longest, and nobody else replaces the record meanwhile.
+        """
         self.make()
-        disk.publish(path, record.encode(new), self.root)
+        written = disk.written(path, record.encode(new), self.root)
+        try:
+            with locks.replacing(path):
+                if not replaces(self.read(path, new.url)):
+                    return False
+                written.commit()
+                return True
+        finally:
+            written.abandon()
 
     def delete(self, path: Path) -> None:
         """Delete a record, if it is there."""

@@ -15,7 +15,7 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Record, Request
-from cachedindex.store import health_log, private
+from cachedindex.store import folder, health_log, private
 from cachedindex.store.locks import FOLDER, Locks
 from cachedindex.store.store import RECORDS, Store
 from cachedindex.upkeep import verify
@@ -113,3 +113,19 @@ def test_a_part_that_cannot_be_written_is_said_by_one_build_and_named_by_doctor(
     subprocess.run(["chown", "-R", "--no-dereference", str(USER), str(closed)], check=True)
     as_user(lambda: Store(root).put(PAGE, page(b"the users", 2.0)))
     assert stat.S_IMODE(root.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("made", ["open/cache", "open"])
+def test_a_folder_that_another_user_made_first_is_refused(tmp_path: Path, made: str) -> None:
+    place = tmp_path / "sticky"
+    root = place / "open/cache"
+    root.mkdir(parents=True)
+    place.chmod(0o1777)
+    assert folder.refusal(root) is None
+    os.chown(place / made, 4321, 4321)
+    refused = folder.refusal(root)
+    assert refused is not None
+    assert "belongs to user 4321" in str(refused)
+    place.chmod(0o755)
+    tmp_is_open = any(above.stat().st_mode & 0o002 for above in place.parents)
+    assert (folder.refusal(root) is None) is not tmp_is_open

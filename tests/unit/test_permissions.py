@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cachedindex.rules.permissions import refusal, safest
+from cachedindex.rules.permissions import is_trusted, refusal, safest
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o2755, 0o2775, 0o2770, 0o500])
@@ -41,3 +41,21 @@ def test_what_we_make_is_never_refused(mode: int, is_meant: bool) -> None:
     made = safest(mode, is_meant=is_meant)
     assert refusal("/c", made, lambda: is_meant) is None
     assert made & ~mode == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "trusted"),
+    [
+        (0o755, 0, 5, True),
+        (0o755, 7, 5, True),
+        (0o755, 8, 5, False),
+        (0o2775, 8, 5, True),
+        (0o2775, 8, 6, False),
+        (0o2755, 8, 5, False),
+        (0o775, 8, 5, False),
+    ],
+)
+def test_whose_folder_may_be_used_if_everybody_could_have_made_it(
+    mode: int, owner: int, group: int, trusted: bool
+) -> None:
+    assert is_trusted(mode, owner, group, user=7, groups={5}) is trusted

@@ -6,7 +6,7 @@ What lies there ends up in builds, so a folder that others may write to by accid
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 
@@ -37,6 +37,20 @@ def refusal(folder: str, mode: int, is_meant: Callable[[], bool]) -> Refusal | N
     if mode & stat.S_IWGRP and not mode & stat.S_ISGID and not is_meant():
         return _unsafe(folder, "its group may write to it, but it has no setgid bit to show that this is intended")
     return None
+
+
+def is_trusted(mode: int, owner: int, group: int, *, user: int, groups: Collection[int]) -> bool:
+    """Return whether a folder is root's, this user's, or one that this user's group shares, as its mode declares."""
+    is_shared = mode & stat.S_IWGRP and mode & stat.S_ISGID and group in groups
+    return owner in (0, user) or bool(is_shared)
+
+
+def stranger(folder: str, made: str, owner: int) -> Refusal:
+    """Return the refusal of a folder in a place where everybody may make folders, and where another user was first."""
+    return Refusal(
+        f"{folder} is not used: {made} belongs to user {owner}, in a folder where everybody may make one",
+        "set cache-dir or lock-dir to a folder of this user, of root, or of a group with mode 2775",
+    )
 
 
 def safest(mode: int, *, is_meant: bool) -> int:

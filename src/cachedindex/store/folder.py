@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from functools import partial
 from pathlib import Path
 
 from cachedindex import standard
@@ -46,9 +48,8 @@ def refusal(root: Path) -> Refusal | None:
         status = root.stat()
     except OSError:  # It is not there; or the first read fails, and reports it.
         return None
-    return permissions.refusal(
-        str(root), status.st_mode, lambda: has_acl(root) or _is_private(status.st_uid, status.st_gid)
-    )
+    is_meant = partial(_is_meant, root, status)
+    return permissions.refusal(str(root), status.st_mode, is_meant) or _refused_for_owner(root)
 
 
 def may_write(root: Path) -> bool:
@@ -69,6 +70,26 @@ def has_acl(path: Path, kind: str = "access") -> bool:
         return bool(os.getxattr(path, f"system.posix_acl_{kind}"))
     except (OSError, AttributeError):  # There is none, or this system has none.
         return False
+
+
+def _refused_for_owner(root: Path) -> Refusal | None:
+    """Return the refusal if everybody could have made the folder, or one above it, and a stranger did."""
+    groups = {os.getegid(), *os.getgroups()}
+    foreign = None
+    for folder in (real := root.resolve(), *real.parents):
+        try:
+            status = folder.stat()
+        except OSError:  # As the folder itself: the first read reports it.
+            return None
+        if foreign and status.st_mode & stat.S_IWOTH:
+            return foreign
+        if not permissions.is_trusted(status.st_mode, status.st_uid, status.st_gid, user=os.geteuid(), groups=groups):
+            foreign = permissions.stranger(str(root), str(folder), status.st_uid)
+    return None
+
+
+def _is_meant(root: Path, status: os.stat_result) -> bool:
+    return has_acl(root) or _is_private(status.st_uid, status.st_gid)
 
 
 def _first_mode(new: Path) -> int:

@@ -471,6 +471,9 @@ def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch:
     alive.mkdir(mode=0o700)
     link.symlink_to(alive)
     (dead / "1.jsonl").write_text("{}")
+    age(dead / "1.jsonl", 8 * DAY)
     age(dead, 8 * DAY)
+    (alive / "1.jsonl").write_text("{}")  # It was made eight days ago, and written to just now.
+    age(alive, 8 * DAY)
     run = RunFolder.begin()
     assert sorted(tmp_path.iterdir()) == sorted([alive, link, run.folder])

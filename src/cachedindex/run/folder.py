@@ -159,5 +159,10 @@ def _remove_abandoned() -> None:
     """Remove this user's folders of runs that were killed: nothing was written to them for a week."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # Its run ends at this moment.
-            if disk.is_own(folder) and time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
+            if disk.is_own(folder) and time.time() - _last_written(folder) > _ABANDONED_AFTER:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_written(folder: Path) -> float:
+    """Return when something was last written to a folder; its own time does not change when a file in it grows."""
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))

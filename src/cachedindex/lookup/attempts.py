@@ -30,7 +30,6 @@ a run that is longer than the pause does not wait for the deadline again. A late
 
 _OPEN_FOR = 60.0
 """Seconds that an open try may take at least: 15 s are what pip waits for the first address of a name alone."""
-_FAULTS = ("failed", "limited")
 
 
 class Attempts:
@@ -52,17 +51,24 @@ class Attempts:
         """The indexes that this process has asked openly in vain."""
 
     def admitted(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
-        """Return the exchange of one try, whose failure is noted; NotAsked if the breaker holds it back."""
+        """Return the exchange of one try, whose failure is noted; NotAsked if the breaker holds it back.
+
+        If an absence would stand in, the client's own retries get over a hiccup: it would take another index's version.
+        """
         origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
         admission = origin.admit()
 
         def send_if_admitted(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            if admission.probes_after is None:  # Of many that were admitted at once, the first may have failed since.
+            if (
+                admission.probes_after is None and not patient
+            ):  # Of many that were admitted at once, the first may have failed since.
                 origin.admit()
             return send(headers, patient=patient)
 
+        attempt = _Attempt(self._upstream, lookup, validators, send_if_admitted, origin, admission)
+        may_repeat = lookup.absence is not None and urls.repository(lookup.request.url) not in self._unheard
         try:
-            return self._made(_Attempt(self._upstream, lookup, validators, send_if_admitted, origin, admission))
+            return self._repeated(attempt) if may_repeat else self._made(attempt)
         except UpstreamFailed as failure:
             origin.failed(failure)
             raise
@@ -94,25 +100,35 @@ class Attempts:
             if isinstance(reason, UpstreamFailed):
                 origin.failed(reason, with_copy=lookup.record is not None)
             raise
-        if exchange.meaning.note in _FAULTS:
+        if _is_fault(exchange):
             self._unheard.add(index)
         return exchange
 
-    def _repeated(self, attempt: _Attempt, *, was_well: bool) -> Exchange:
+    def _repeated(self, attempt: _Attempt, *, was_well: bool = True) -> Exchange:
         """Return the exchange of an attempt; if it fails soon, that of the client's own way of asking."""
         began = self._clock()
         try:
             exchange = self._made(attempt)
         except UpstreamFailed as failure:
             is_under_way = failure.original is None
-            if not was_well or failure.personal or is_under_way or self._clock() - began >= PATIENCE_LIMIT:
+            is_gone = attempt.open_for is None and not failure.connected
+            if not was_well or is_gone or failure.personal or is_under_way or self._clock() - began >= PATIENCE_LIMIT:
                 raise
-            return attempt.ask(patient=True)
+            return self._patient(attempt)
         may_be_a_limit = exchange.answer.status == HTTPStatus.SERVICE_UNAVAILABLE
-        if exchange.meaning.note not in _FAULTS or not (was_well or may_be_a_limit):
+        if not _is_fault(exchange) or not (was_well or may_be_a_limit):
             return exchange
         exchange.answer.body.close()
-        return attempt.ask(patient=True)
+        return self._patient(attempt)
+
+    def _patient(self, attempt: _Attempt) -> Exchange:
+        """Return the exchange of the client's own way of asking; if that is in vain, it is the last at its index."""
+        index = urls.repository(attempt.lookup.request.url)
+        self._unheard.add(index)
+        exchange = attempt.ask(patient=True)
+        if not _is_fault(exchange):
+            self._unheard.discard(index)
+        return exchange
 
     def _made(self, attempt: _Attempt) -> Exchange:
         """Return the exchange of an attempt before its deadline; a later answer is only stored.
@@ -184,6 +200,10 @@ class _Attempt(NamedTuple):
             openly=self.open_for is not None,
             copy=self.lookup.record is not None,
         )
+
+
+def _is_fault(exchange: Exchange) -> bool:
+    return exchange.meaning.note in ("failed", "limited") or exchange.answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _is_stored(exchange: Exchange) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import cachedindex
-from tests.conftest import SOURCE
+from tests.conftest import MEASURED, SOURCE
 from tests.index import Index
 
 PACKAGE = Path(cachedindex.__file__).parent
@@ -26,6 +26,12 @@ print(session.get({url!r}).status_code)
 """
 OURS = "import cachedindex; session.mount('http://', cachedindex.CachedIndexAdapter())"
 """What a build script adds for us."""
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no coverage in these processes: it imports half of the standard library before anything else."""
+    monkeypatch.delenv(MEASURED, raising=False)
 
 
 def names() -> set[str]:

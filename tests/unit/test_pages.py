@@ -292,3 +292,10 @@ def test_a_page_that_holds_credentials(body: bytes) -> None:
 )  # fmt: skip
 def test_a_page_that_holds_none(body: bytes) -> None:
     assert not pages.holds_credentials(body)
+
+
+def test_the_group_of_a_page_with_a_long_word_is_found_in_linear_time() -> None:
+    """Such as a page with a token of 200 kB; in quadratic time this would not end."""
+    assert pages.group(URL, b"a" * 200_000 + b" zope.interface-1.0.tar.gz " + b"b" * 200_000 + b".whl") == pages.group(
+        URL
+    )

@@ -45,7 +45,9 @@ _ENTITIES = (b"&#", rb"\u00", b"&commat;", b"&sol;", b"&quest;", b"&equals;")
 """One of these is in a page that writes a character of a URL in another way: mustache does so with `/` and `=`."""
 _FILES = re.compile(rb'"files"\s*:\s*\[')
 """What JSON of a project has, but not the list of all projects."""
-_NAMED = re.compile(rb"([A-Za-z0-9][A-Za-z0-9._+!-]*)\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|egg)\b")
+_NAMED = re.compile(
+    rb"(?<![A-Za-z0-9._+!-])([A-Za-z0-9][A-Za-z0-9._+!-]{0,200})\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|egg)\b"
+)
 """The name of a distribution somewhere in a page."""
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 

@@ -12,7 +12,7 @@ import pytest
 from tests import packages
 from tests.conftest import Run
 from tests.index import Index, serving as serving_index
-from tests.servers.builds import HOUR, Builds, assert_as_bare
+from tests.servers.builds import HOUR, Builds, assert_as_bare, assert_carried
 from tests.servers.kinds import FOLDER, PYPISERVER
 from tests.servers.server import Kind, Server, serving
 
@@ -99,3 +99,12 @@ def test_pypiserver_redirects_what_it_does_not_have(serve: Serve, behind: Index)
     assert builds.ours("delta", "epsilon", "zeta").code == 1, "zeta is not stored"
     builds.server.publish("gamma", "2.0")
     assert "gamma-2.0" in assert_as_bare(builds, *WANTED).versions
+
+
+def test_fast_deps_of_a_listing_without_hashes(serve: Serve) -> None:
+    """pip asks for a wheel by HEAD and for ranges of it; the whole one is stored."""
+    builds = serve(FOLDER)
+    filled = assert_as_bare(builds, *WANTED)
+    builds.age(2 * HOUR)
+    builds.server.daemon.kill()
+    assert_carried(builds, filled, *WANTED, PIP_USE_FEATURE="fast-deps")

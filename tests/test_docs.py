@@ -6,16 +6,16 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from cachedindex.commands import doctor, gc, hook, run
+from cachedindex.commands.line import COMMANDS
 from cachedindex.options import OPTIONS
 from tests.conftest import CHECKOUT
 
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md"))]
-COMMANDS = {"run": run, "hook": hook, "gc": gc, "doctor": doctor}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
 
 
@@ -66,8 +66,8 @@ def test_every_module_that_is_named_is_there(name: str) -> None:
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cachedindex", exit_on_error=False)
     commands = parser.add_subparsers(required=True)
-    for command in COMMANDS.values():
-        command.add_to(commands)
+    for name in COMMANDS:
+        import_module(f"cachedindex.commands.{name}").add_to(commands)
     return parser
 
 

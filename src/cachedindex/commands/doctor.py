@@ -27,11 +27,12 @@ _WORDS = {("share", None): "false", ("share", "all"): "true", ("private", None):
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser of the command line."""
-    parser = commands.add_parser(
+    parser = flags.add_command(
+        commands,
         "doctor",
-        help="check the cache folder",
-        description="Check the settings, the cache folder and all files in it, and say what to do.",
-        allow_abbrev=False,
+        "check the cache folder",
+        "Check the settings, the cache folder and all files in it, and say what to do.",
+        "cachedindex doctor --repair",
     )
     flags.add_to(parser)
     parser.add_argument("--repair", action="store_true", help="set damaged files aside, remove strays, correct modes")

@@ -15,11 +15,12 @@ from cachedindex.upkeep import gc, hourly, listing
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser of the command line."""
-    parser = commands.add_parser(
+    parser = flags.add_command(
+        commands,
         "gc",
-        help="delete what is over max-size or max-idle",
-        description="Delete files until the cache folder is within max-size and max-idle, and leftovers.",
-        allow_abbrev=False,
+        "delete what is over max-size or max-idle",
+        "Delete files until the cache folder is within max-size and max-idle, and leftovers.",
+        "cachedindex gc --dry-run",
     )
     flags.add_to(parser, ("cache-dir", "max-size", "max-idle", "lock-dir"))
     parser.add_argument("--dry-run", action="store_true", help="print what would be deleted, and delete nothing")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from cachedindex import process, sources
+from cachedindex.commands import flags
 from cachedindex.errors import SettingsError
 from cachedindex.run import installation
 from cachedindex.run.installation import Place, Python
@@ -18,11 +19,12 @@ _IS_OFF = 1
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser of the command line."""
-    parser = commands.add_parser(
+    parser = flags.add_command(
+        commands,
         "hook",
-        help="put the hook into an environment, so that its pips need no `cachedindex run`",
-        description="Install the hook into an environment, remove it, or show if it is on, and if not, why.",
-        allow_abbrev=False,
+        "put the hook into an environment, so that its pips need no `cachedindex run`",
+        "Install the hook into an environment, remove it, or show if it is on, and if not, why.",
+        "cachedindex hook install --python .venv/bin/python",
     )
     parser.add_argument("action", choices=["install", "remove", "status"])
     parser.add_argument("--python", metavar="PY", default=sys.executable, help="the environment's (default: this one)")

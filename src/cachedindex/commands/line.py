@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 
 from cachedindex import __version__, options, standard
-from cachedindex.commands import doctor, gc, hook, run
+from cachedindex.commands import flags
 from cachedindex.errors import CachedIndexError, SettingsError
 
+COMMANDS = ("run", "hook", "gc", "doctor")
+"""The modules beside this one that are a command each, in the order of the help."""
+_EXAMPLE = "cachedindex run -- pip install -r requirements.txt"
 _USAGE_ERROR = 2
 _SIGNALLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a negative one means a signal, as for subprocess."""
-    parser = argparse.ArgumentParser(prog="cachedindex", description="Builds survive a package index that fails.")
-    parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, hook, gc, doctor):
-        command.add_to(commands)
-    chosen, unknown = parser.parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser(words)
+    if not words:
+        parser.print_help()
+        return 0
     try:
-        _refuse(unknown)
+        _refuse_command(words[0])
+        chosen, unknown = parser.parse_known_args(flags.with_values(words))
+        _refuse_options(unknown, words[0])
         code: int = chosen.run(chosen)
     except CachedIndexError as error:
         print(f"cachedindex: {error}", file=sys.stderr)
@@ -34,29 +40,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _refuse(unknown: Sequence[str]) -> None:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cachedindex",
+        description="Builds survive a package index that fails.",
+        epilog=f"example:\n  {_EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    # Importing all of them takes longer than a healthy build may notice.
+    for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:
+        import_module(f"cachedindex.commands.{name}").add_to(commands)
+    return parser
+
+
+def _refuse_command(word: str) -> None:
+    """Raise SettingsError for a word that is no command; most often it is the program that is to be run."""
+    if word in COMMANDS or word.startswith("-"):
+        return
+    with standard.library():
+        import difflib  # noqa: PLC0415 - only for a word that is wrong
+
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.7)
+    says = f"did you mean cachedindex {near[0]}?" if near else f"to run a program, write cachedindex run -- {word}"
+    raise SettingsError(f"command line: {word}: there is no such command; {says}")
+
+
+def _refuse_options(unknown: Sequence[str], command: str) -> None:
     """Raise SettingsError for unknown options, with the most similar known one."""
     short = next((argument for argument in unknown if not argument.startswith("--")), None)
     names = [argument.removeprefix("--").partition("=")[0] for argument in unknown if argument.startswith("--")]
+    hint = "; options of the command that is run stand behind it" if command == "run" else ""
     if short and not names:
         why = "there is no such option" if short.startswith("-") else "this command takes options only"
-        raise SettingsError(f"command line: {short}: {why}")
+        raise SettingsError(f"command line: {short}: {why}{hint}")
     _, problems = options.read(dict.fromkeys(names, ""), "command line", "--{}".format)
     if problems:
-        raise SettingsError("\n".join(map(str, problems)))
+        raise SettingsError("\n".join(map(str, problems)) + hint)
 
 
 def command_line() -> None:
     """Exit as the command did, by the same signal if it was one."""
     try:
         with standard.library():  # What argparse imports in its functions, too.
-            code = main()
+            code = _printing(main)
     except KeyboardInterrupt:
         code = -signal.SIGINT
     if code >= 0:
         sys.exit(code)
     _end_by(-code)
     sys.exit(_SIGNALLED - code)
+
+
+def _printing(work: Callable[[], int]) -> int:
+    """Return the exit code of work that prints; if nobody reads that any more, as behind `| head`, it is SIGPIPE's."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # It is None if it is closed.
+        sys.stdout.reconfigure(errors="backslashreplace")  # A job's name may have letters that the locale has not.
+    try:
+        code = work()
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # What is left would be written at the exit.
+        return -signal.SIGPIPE
+    return code
 
 
 def _end_by(number: int) -> None:

@@ -29,12 +29,13 @@ _NO_PIP = (
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser of the command line."""
-    parser = commands.add_parser(
+    parser = flags.add_command(
+        commands,
         "run",
-        help="run a command whose pips survive an index that does not answer",
+        "run a command whose pips survive an index that does not answer",
+        "Run a command. Every pip that it starts, at any depth, looks things up through the cache.",
+        'cachedindex run --timeout "5 s" -- pip install -r requirements.txt',
         usage="cachedindex run [options] -- COMMAND [ARGUMENT ...]",
-        description="Run a command. Every pip that it starts, at any depth, looks things up through the cache.",
-        allow_abbrev=False,
     )
     flags.add_to(parser)
     # All from the first word that is no option of ours on: "run pip install -q" needs no "--".

@@ -7,11 +7,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests import index as faults, packages
 from tests.conftest import Ran
-from tests.index import Handler, Index
+from tests.field.conftest import assert_hidden, below, login, settings, with_token
+from tests.index import Handler, Index, serving
 from tests.integration.conftest import eggs
+from tests.sites import trusting
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0", "CACHEDINDEX_TIMEOUT": "1"}
 SMALL = "py:eggs=epsilon"
@@ -32,6 +35,19 @@ def test_a_buildout_is_served_what_a_pip_has_stored(
     assert second.code == 0, second.err
     assert len(eggs(tmp_path / "B")) == 7
     assert index.seen == []
+
+
+def test_a_pip_is_served_what_a_buildout_has_stored(
+    buildout: Callable[..., Ran], pip_install: Callable[..., Ran], index: Index
+) -> None:
+    # HTML has no upload times, so that pip ends, and blames the index; the last line says what was stored.
+    assert buildout("A", SMALL).code == 0
+    index.close()
+    second = pip_install("B", "epsilon", "--uploaded-prior-to", "2020-01-01", **EXPIRED)
+    assert second.code != 0
+    assert "what is stored is HTML, which has no upload times" in second.ours[-1]
+    third = pip_install("C", "epsilon", **EXPIRED)
+    assert third.code == 0, third.err
 
 
 @pytest.mark.parametrize(
@@ -103,10 +119,11 @@ def has_a_token_in_its_links(index: Index) -> None:
     [
         (sends("no-cache, no-store, must-revalidate"), "store = always"),  # uv#16959, pytorch/test-infra#8238
         (sends("max-age=0, private, must-revalidate"), ""),  # the default of Rails, to anonymous clients too
+        (sends("must-revalidate"), ""),  # test-infra#8238; docs/explanation says why it is served
         (signs_its_links, ""),  # terraform-aws-serverless-pypi, pip#10790
         (has_a_token_in_its_links, ""),  # gemfury#45
     ],
-    ids=["no-store", "private", "signed", "token"],
+    ids=["no-store", "private", "must-revalidate", "signed", "token"],
 )
 def test_a_buildout_survives_the_outage_of_an_index_that_wants_no_cache(
     buildout: Callable[..., Ran], index: Index, tmp_path: Path, behave: Callable[[Index], None], options: str
@@ -120,3 +137,52 @@ def test_a_buildout_survives_the_outage_of_an_index_that_wants_no_cache(
     assert eggs(tmp_path / "A") == eggs(tmp_path / "C")
     shared = tmp_path / "cache/records-v1"
     assert not any(b"correct-horse" in path.read_bytes() for path in shared.rglob("*") if path.is_file())
+
+
+def test_a_buildout_has_a_token_that_is_new_in_each_job(
+    buildout: Callable[..., Ran], index: Index, tmp_path: Path
+) -> None:
+    # uv#3009, uv#8563: GitLab, CodeArtifact, Artifact Registry.
+    index.fault(login)
+    for job in ("A", "B", "C"):
+        if job == "C":
+            index.close()
+        token = f"buildout:index={with_token(index, job)}"
+        index.seen.clear()
+        ran = buildout(job, SMALL, token, options="share = user", **(EXPIRED if job == "C" else {}))
+        assert ran.code == 0, ran.err
+        assert job == "A" or index.seen == []
+    assert eggs(tmp_path / "A") == eggs(tmp_path / "C")
+
+
+def test_a_buildout_has_a_token_in_the_path(buildout: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
+    # pip-tools#697, dependabot-core#4539: who knows the URL has the token.
+    index.fault(below("s3cr3t"), "^/s3cr3t/")
+    own = settings(tmp_path, index, "private = true", path="s3cr3t/")
+    secret = f"buildout:index={index.origin}/s3cr3t/simple/"
+    assert buildout("A", SMALL, secret, **own).code == 0
+    assert_hidden(tmp_path / "cache", "s3cr3t")
+    index.close()
+    second = buildout("B", SMALL, secret, **own, **EXPIRED)
+    assert second.code == 0, second.err
+    assert eggs(tmp_path / "A") == eggs(tmp_path / "B")
+    assert "s3cr3t" not in "".join(second.ours)
+
+
+def test_the_bundle_of_a_buildout_lies_elsewhere_in_each_job(
+    buildout: Callable[..., Ran], distributions: Path, tmp_path: Path
+) -> None:
+    # safe-chain#147, pip-tools#612: a temporary copy of the same bundle for each job.
+    authority = trustme.CA()
+    with serving(distributions, authority=authority) as index:
+        there = f"buildout:index={index.url}"
+        for job in ("A", "B", "C"):
+            authority.cert_pem.write_to_path(str(tmp_path / f"{job}.pem"))
+            if job == "C":
+                index.fault(faults.status(503))
+            index.seen.clear()
+            trusted = trusting(tmp_path / f"{job}.pem")
+            ran = buildout(job, SMALL, there, **trusted, **(EXPIRED if job == "C" else {}))
+            assert ran.code == 0, ran.err
+            assert job != "B" or index.seen == []
+    assert eggs(tmp_path / "A") == eggs(tmp_path / "C")

@@ -9,8 +9,8 @@ import trustme
 
 from tests import index as faults
 from tests.conftest import Ran
-from tests.field.conftest import installed, settings
-from tests.index import Handler, Index, serving
+from tests.field.conftest import assert_hidden, below, installed, login, settings, with_token
+from tests.index import Index, serving
 from tests.sites import trusting
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
@@ -35,13 +35,9 @@ def test_the_bundle_of_authorities_lies_elsewhere_in_each_job(
     assert installed(tmp_path / "A") == installed(tmp_path / "C")
 
 
-def with_token(index: Index, token: str) -> str:
-    return index.url.replace("://", f"://gitlab-ci-token:{token}@")
-
-
 def test_the_token_is_new_in_each_job(pip_install: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
     # uv#3009, uv#8563: GitLab, CodeArtifact, Artifact Registry.
-    index.fault(_login)
+    index.fault(login)
     own = settings(tmp_path, index, "share = user")
     assert pip_install("A", "alpha", PIP_INDEX_URL=with_token(index, "first"), **own).code == 0
     index.seen.clear()
@@ -53,19 +49,9 @@ def test_the_token_is_new_in_each_job(pip_install: Callable[..., Ran], index: In
     assert installed(tmp_path / "A") == installed(tmp_path / "C")
 
 
-def _login(handler: Handler) -> bool:
-    if handler.headers.get("Authorization"):
-        return True
-    return faults.status(401, {"WWW-Authenticate": "Basic"})(handler)
-
-
 def test_the_token_is_a_part_of_the_path(pip_install: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
     # pip-tools#697, dependabot-core#4539: who knows the URL has the token.
-    def below(handler: Handler) -> bool:
-        handler.path = handler.path.removeprefix("/s3cr3t")
-        return True
-
-    index.fault(below, "^/s3cr3t/")
+    index.fault(below("s3cr3t"), "^/s3cr3t/")
     own = settings(tmp_path, index, "private = true", path="s3cr3t/")
     there = {"PIP_INDEX_URL": f"{index.origin}/s3cr3t/simple/", **own}
     assert pip_install("A", "alpha", **there).code == 0
@@ -92,15 +78,3 @@ def test_links_hold_credentials(pip_install: Callable[..., Ran], index: Index, t
     third = pip_install("C", "alpha", **EXPIRED)
     assert third.code == 0, third.err
     assert installed(tmp_path / "A") == installed(tmp_path / "C")
-
-
-def assert_hidden(cache: Path, secret: str) -> None:
-    """Assert that nothing which another user could see has the secret in its name or its bytes."""
-    visible = [path for path in cache.rglob("*") if _is_visible(path, cache)]
-    assert not [path for path in visible if secret in path.name]
-    assert not [path for path in visible if path.is_file() and secret.encode() in path.read_bytes()]
-
-
-def _is_visible(path: Path, cache: Path) -> bool:
-    inside = [folder for folder in path.parents if folder == cache or cache in folder.parents]
-    return all(folder.stat().st_mode & 0o005 for folder in inside) and bool(path.stat().st_mode & 0o004)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.servers.daemon import NoStart
 from tests.servers.page import PROGRAMS
 from tests.servers.server import Kind, Server, serving
 
+Serve = Callable[[Kind], Builds]
 _SYSTEM = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 
 
@@ -101,3 +103,19 @@ def filled(builds: Builds, first: list[tuple[Path, Built]], tmp_path_factory: py
         shutil.copytree(builds.cache, first[0][0], symlinks=True)
     shutil.copytree(first[0][0], builds.cache, symlinks=True, dirs_exist_ok=True)
     return first[0][1]
+
+
+@pytest.fixture
+def serve(
+    tools_of: Callable[[Kind], Path], offered: Path, run: Run, environment: Mapping[str, str],
+    python_with: Callable[..., Path], tmp_path: Path,
+) -> Iterator[Serve]:  # fmt: skip
+    """Give a function that starts a server of a kind for one test, and returns builds that take from it."""
+    with ExitStack() as stack:
+
+        def serve(kind: Kind) -> Builds:
+            server = stack.enter_context(serving(kind, tools_of(kind)))
+            server.offer(offered)
+            return Builds(server, run, environment, python_with("pip==26.3"), tmp_path)
+
+        yield serve

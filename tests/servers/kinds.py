@@ -172,6 +172,7 @@ BasicAuth alice alice-secret
 # -- the list ----------------------------------------------------------------------------------------------------------
 
 FOLDER = Kind("nginx, a folder", ("nginx",), nginx, folders)
+LINKS = replace(FOLDER, name="nginx, one folder as find-links", path="/packages/", flags=as_links)
 DUMB = Kind("dumb-pypi on nginx", ("nginx", "dumb-pypi"), nginx, dumb, yanks=True)
 APACHE = Kind("Apache, a folder", ("apache2",), apache, folders)
 DUMB_APACHE = Kind("dumb-pypi on Apache", ("apache2", "dumb-pypi"), apache, dumb, yanks=True)
@@ -188,7 +189,6 @@ EXPIRES = {
 
 KINDS = [
     FOLDER,
-    replace(FOLDER, name="nginx, one folder as find-links", path="/packages/", flags=as_links),
     DUMB,
     APACHE,
     replace(DUMB_APACHE, name="dumb-pypi on Apache with DEFLATE", options=DEFLATE),
@@ -198,6 +198,7 @@ KINDS = [
 ]
 """Those that live the whole life."""
 LIKE_THEM = [
+    LINKS,
     replace(DUMB_APACHE, name="dumb-pypi on Apache with mod_expires", options=EXPIRES),
     replace(DUMB, name="dumb-pypi on nginx with gzip", options={"http": "gzip on; gzip_min_length 1;"}),
     replace(APACHE, name="Apache, one folder as find-links", path="/packages/", flags=as_links),

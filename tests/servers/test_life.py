@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.servers.builds import HOUR, Builds, Built, assert_as_bare, assert_carried, beside
 from tests.servers.conftest import of_each
-from tests.servers.kinds import KINDS, LIKE_THEM
+from tests.servers.kinds import KINDS, LIKE_THEM, LINKS
 
 each = of_each(KINDS)
 all_of_each = of_each([*KINDS, *LIKE_THEM])
@@ -78,7 +78,7 @@ def test_a_file_has_other_bytes(builds: Builds, filled: Built) -> None:
     assert "is_other" in assert_as_bare(builds, *WANTED).modules["gamma-1.0"]
 
 
-@all_of_each
+@of_each([*KINDS, LINKS])
 def test_it_is_killed(builds: Builds, filled: Built) -> None:
     builds.age(2 * HOUR)
     builds.server.daemon.kill()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests import packages
-from tests.conftest import Run
 from tests.index import Index, serving as serving_index
 from tests.servers.builds import HOUR, Builds, assert_as_bare, assert_carried
+from tests.servers.conftest import Serve
 from tests.servers.kinds import FOLDER, PYPISERVER
-from tests.servers.server import Kind, Server, serving
 
 WANTED = ("alpha", "gamma")
 LIMITED = replace(
@@ -24,23 +22,6 @@ LIMITED = replace(
         "server": "location /simple/ {{ limit_req zone=one burst=5 nodelay; }}",
     },
 )
-Serve = Callable[[Kind], Builds]
-
-
-@pytest.fixture
-def serve(
-    tools_of: Callable[[Kind], Path], offered: Path, run: Run, environment: Mapping[str, str],
-    python_with: Callable[..., Path], tmp_path: Path,
-) -> Iterator[Serve]:  # fmt: skip
-    """Give a function that starts a server of a kind, and returns builds that take from it."""
-    with ExitStack() as stack:
-
-        def serve(kind: Kind) -> Builds:
-            server: Server = stack.enter_context(serving(kind, tools_of(kind)))
-            server.offer(offered)
-            return Builds(server, run, environment, python_with("pip==26.3"), tmp_path)
-
-        yield serve
 
 
 @pytest.fixture

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
 from tests.servers import devpi
 from tests.servers.builds import HOUR, Builds, assert_as_bare, assert_carried
+from tests.servers.conftest import Serve
 from tests.servers.kinds import FOLDER, NGINX_PASSWORDS, PASSWORDS
-from tests.servers.server import Kind, serving
 
 WANTED = ("alpha", "gamma")
 
 
 @pytest.fixture
-def builds(
-    tools_of: Callable[[Kind], Path], offered: Path, run: Run, environment: Mapping[str, str],
-    python_with: Callable[..., Path], tmp_path: Path,
-) -> Iterator[Builds]:  # fmt: skip
+def builds(serve: Serve) -> Builds:
     """Give builds from the nginx."""
-    with ExitStack() as stack:
-        behind = stack.enter_context(serving(devpi.BASED, tools_of(devpi.BASED)))
-        behind.offer(offered)
-        handed_on = f"location / {{{{ proxy_pass {behind.origin}; proxy_set_header Host $host:$server_port; }}}}"
-        front = replace(
+    behind = serve(devpi.BASED).server
+    handed_on = f"location / {{{{ proxy_pass {behind.origin}; proxy_set_header Host $host:$server_port; }}}}"
+    return serve(
+        replace(
             FOLDER, name="nginx before devpi", path=devpi.BASED.path, access=PASSWORDS,
             options={"server": f"{NGINX_PASSWORDS} {handed_on}"}, offer=lambda _server: None,
-        )  # fmt: skip
-        server = stack.enter_context(serving(front, tools_of(front)))
-        yield Builds(server, run, environment, python_with("pip==26.3"), tmp_path)
+        )
+    )  # fmt: skip
 
 
 def test_each_user_has_his_own_copies(builds: Builds) -> None:

@@ -21,6 +21,8 @@ from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
 from cachedindex.run.summary import ago, printable
 
+_LACKING = "what is stored is HTML, which has no upload times"
+"""pip's `--uploaded-prior-to` and `exclude-newer` end with an error that blames the index for that."""
 _SAMPLE = 4096
 """Bytes of a page's beginning and of its end that are kept until somebody asks for a file that it may list."""
 
@@ -45,9 +47,12 @@ class Answers:
             raise CopyLost(f"{request.url}: there is no copy")
         body = self._copies.body(request, record)
         served = record
-        if record.form not in ("", *accept.forms(request.kind, request.headers.get("accept", ""))):
+        wanted = accept.forms(request.kind, request.headers.get("accept", ""))
+        if record.form not in ("", *wanted):
             served = _rendered(record)
             body = BytesIO(served.page or b"")
+        elif ended == "stale" and (record.form, wanted[0]) == ("html", "json"):
+            why = f"{why}; {_LACKING}"
         now, page = self._clock(), ""
         if request.kind == "page":
             is_unasked = ended in ("hit", "stale") and not lookup.settings.offline

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
 from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed, assert_never
+from cachedindex.lookup import metadata
 from cachedindex.lookup.answers import Answers
 from cachedindex.lookup.attempts import Attempts
 from cachedindex.lookup.context import Lookup
@@ -16,7 +18,7 @@ from cachedindex.lookup.given import GivenPages
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.upstream import Upstream
-from cachedindex.model import Answer, Keyring, Request, Send
+from cachedindex.model import Answer, Keyring, Record, Request, Send
 from cachedindex.options import Settings
 from cachedindex.rules import pages, privacy, urls
 from cachedindex.rules.decide import (
@@ -119,6 +121,7 @@ class Cache:
 
     def _begun(self, request: Request) -> Lookup:
         """Return the look-up: the request with its kind and scope, its settings, and the record."""
+        asked = request
         if request.kind != "page" or request.identity.credential:
             request = self._promises.applied(request)
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
@@ -127,9 +130,25 @@ class Cache:
         request, forms = self._copies.find(request, settings.share, private=settings.private)
         if len(forms) > 1:
             return Lookup(request, settings, *choose(request, forms, settings, self._clock()))
+        if not forms and request.kind == "file" and asked.url.endswith(metadata.SUFFIX):
+            return Lookup(request, settings, self._metadata(asked, request, settings))
         absence = None if forms or request.kind != "page" else self._copies.absence(request)
         counts = absence is not None and is_absent(absence, settings, self._clock())
         return Lookup(request, settings, next(iter(forms), None), absence=absence if counts else None)
+
+    def _metadata(self, asked: Request, request: Request, settings: Settings) -> Record | None:
+        """Return the metadata of a wheel, if that is stored; `request` is for a file, and `asked` as it came."""
+        wheel = self._promises.applied(replace(asked, url=asked.url.removesuffix(".metadata"), sha256=None))
+        if wheel.kind != "file" or not request.sha256:
+            return None
+        wheel, found = self._copies.find(wheel, settings.share, private=settings.private)
+        if not found:
+            return None
+        try:
+            body = self._copies.body(wheel, found[0])
+        except CopyLost:  # A miss, as the wheel will be.
+            return None
+        return metadata.of_wheel(found[0], body, request.url, request.sha256)
 
     def _decided(self, lookup: Lookup) -> Decision:
         request, keyring = lookup.request, lookup.keyring

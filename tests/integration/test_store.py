@@ -400,6 +400,15 @@ def test_an_answer_that_a_page_is_gone_removes_none_that_was_asked_for_later(sto
     assert store.get(PAGE) is None
 
 
+@pytest.mark.parametrize("accept", [None, "application/vnd.pypi.simple.v1+json"])
+def test_a_page_that_is_gone_is_removed_in_every_form_whoever_has_asked(store: Store, accept: str | None) -> None:
+    as_json = replace(PAGE, headers={"accept": "application/vnd.pypi.simple.v1+json"})
+    store.put(PAGE, RECORD)
+    store.put(as_json, replace(RECORD, form="json"))
+    store.remove(replace(PAGE, headers={"accept": accept} if accept else {}), 11.0)
+    assert (store.get(PAGE), store.get(as_json)) == (None, None)
+
+
 def test_of_many_answers_at_once_the_newest_stays(store: Store) -> None:
     for turn in range(30):
         url = f"{PAGE.url}{turn}/"

@@ -127,7 +127,7 @@ class Store:
         if self.read_only:
             return
         tree = self._tree(request)
-        for path in tree.record_paths(request):
+        for path in tree.every_path(request):
             with locks.replacing(path):
                 if not _is_later(tree.read(path), asked):
                     tree.delete(path)

@@ -13,9 +13,9 @@ _LIMITING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 def wait(answer: Answer, now: float) -> float:
     """Return the seconds that a Retry-After asks for, up to the longest pause, or 0 (RFC 9110, section 10.2.3)."""
-    said = answer.headers.get("retry-after", "").strip()
-    if answer.status not in _LIMITING or not said:
+    if answer.status not in _LIMITING:
         return 0.0
+    said = answer.headers.get("retry-after", "").strip()
     seconds = number(said)
     return min(max(0.0, _until(said) - now if seconds is None else float(seconds)), FAIL_TIMEOUT_LIMIT)
 

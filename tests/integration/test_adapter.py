@@ -127,6 +127,30 @@ def test_an_attempt_with_a_copy_has_no_retries_and_its_own_connections(open_sess
     assert not inner.poolmanager.pools
 
 
+class Caching(HTTPAdapter):
+    """Answers from a cache of its own, as CacheControl's adapter does, which pip uses."""
+
+    cacheable_methods = ("GET",)
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+        super().__init__()
+
+    def send(self, request: Any, **options: Any) -> Any:
+        if request.method in self.cacheable_methods and request.url in self.kept:
+            return self.kept[request.url]
+        response = super().send(request, **options)
+        self.kept[request.url] = response
+        return response
+
+
+def test_the_clients_own_cache_does_not_answer_for_upstream(open_session: Open, index: Index) -> None:
+    session = open_session(Caching(), index_ttl=0)
+    for _ in range(2):
+        assert session.get(f"{index.url}alpha/").ok
+    assert len(index.seen) == 2
+
+
 def test_a_cold_failure_is_the_same_object(open_session: Open, index: Index) -> None:
     inner = Watched()
     inner.failure = requests.ConnectionError("the client's own")

@@ -6,6 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -280,6 +283,22 @@ def test_a_store_collects_once_an_hour_and_waits_for_nothing(tmp_path: Path) -> 
     assert store.get(page("third")) is not None
 
 
+def test_a_process_collects_once_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, go_on = tmp_path / "cache", threading.Event()
+    upkeep = Upkeep(root, root, 1e9, 60 * DAY)
+    monkeypatch.setattr(gc, "collect", lambda *_: go_on.wait(60))
+    store = Store(root, stored=upkeep.stored)
+    put_page(store, "first")
+    threads = []
+    for name in ("second", "third"):
+        age(root / "gc.stamp", HOUR + 60)
+        put_page(store, name)
+        threads.append(upkeep.thread)
+    go_on.set()
+    assert threads[0] is threads[1] is not None
+    threads[0].join()
+
+
 def test_a_collection_that_fails_is_nobodys_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "cache"
     upkeep = Upkeep(root, root, 0, 60 * DAY)
@@ -328,8 +347,27 @@ def test_a_blobs_folder_that_is_removed_before_its_rename_is_made_again(
     assert blob.read_bytes() == b"a"
 
 
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Give a function that starts a process of Python code, which does not outlive the test."""
+    with ExitStack() as stack:
+
+        def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", code, *arguments]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            return process
+
+        yield start
+
+
 @pytest.mark.slow
-def test_writers_readers_and_collectors_race_and_are_killed(tmp_path: Path) -> None:
+def test_writers_readers_and_collectors_race_and_are_killed(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     """Whoever reads gets a whole record or none, whatever dies beside it; and nothing but strays is left over."""
     code = f"""
 import itertools, sys
@@ -360,18 +398,9 @@ for number in itertools.count():
         break
 """
 
-    def start(job: str, count: int = 0) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, job, str(count)], stdout=pipe, stderr=pipe, text=True, cwd=CHECKOUT
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        return process
-
-    reader = start("read", 8000)
+    reader = start(code, "read", "8000")
     while reader.poll() is None:
-        for process in [start("write"), start("collect"), start("write")]:
+        for process in [start(code, job) for job in ("write", "collect", "write")]:
             process.send_signal(signal.SIGKILL)
             out, err = process.communicate()
             assert "damaged" not in out
@@ -466,7 +495,10 @@ def test_a_mistake_is_one_line(run: Run, arguments: tuple[str, ...], said: str) 
 
 def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    dead, alive, link = (tmp_path / f"cachedindex-run-{name}" for name in ("dead", "alive", "link"))
+    dead, alive, link, others = (tmp_path / f"cachedindex-run-{name}" for name in ("dead", "alive", "link", "others"))
+    others.mkdir(mode=0o755)  # No run of this user has such a mode.
+    others.chmod(0o755)
+    age(others, 8 * DAY)
     dead.mkdir(mode=0o700)
     alive.mkdir(mode=0o700)
     link.symlink_to(alive)
@@ -476,4 +508,4 @@ def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch:
     (alive / "1.jsonl").write_text("{}")  # It was made eight days ago, and written to just now.
     age(alive, 8 * DAY)
     run = RunFolder.begin()
-    assert sorted(tmp_path.iterdir()) == sorted([alive, link, run.folder])
+    assert sorted(tmp_path.iterdir()) == sorted([alive, link, others, run.folder])

@@ -326,6 +326,20 @@ print(Locks(folder, folder).try_lock("a") is not None)
     assert taken() == "True"
 
 
+def test_who_has_a_lock_is_known_here_however_often_it_is_tried(tmp_path: Path) -> None:
+    locks, other = Locks(tmp_path, tmp_path), Locks(tmp_path, tmp_path)
+    lock = locks.try_lock("a")
+    assert lock
+    for _ in range(2):
+        assert other.try_lock("a") is None
+        assert locks.is_held_here("a"), "else this process would wait for itself"
+    lock.release()
+    assert not locks.is_held_here("a")
+    again = other.try_lock("a")
+    assert again
+    again.release()
+
+
 def test_a_look_up_leaves_no_file_of_a_lock(session: requests.Session, index: Index, tmp_path: Path) -> None:
     for name in ("alpha", "beta"):
         assert session.get(f"{index.url}{name}/").ok

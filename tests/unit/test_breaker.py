@@ -39,6 +39,8 @@ OPEN = [failed(0, A), failed(1, B)]
         ([failed(0)], B, 1, "ask"),
         ([failed(0)], A, 31, "ask"),
         ([failed(0), failed(1)], B, 2, "ask"),
+        # the clock was set back since: it is not known how long ago that was
+        ([failed(50)], A, 0, "ask"),
         # two URLs within the window open it for all
         (OPEN, C, 2, "hold"),
         ([failed(0, A), answered(1, C), failed(2, B)], C, 3, "hold"),

@@ -56,6 +56,17 @@ def test_work_goes_on_after_the_deadline() -> None:
     assert late == ["result"]
 
 
+def test_a_result_that_comes_at_the_deadline_is_the_callers_or_late_but_never_both() -> None:
+    late: list[int] = []
+    in_time, too_late = deadline._Job(lambda: 1, late.append), deadline._Job(lambda: 2, late.append)
+    in_time.run()
+    assert not in_time.give_up()
+    assert in_time.result() == 1
+    assert too_late.give_up()
+    too_late.run()
+    assert late == [2]
+
+
 def test_patience_that_grows_meanwhile_is_granted() -> None:
     let_go = threading.Event()
     patience = iter([0.01, 60.0, 60.0, 60.0])

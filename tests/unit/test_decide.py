@@ -21,6 +21,7 @@ from cachedindex.rules.decide import (
     lifetime,
     patience,
 )
+from cachedindex.rules.privacy import GAINED, unseen
 
 NOW = 1_000_000.0
 DIGEST = "a" * 64
@@ -85,6 +86,10 @@ def aged(seconds: float, **headers: str) -> Record:
         (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), AskOpenly()),
         (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Revalidate()),
         (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Revalidate()),
+        # only upstream knows whether a credential that nobody sees still holds
+        (PAGE.within(GAINED), RECORD, Settings(), Revalidate()),
+        (PAGE.within(unseen("mine")), RECORD, Settings(), Revalidate()),
+        (PAGE.within("mine"), RECORD, Settings(), Serve("fresh")),
         # a file is immutable under its hash
         (FILE, replace(OLD, page=None), Settings(), Serve("immutable")),
         (FILE, replace(OLD, sha256="b" * 64), Settings(), Fetch()),

@@ -153,9 +153,19 @@ def test_what_may_be_kept_and_for_whom(request_: Request, got: Answer, unstorabl
     assert privacy.kept_for(request_, got).identity.scope == kept_for
 
 
-def test_a_record_keeps_no_header_that_could_identify_somebody() -> None:
-    headers = {"content-type": "text/html", "set-cookie": "x", "www-authenticate": "x", "x-amz-id": "x", "etag": "1"}
-    assert privacy.storable(headers) == {"content-type": "text/html", "etag": "1"}
+KEPT = ["content-type", "content-encoding", "etag", "last-modified", "cache-control", "age", "expires", "vary",
+        "x-pypi-last-serial"]  # fmt: skip
+TELLING = ["set-cookie", "www-authenticate", "authorization", "location", "link", "x-amz-id", "x-request-id", "server"]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_record_has_what_decides_how_it_is_served_and_renewed(name: str) -> None:
+    assert privacy.storable({name: "x"}) == {name: "x"}
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_a_record_keeps_no_header_that_could_identify_somebody(name: str) -> None:
+    assert privacy.storable({name: "x", "etag": "1"}) == {"etag": "1"}
 
 
 def test_a_request_to_a_shared_index_keeps_no_credential() -> None:

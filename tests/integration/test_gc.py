@@ -469,7 +469,7 @@ def test_the_command_leaves_alone_what_is_not_ours(run: Run, tmp_path: Path) -> 
         ran = run(*CACHEDINDEX, "gc")
         assert ran.code == 2
         assert ran.ours == [
-            f"cachedindex: {tmp_path / 'cache'} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there"
+            f"cachedindex: {tmp_path / 'cache'} holds no CACHEDIR.TAG of cachedindex, so it is left alone"
         ]
     assert path.exists()
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from cachedindex import sources
-from cachedindex.commands import flags
-from cachedindex.errors import StoreUnavailable
-from cachedindex.run.report import Report
+from cachedindex.commands import flags, place
 from cachedindex.run.summary import volume
-from cachedindex.store import folder
-from cachedindex.upkeep import gc, hourly, listing
+from cachedindex.upkeep import gc, hourly
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,21 +26,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace) -> int:
     """Collect, and return 0; StoreUnavailable if the folder is not a cache, or must not be changed."""
     loaded, environ = flags.load(arguments)
-    for warning in loaded.warnings:
-        Report().warn(f"{warning} (ignored)")
-    settings = loaded.settings
-    root = sources.cache_folder(settings, environ)
-    if root is None or listing.is_empty(root):
-        print(f"nothing is stored yet in {root or 'any folder'}")
+    found = place.changeable(loaded, environ)
+    if found is None:
+        print(place.empty(loaded, environ))
         return 0
-    shared = sources.lock_folder(settings, root)
-    refusal = folder.refusal(root) or folder.refusal(shared)
-    if refusal or settings.read_only:
-        raise StoreUnavailable(str(refusal) if refusal else f"nothing is deleted in {root}, as read-only = true")
-    if not folder.is_ours(root):
-        raise StoreUnavailable(f"{root} holds no CACHEDIR.TAG of cachedindex, so nothing is deleted there")
-    if not folder.may_write(root):
-        raise StoreUnavailable(f"this user may not delete anything in {root}")
+    root, shared = found
+    settings = loaded.settings
     collected = gc.collect(root, shared, settings.max_size, settings.max_idle, dry_run=arguments.dry_run)
     if collected is None:
         print(f"another process is collecting in {root}")

@@ -15,7 +15,7 @@ from cachedindex import standard
 from cachedindex.model import Record, Request, number
 from cachedindex.rules import downloads, urls
 
-_DISTRIBUTION = re.compile(
+DISTRIBUTION = re.compile(
     r"\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|tar\.xz|tar|egg|exe|rpm|deb|tar\.z|dmg|msi)$", re.IGNORECASE
 )
 # A tag whose attributes may hold a bare ">" or "<", as in data-requires-python=">=3.8, <4". It never reaches beyond the
@@ -157,6 +157,11 @@ def group(page_url: str, sample: bytes = b"") -> str:
     return "" if is_flat else project
 
 
+def names_files(body: bytes) -> bool:
+    """Return whether a page has the name of any distribution in it."""
+    return _NAMED.search(body) is not None
+
+
 def groups_of(file_url: str) -> Sequence[str]:
     """Return the groups of pages that may list a file: each project with whose name the file's name may begin."""
     parts = urls.normalized(unquote(urlsplit(file_url).path.rpartition("/")[2])).split("-")
@@ -215,7 +220,7 @@ def html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
     """Return the link that an anchor of an HTML page is; None if it does not lead to a distribution."""
     target, _, fragment = (_joined(url, anchor.get("href", "")) or "").partition("#")
     filename = unquote(urlsplit(target).path.rpartition("/")[2])
-    if not _DISTRIBUTION.search(filename):
+    if not DISTRIBUTION.search(filename):
         return None
     metadata = anchor.get("data-core-metadata") or anchor.get("data-dist-info-metadata") or ""
     return Link(target, filename, urls.promised(fragment), urls.promised(metadata))

@@ -31,8 +31,7 @@ class Quarantine:
         `is_damaged` reads it once more: meanwhile another process may have put a sound one in its place.
         """
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        name = "-".join(path.relative_to(self._root).parts[1:])[-150:]
-        target = self._folder / f"{moment}.{os.urandom(4).hex()}.{name}"
+        target = self._folder / f"{moment}.{os.urandom(4).hex()}.{name_of(self._root, path)}"
         # No right to write, no space, or a second read that fails: the client is served from upstream all the same.
         with suppress(StoreUnavailable, OSError):
             if is_damaged():
@@ -44,6 +43,11 @@ class Quarantine:
         for path in surplus(self._folder):
             with suppress(OSError):  # Another process has deleted it, or will.
                 path.unlink()
+
+
+def name_of(root: Path, path: Path) -> str:
+    """Return the end of the name that a file below a root has in the quarantine, after the time and a random part."""
+    return "-".join(path.relative_to(root).parts[1:])[-150:]
 
 
 def surplus(folder: Path) -> list[Path]:

@@ -99,7 +99,8 @@ class Store:
         """Publish that an index does not have a page, unless it is stored in any form, or that is known already."""
         tree, absence = self._tree(request), replace(new, form=layout.ABSENT)
         is_known = _says_the_same(absence, self.absence(request))
-        if not is_known and not any(tree.read(path, request.url) for path in tree.every_path(request)):
+        there = [found for path in tree.every_path(request) if (found := tree.read(path, request.url))]
+        if not is_known and not any(found.size or _is_later(found, new.asked) for found in there):
             self.put(request, absence)
 
     def is_forbidden(self, request: Request) -> bool:

@@ -1,0 +1,62 @@
+"""The cache folder as a command finds it: nothing stored yet, readable, or one that this user may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cachedindex import sources
+from cachedindex.errors import StoreUnavailable
+from cachedindex.run.report import Report
+from cachedindex.store import folder
+from cachedindex.upkeep import listing
+
+
+class Place(NamedTuple):
+    """A cache folder in which something is stored."""
+
+    root: Path
+    shared: Path
+    """The folder for locks and health, which may be another one."""
+
+
+def readable(loaded: sources.Loaded, environ: Mapping[str, str]) -> Place | None:
+    """Return the cache folder; None if nothing is stored yet, which `empty` says in words.
+
+    Raises StoreUnavailable if the folder is refused, or another program's.
+    """
+    for warning in loaded.warnings:
+        Report().warn(f"{warning} (ignored)")
+    root = sources.cache_folder(loaded.settings, environ)
+    if root is None or _is_empty(root):
+        return None
+    shared = sources.lock_folder(loaded.settings, root)
+    refusal = folder.refusal(root) or folder.refusal(shared)
+    if refusal:
+        raise StoreUnavailable(str(refusal))
+    if not folder.is_ours(root):
+        raise StoreUnavailable(f"{root} holds no CACHEDIR.TAG of cachedindex, so it is left alone")
+    return Place(root, shared)
+
+
+def changeable(loaded: sources.Loaded, environ: Mapping[str, str]) -> Place | None:
+    """Return the cache folder as `readable` does; StoreUnavailable also if this user may not change it."""
+    place = readable(loaded, environ)
+    if place and loaded.settings.read_only:
+        raise StoreUnavailable(f"nothing is deleted in {place.root}, as read-only = true")
+    if place and not folder.may_write(place.root):
+        raise StoreUnavailable(f"this user may not delete anything in {place.root}")
+    return place
+
+
+def empty(loaded: sources.Loaded, environ: Mapping[str, str]) -> str:
+    """Return the line for a folder in which nothing is stored yet."""
+    return f"nothing is stored yet in {sources.cache_folder(loaded.settings, environ) or 'any folder'}"
+
+
+def _is_empty(root: Path) -> bool:
+    try:
+        return listing.is_empty(root)
+    except OSError as error:
+        raise StoreUnavailable(f"{root} cannot be read: {error.strerror or error}") from error

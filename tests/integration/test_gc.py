@@ -8,20 +8,25 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from cachedindex.errors import StoreUnavailable
+from cachedindex.model import Record
+from cachedindex.rules import layout
 from cachedindex.run.folder import RunFolder
 from cachedindex.store import disk
 from cachedindex.store.store import Store
-from cachedindex.upkeep import gc, listing
+from cachedindex.upkeep import gc, listing, progress
 from cachedindex.upkeep.gc import Collected
 from cachedindex.upkeep.hourly import Upkeep
+from cachedindex.upkeep.listing import ListedFile
+from cachedindex.upkeep.progress import Progress
 from tests.conftest import CHECKOUT, Run
-from tests.stored import DAY, HOUR, age, file, open_blob, page, put_file, put_page
+from tests.stored import DAY, HOUR, age, file, open_blob, page, put_file, put_page, record_path
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 
@@ -109,13 +114,13 @@ def test_what_is_in_use_again_when_its_turn_comes_stays_with_its_blob(
 ) -> None:
     record, blob = put_file(store, "a", b"a")
     age(record, 61 * DAY)
-    planned = gc.plan
+    remove = ListedFile.remove
 
-    def plan(*arguments: object) -> object:
+    def used(listed: ListedFile) -> bool:
         os.utime(record)
-        return planned(*arguments)  # type: ignore[arg-type]
+        return remove(listed)
 
-    monkeypatch.setattr(gc, "plan", plan)
+    monkeypatch.setattr(ListedFile, "remove", used)
     assert collect(store).removed == 0
     assert record.exists()
     assert blob.exists()
@@ -133,15 +138,91 @@ def test_a_blob_whose_record_is_on_its_way_stays_for_an_hour(store: Store) -> No
 def test_a_blob_that_a_record_names_that_may_not_be_read_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     record, blob = put_file(store, "a", b"a")
     age(blob, DAY)
-    opened = Path.open
+    head = ListedFile.head
 
-    def refuse(path: Path, *arguments: str) -> object:
-        if path == record:
-            raise PermissionError(path)
-        return opened(path, *arguments)
+    def refuse(listed: ListedFile, size: int) -> bytes:
+        if listed.path == record:
+            raise PermissionError(record)
+        return head(listed, size)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(ListedFile, "head", refuse)
     assert collect(store).removed == 0
+    assert blob.exists()
+
+
+def test_a_blob_stays_as_long_as_one_of_two_records_names_it(store: Store) -> None:
+    first, blob = put_file(store, "a", b"a" * 1000)
+    second, _ = put_file(store, "b", b"a" * 1000)
+    age(first, 61 * DAY)
+    assert collect(store).removed == 1
+    assert [path.exists() for path in (first, second, blob)] == [False, True, True]
+    age(second, 61 * DAY)
+    assert collect(store).removed == 2
+    assert not blob.exists()
+
+
+def test_no_more_absences_stay_than_are_of_use(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "MOST_ABSENCES", 2)
+    for number in range(4):
+        request = page(str(number))
+        store.put_absence(request, Record(request.url, request.url, {}, 10.0, 11.0, 1.0, 0, sha256().hexdigest(), b""))
+        age(record_path(store, request, layout.ABSENT), (number + 1) * HOUR)
+    put_page(store, "six")
+    assert collect(store).removed == 2
+    assert [store.absence(page(str(number))) is not None for number in range(4)] == [True, True, False, False]
+    assert store.get(page("six")) is not None
+
+
+class Killed(BaseException):
+    """What ends a collection as a kill does."""
+
+
+@pytest.mark.parametrize("kills_after", [1, 7, 30, 45, 60, 75])
+def test_a_collection_goes_on_where_the_last_one_ended(
+    store: Store, monkeypatch: pytest.MonkeyPatch, kills_after: int
+) -> None:
+    """However short a process lives, a few of them together keep the limit, and each file is dealt with once."""
+    old = [put_file(store, f"old-{number}", b"%d" % number * 500) for number in range(10)]
+    new = [put_file(store, f"new-{number}", b"%d" % number * 700) for number in range(10)]
+    for path in (path for pair in old for path in pair):
+        age(path, DAY)
+    limit = sum(path.stat().st_size for pair in new for path in pair) * 1.2
+    monkeypatch.setattr(gc, "_BATCH", 1)
+    monkeypatch.setattr(gc, "_MARKED_EVERY", 0.0)
+    seen: list[int] = []
+    keep = gc._Pace.keep
+
+    def mortal(pace: gc._Pace, state: Progress, after: str) -> None:
+        keep(pace, state, after)
+        seen.append(1)
+        if not len(seen) % kills_after:
+            raise Killed
+
+    monkeypatch.setattr(gc._Pace, "keep", mortal)
+    for _ in range(1 + 80 // kills_after):
+        with suppress(Killed):
+            assert gc.collect(store.root, store.root, limit, 60 * DAY, in_background=True)
+            break
+    else:
+        pytest.fail("it took more lives than there are files")
+    assert [path.exists() for pair in new for path in pair] == [True] * 20
+    left = sum(file.status.st_size for tree in ("records-v1", "blobs-v1") for file in listing.files(store.root / tree))
+    assert left <= limit
+    assert not any(blob.exists() for record, blob in old if not record.exists())
+    assert not (store.root / "gc.mark").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"0" * 64 + b"\n[]\n", None])
+def test_a_damaged_mark_begins_anew(store: Store, damage: bytes | None) -> None:
+    record, blob = put_file(store, "a", b"a")
+    age(blob, DAY)
+    state = Progress.begin(disk.now(store.root))
+    state.step = "delete blobs-v1"  # Without the names that the records have.
+    progress.write(store.root, state)
+    raw = (store.root / "gc.mark").read_bytes()
+    (store.root / "gc.mark").write_bytes(raw[:-3] + b"xxx" if damage is None else damage)
+    assert gc.collect(store.root, store.root, 1e12, 60 * DAY, in_background=True)
+    assert record.exists()
     assert blob.exists()
 
 
@@ -189,17 +270,59 @@ def test_no_link_leads_to_what_is_private(store: Store, tmp_path: Path, link: st
     assert path.exists()
 
 
-def test_what_is_private_is_collected_for_its_owner(store: Store) -> None:
+def test_what_is_private_is_collected_for_its_owner(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     put_page(store, "six")
-    for user in (os.getuid(), os.getuid() + 1):
-        age(put_page(Store(store.root / "private-v1" / str(user)), "six"), 100 * DAY)
+    paths = [put_page(Store(store.root / "private-v1" / str(os.getuid() + more)), "six") for more in (0, 1)]
+    for path in paths:
+        age(path, 100 * DAY)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert collect(store).removed == 1
-    assert [len(list(listing.records(top))) for top in listing.trees(store.root)] == [1, 0]
+    assert [path.exists() for path in paths] == [False, True]
+
+
+def test_what_is_private_is_collected_for_everybody_by_root(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_page(store, "six")
+    paths = [put_page(Store(store.root / "private-v1" / str(1000 + more)), "six") for more in (0, 1)]
+    for path in paths:
+        age(path, 100 * DAY)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert collect(store).removed == 2
+    assert not any(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("link", ["private-v1/1000", "private-v1/1000/records-v1", "private-v1/1000/records-v1/h"])
+def test_root_is_not_led_elsewhere_by_a_users_link(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    """Neither if it is there from the start, nor if it takes the place of a folder after that was listed."""
+    put_page(store, "six")
+    victim = tmp_path / "victim/records-v1/h/etc"
+    victim.parent.mkdir(parents=True)
+    victim.write_text("x")
+    age(victim, 100 * DAY)
+    targets = {"1000": tmp_path / "victim", "records-v1": victim.parent.parent, "h": victim.parent}
+    target = targets[link.rpartition("/")[2]]
+    place, opened = store.root / link, os.open
+    place.mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def swapping(path: str | Path, *arguments: int, **named: int | None) -> int:
+        if Path(path).name == place.name and not place.is_symlink():
+            place.rmdir()
+            place.symlink_to(target)
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", swapping)
+    for _ in range(2):
+        collect(store)
+        assert place.is_symlink()
+        assert victim.exists()
 
 
 def test_what_replaced_a_file_since_it_was_seen_stays(store: Store) -> None:
     path = put_page(store, "six")
-    (found,) = listing.records(store.root)
+    listed = listing.records(store.root)
+    found = next(listed)
     modified = path.stat().st_mtime_ns
     path.rename(path.with_name("aside"))
     path.write_bytes(b"another file of the same age")
@@ -305,7 +428,7 @@ def test_a_collection_that_fails_is_nobodys_business(tmp_path: Path, monkeypatch
     store = Store(root, stored=upkeep.stored)
     put_page(store, "first")
     age(root / "gc.stamp", HOUR + 60)
-    monkeypatch.setattr(gc, "plan", lambda *_: 1 / 0)
+    monkeypatch.setattr(gc._Collection, "run", lambda *_: 1 / 0)
     put_page(store, "second")
     assert upkeep.thread is not None
     upkeep.thread.join()

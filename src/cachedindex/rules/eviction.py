@@ -1,54 +1,73 @@
-"""What is deleted to keep the cache folder small: what was unused for long, then the least recently used."""
+"""What is deleted to keep the cache folder small: what was unused for long, then the least recently used.
+
+To sort all that lies there would take memory and time for everything before anything is deleted. So a first pass only
+adds up how much was last used how long ago, and the sums show from which age on all has to go. Ages count as equal if
+they differ by less than about 2 %: of the youngest that go, a part stays, whichever comes last.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from math import inf, log2
+from types import MappingProxyType
 
+MOST_ABSENCES = 10_000
+"""Absences that are kept, the most recently used ones: they take hardly any bytes, but each is a file."""
+YOUNG = 3600.0
+"""Seconds for which a blob without a record is spared, since its record may be about to be written."""
 _LOW_WATER = 0.9
 """The share of the limit down to which entries are deleted, so that not every store exceeds the limit again."""
-_MOST_ABSENCES = 10_000
-"""Absences that are kept, the most recently used ones: they take hardly any bytes, but each is a file."""
-_YOUNG = 3600.0
-"""Seconds for which a blob without a record is spared, since its record may be about to be written."""
+_STEPS = 32
+"""Steps of age from one second to two, from two to four, and so on: 700 of them for 60 days."""
+
+_NONE: Mapping[int, float] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A record or a blob as it lies on the disk."""
+class Cut:
+    """Which entries go: those above one age, and of those at that age as many as make up the rest."""
 
-    path: str
-    size: int
-    used: float
-    """When it was last served or written, in seconds since the epoch by the file system's clock."""
-    blob: str | None = None
-    """The path of the blob that a record names."""
-    is_absence: bool = False
-    """Whether it only says that an index did not have a page."""
+    def __init__(self, now: float = 0.0, age: float = inf, rest: float = 0.0) -> None:
+        """`now` is when the ages were taken, in seconds since the epoch; `age` is a step, `rest` an amount."""
+        self.now = now
+        self.age = age
+        self.rest = rest
+
+    def takes(self, used: float, amount: float) -> bool:
+        """Return whether an entry goes that was last used then; one that was used since the ages were taken stays."""
+        age = _age(self.now, used)
+        if age != self.age:
+            return age > self.age
+        self.rest -= amount
+        return self.rest + amount > 0
 
 
-def plan(records: Sequence[Entry], blobs: Sequence[Entry], limit: float, idle: float, now: float) -> list[Entry]:
-    """Return what to delete, in this order: each record before its blob, so that no record names a blob that is gone.
+class Ages:
+    """How much was last used how long ago."""
 
-    A blob goes with the last record that names it, however young it is, since nothing else leads to it; so it needs no
-    place of its own in the order of use. `limit` is in bytes, `idle` in seconds.
-    """
-    by_use = sorted(records, key=lambda record: (record.used, record.path))
-    last = {record.blob: record for record in by_use}
-    of_path = {blob.path: blob for blob in blobs}
-    going = [blob for blob in blobs if blob.path not in last and now - blob.used > _YOUNG]
-    surplus = [record for record in by_use if record.is_absence][:-_MOST_ABSENCES]
-    going += surplus
-    left = sum(entry.size for entry in (*records, *blobs)) - sum(entry.size for entry in going)
-    enough = limit
-    gone = {record.path for record in surplus}
-    for record in (record for record in by_use if record.path not in gone):
-        if now - record.used <= idle:
-            if left <= enough:
-                break
-            enough = limit * _LOW_WATER
-        blob = of_path.get(record.blob or "")
-        group = [record, blob] if blob and last[record.blob] is record else [record]
-        going += group
-        left -= sum(entry.size for entry in group)
-    return going
+    def __init__(self, now: float, sums: Mapping[int, float] = _NONE) -> None:
+        """`now` is in seconds since the epoch by the file system's clock; `sums` are the amounts so far, by step."""
+        self.now = now
+        self.sums = defaultdict(float, sums)
+
+    def add(self, used: float, amount: float) -> None:
+        """Add what was last used then, in seconds since the epoch."""
+        self.sums[_age(self.now, used)] += amount
+
+    def beyond(self, limit: float) -> Cut:
+        """Return what goes so that the limit is kept with some room, the least recently used first."""
+        total = sum(self.sums.values())
+        return self.without(total - limit * _LOW_WATER) if total > limit else Cut()
+
+    def without(self, surplus: float) -> Cut:
+        """Return what goes so that so much less is left."""
+        for age in sorted(self.sums, reverse=True) if surplus > 0 else ():
+            if self.sums[age] >= surplus:
+                return Cut(self.now, age, surplus)
+            surplus -= self.sums[age]
+        return Cut()
+
+
+def _age(now: float, used: float) -> int:
+    """Return the step of an age; -1 if it is negative."""
+    return int(log2(1.0 + now - used) * _STEPS) if used <= now else -1

@@ -51,10 +51,13 @@ def is_sound(raw: bytes) -> bool:
     return _verified(raw)[0] is not None
 
 
-def blob_of(header: bytes) -> str | None:
-    """Return the digest of the blob that a record names, given its first two lines; None if it names none."""
+def blob_of(header: bytes) -> tuple[str, int]:
+    """Return digest and size of the blob that a record names, given its first two lines; "" and 0 if it names none."""
     fields, _ = _verified(header)
-    return str(fields.get("sha256")) if fields and not fields.get("body") else None
+    if not fields or fields.get("body"):
+        return "", 0
+    size = fields.get("size")
+    return str(fields.get("sha256")), size if isinstance(size, int) else 0
 
 
 def _verified(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:

@@ -1,95 +1,211 @@
-"""Keeps the cache folder within its bounds: deletes what `rules/eviction.py` plans, and strays."""
+"""Keeps the cache folder within its bounds: deletes what is over them, file by file, and strays.
+
+Everything is looked at twice. The first time its ages are added up, which takes a few microseconds for a file and shows
+what has to go (`rules/eviction.py`). The second time that goes: the records of a tree, each of which may name a blob,
+and then the blobs that none of the records that stay names. So no record is left without its blob, and nothing has to
+be known of all files at once but eight bytes of each blob's name.
+
+A pip may live for a shorter time than that takes. So how far it has got is written down twice a second, and the next
+process goes on there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cachedindex.rules import layout
-from cachedindex.rules.eviction import Entry, plan
-from cachedindex.store import disk, locks, record
-from cachedindex.store.store import BLOBS
-from cachedindex.upkeep import listing
+from cachedindex.rules.eviction import MOST_ABSENCES, YOUNG
+from cachedindex.store import disk, locks, quarantine, record
+from cachedindex.store.store import BLOBS, RECORDS
+from cachedindex.upkeep import listing, progress
 from cachedindex.upkeep.listing import ListedFile
+from cachedindex.upkeep.progress import Progress
 
-_UNKNOWN = "?"
+_TIMES = 3
+"""How often it is done, if more is left than may be: a blob that two records name is counted twice as it goes."""
 _LINES = 2
 _HEAD = 8192
-"""Bytes that hold a record that names a blob; a longer record is a page's, or is read whole."""
+"""Bytes that hold a record that names a blob; a longer one has a long header, and is read whole."""
+_DIGITS = 16
+"""Hexadecimal digits of a digest by which blobs are told apart; of two that are equal in them, one stays too long."""
+_BATCH = 128
+"""Files after which it looks at the clock."""
+_MARKED_EVERY = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass
 class Collected:
     """How many files and bytes a collection removed, or would remove, and how many records and blobs stay."""
 
-    removed: int
-    freed: int
-    kept: int
-    size: int
+    removed: int = 0
+    freed: int = 0
+    kept: int = 0
+    size: int = 0
 
 
-def collect(root: Path, shared: Path, limit: float, idle: float, *, dry_run: bool = False) -> Collected | None:
+def collect(
+    root: Path, shared: Path, limit: float, idle: float, *, dry_run: bool = False, in_background: bool = False
+) -> Collected | None:
     """Bring a cache folder within its bounds; None if another process is collecting there.
 
-    `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. It works on a full disk as well.
+    `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. It works on a full disk as well. If it is
+    done in the background, it goes on where the last one ended, and rests half of the time: the build has the same
+    interpreter.
     """
     with locks.holding(shared / locks.FOLDER / "gc.lock", shared) as alone:
-        return _collect(root, shared, limit, idle, dry_run=dry_run) if alone else None
+        if not alone:
+            return None
+        state = progress.read(root) if in_background else None
+        pace = _Pace(root, marks=not dry_run, rests=in_background)
+        collection = _Collection(root, limit, idle, pace, dry_run=dry_run)
+        for _ in range(_TIMES):
+            before = collection.done.removed
+            collection.run(state or Progress.begin(disk.now(root)))
+            state = None
+            if dry_run or collection.done.size <= limit or collection.done.removed == before:
+                break
+        done, of_trees = collection.done, listing.collected_trees(root)
+        for stray in listing.leftovers(root, shared, of_trees):
+            collection.remove(stray)
+        if not dry_run:
+            listing.prune(root, shared, of_trees, [quarantine.FOLDER])
+            progress.forget(root)
+        return done
 
 
-def _collect(root: Path, shared: Path, limit: float, idle: float, *, dry_run: bool) -> Collected:
-    records, blobs, listed = _entries(root)
-    going = plan(records, blobs, limit, idle, disk.now(root))
-    strays = list(listing.strays(root, shared))
-    if not dry_run:
-        going = list(_deleted(going, listed))
-        strays = [stray for stray in strays if stray.remove()]
-        listing.prune(root, shared)
-    freed = sum(entry.size for entry in going)
-    kept = sum(entry.size for entry in (*records, *blobs)) - freed
-    freed += sum(stray.status.st_size for stray in strays)
-    return Collected(len(going) + len(strays), freed, len(listed) - len(going), kept)
+class _Pace:
+    """Keeps how far a collection has got, and leaves the build its time."""
+
+    def __init__(self, root: Path, *, marks: bool, rests: bool) -> None:
+        self._root = root
+        self._marks = marks
+        self._rests = rests
+        self._worked_since = self._marked = time.monotonic()
+
+    def keep(self, state: Progress, after: str) -> None:
+        now = time.monotonic()
+        if self._marks and now - self._marked >= _MARKED_EVERY:
+            state.after, self._marked = after, now
+            progress.write(self._root, state)
+        if self._rests:
+            time.sleep(now - self._worked_since)
+            self._worked_since = time.monotonic()
 
 
-def _entries(root: Path) -> tuple[list[Entry], list[Entry], dict[str, ListedFile]]:
-    """Return the records and the blobs for the plan, and by path the file that each is compared with before it goes."""
-    records: dict[ListedFile, str | None] = {}
-    blobs: list[ListedFile] = []
-    for top in listing.trees(root):
-        naming = {file: _named(file.where, top / BLOBS) for file in listing.records(top)}
-        named = set(naming.values())
-        # Nobody knows which blob an unreadable record names: then a blob goes only with a record that names it.
-        blobs += [blob for blob in listing.blobs(top) if _UNKNOWN not in named or blob.where in named]
-        records |= naming
-    by_path = {file.where: file for file in (*records, *blobs)}
-    return [_entry(file, blob) for file, blob in records.items()], [_entry(file) for file in blobs], by_path
+class _Collection:
+    """A collection of one folder by one process."""
+
+    def __init__(self, root: Path, limit: float, idle: float, pace: _Pace, *, dry_run: bool) -> None:
+        self._root = root
+        self._limit = limit
+        self._idle = idle
+        self._pace = pace
+        self._dry_run = dry_run
+        self._dropped: set[int] = set()
+        """The blobs of records that have just gone."""
+        self.done = Collected()
+
+    def run(self, state: Progress) -> None:
+        """Do what is left of a collection."""
+        self._state = state
+        self._began = disk.now(self._root)
+        self.done.kept = self.done.size = 0
+        tops = [tree / name for tree in listing.collected_trees(self._root) for name in (RECORDS, BLOBS)]
+        steps = [("measure", top, self._measured) for top in tops]
+        steps += [("delete", top, self._record if top.name == RECORDS else self._blob) for top in tops]
+        names = [f"{what} {top.relative_to(self._root).as_posix()}" for what, top, _ in steps]
+        first = names.index(state.step) if state.step in names else 0
+        for name, (what, top, handle) in list(zip(names, steps, strict=True))[first:]:
+            if name != state.step:
+                self._enter(name, is_tree=what == "delete" and top.name == RECORDS)
+            self._walk(top, handle, prune=what == "delete" and not self._dry_run)
+
+    def remove(self, file: ListedFile) -> bool:
+        """Delete a file, or pretend to, and count it; return whether it is gone."""
+        if not self._dry_run and not file.remove():
+            return False
+        self.done.removed += 1
+        self.done.freed += file.status.st_size
+        return True
+
+    def _enter(self, step: str, *, is_tree: bool) -> None:
+        state = self._state
+        if state.step.startswith("measure") and step.startswith("delete"):
+            state.cut = state.bytes_by_age.beyond(self._limit)
+            state.absences_cut = state.absences_by_age.without(sum(state.absences_by_age.sums.values()) - MOST_ABSENCES)
+        if is_tree:
+            self._dropped = set()
+        state.enter(step, tree=is_tree)
+
+    def _walk(self, top: Path, handle: Callable[[ListedFile], None], *, prune: bool) -> None:
+        begin = len(str(top)) + 1
+        for number, file in enumerate(listing.files(top, self._root, after=self._state.after, prune=prune), 1):
+            if not listing.is_temporary(file):
+                handle(file)
+            elif handle != self._measured and listing.is_stray(file, self._began):
+                self.remove(file)
+            if not number % _BATCH:
+                self._pace.keep(self._state, file.where[begin:])
+
+    def _measured(self, file: ListedFile) -> None:
+        used = file.status.st_mtime
+        if self._state.begun - used <= self._idle:
+            self._state.bytes_by_age.add(used, file.status.st_size)
+            if layout.is_absence(file.name):
+                self._state.absences_by_age.add(used, 1)
+
+    def _record(self, file: ListedFile) -> None:
+        state, used = self._state, file.status.st_mtime
+        blob, size = 0, 0
+        if _may_name_a_blob(file):
+            try:
+                blob, size = _named(file)
+            except FileNotFoundError:
+                return
+            except OSError:  # Nobody knows which one it names.
+                state.is_sure = False
+        is_over = layout.is_absence(file.name) and state.absences_cut.takes(used, 1)
+        is_over = is_over or state.cut.takes(used, file.status.st_size + size)
+        if (is_over or self._began - used > self._idle) and self.remove(file):
+            self._dropped |= {blob} if blob else set()
+            return
+        self._keep(file)
+        if blob:
+            state.named.add(blob)
+
+    def _blob(self, file: ListedFile) -> None:
+        state, used, blob = self._state, file.status.st_mtime, _short(file.name)
+        # One that was used since is another record's, or one that a client is just about to name.
+        is_old = state.is_sure and state.begun - used > YOUNG
+        is_useless = is_old or (blob in self._dropped and used <= self._began)
+        if blob in state.named or not is_useless or not self.remove(file):
+            self._keep(file)
+
+    def _keep(self, file: ListedFile) -> None:
+        self.done.kept += 1
+        self.done.size += file.status.st_size
 
 
-def _entry(file: ListedFile, blob: str | None = None) -> Entry:
-    return Entry(file.where, file.status.st_size, file.status.st_mtime, blob, layout.is_absence(file.name))
+def _may_name_a_blob(file: ListedFile) -> bool:
+    """Return whether a record may name a blob: a page's has its body, and there are more of these than of any other."""
+    return not file.name.startswith("page.") or file.where.endswith(f"/files/{file.name}")
 
 
-def _named(path: str, blobs: Path) -> str | None:
-    """Return the path of the blob that a record names; None if it names none, is damaged or gone."""
+def _named(file: ListedFile) -> tuple[int, int]:
+    """Return the blob that a record names, and its size; zeros if it names none, or is damaged."""
+    head = file.head(_HEAD)
+    if head.count(b"\n") < _LINES:
+        head = file.head(file.status.st_size)
+    digest, size = record.blob_of(head)
+    return _short(digest), size
+
+
+def _short(digest: str) -> int:
+    """Return what stands for a digest; 0 for what is none."""
     try:
-        with disk.open_regular(Path(path)) as file:
-            head = file.read(_HEAD)
-            if head.count(b"\n") < _LINES:
-                head += file.read()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return _UNKNOWN
-    digest = record.blob_of(head)
-    return digest and str(blobs / digest[:2] / digest)
-
-
-def _deleted(going: Iterable[Entry], listed: Mapping[str, ListedFile]) -> Iterator[Entry]:
-    """Delete and yield the entries, except for those that are in use again, and the blobs of such records."""
-    spared: set[str | None] = set()
-    for entry in going:
-        if entry.path not in spared and listed[entry.path].remove():
-            yield entry
-        else:
-            spared.add(entry.blob)
+        return int(digest[:_DIGITS], 16)
+    except ValueError:
+        return 0

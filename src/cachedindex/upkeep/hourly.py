@@ -32,7 +32,7 @@ class Upkeep:
         """Start a collection if the last one was an hour before this file was written.
 
         The thread is a daemon: if it hangs in a network mount, or is not done when the build is, it dies with the
-        process. Each of its deletions stands for itself, and the next process that stores something continues.
+        process. Each of its deletions stands for itself, and the next process that stores something goes on there.
         """
         if (self.thread and self.thread.is_alive()) or not self._is_due(path):
             return
@@ -53,7 +53,7 @@ class Upkeep:
         with suppress(Exception):
             from cachedindex.upkeep import gc  # noqa: PLC0415 - 4 ms, once an hour
 
-            if gc.collect(self._root, self._shared, self._limit, self._idle):
+            if gc.collect(self._root, self._shared, self._limit, self._idle, in_background=True):
                 stamp(self._root)
 
 

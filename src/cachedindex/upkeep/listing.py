@@ -1,34 +1,43 @@
-"""Lists the files in the cache folder: only in folders of this project's own names, and never behind a link."""
+"""Lists the files in the cache folder: only in folders of this project's own names, and never behind a link.
+
+A folder is opened from the one above it, and listed and changed by its descriptor: so nobody who may write there can
+have root list or delete in another place, by a link that takes the place of a folder meanwhile.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cachedindex.store import disk, health_log, locks, private, quarantine
 from cachedindex.store.store import BLOBS, RECORDS
+from cachedindex.upkeep import progress
 
 _STORED = (RECORDS, BLOBS, quarantine.FOLDER)
 _COORDINATION = (locks.FOLDER, health_log.FOLDER)
 """The folders by which processes coordinate, and which store nothing."""
-_BEFORE = (*_COORDINATION, "gc.stamp", "lost+found")
+_BEFORE = (*_COORDINATION, "gc.stamp", progress.NAME, "lost+found")
 """What may be in the folder before the first page; the last one is every new file system's."""
 _STRAY_AFTER = 3600.0
 """Seconds after which a temporary is a stray: one that is being written is younger."""
 _UNUSED_AFTER = 7 * 86400.0
 """Seconds after which a lock file or a health log is useless; doubt, which lasts longest, lasts a day."""
+_BY_DESCRIPTOR = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
 
 
-@dataclass(frozen=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """A file, as it was when it was listed."""
 
     where: str
     name: str
     status: os.stat_result
+    folder: int | None = None
+    """The descriptor of its folder, open as long as the next file was not asked for."""
 
     @property
     def path(self) -> Path:
@@ -36,20 +45,30 @@ class ListedFile:
         return Path(self.where)
 
     def remove(self) -> bool:
-        """Delete the file unless it changed meanwhile; return whether it is gone.
-
-        It is compared by device and number as well, in case somebody has put a link to another folder above it.
-        """
-        path = self.path
+        """Delete the file unless it changed meanwhile; return whether it is gone."""
         try:
-            if _identity(path.lstat()) != _identity(self.status):
+            now = os.stat(self._here, dir_fd=self.folder, follow_symlinks=False)
+            if _identity(now) != _identity(self.status):
                 return False
-            path.unlink()
+            os.unlink(self._here, dir_fd=self.folder)
         except FileNotFoundError:
             return True
         except OSError:  # It is another user's, whose collection may delete it.
             return False
         return True
+
+    def head(self, size: int) -> bytes:
+        """Return so many of its first bytes; OSError if it cannot be read."""
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(self._here, flags, dir_fd=self.folder)
+        try:
+            return os.read(descriptor, size)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def _here(self) -> str:
+        return self.where if self.folder is None else self.name
 
 
 def is_empty(root: Path) -> bool:
@@ -58,46 +77,68 @@ def is_empty(root: Path) -> bool:
 
 
 def trees(root: Path) -> list[Path]:
-    """Return the roots of the trees that this user may collect: the shared one, and this user's own."""
+    """Return the roots of the trees of this user: the shared one, and this user's own."""
     own = private.folder_of_user(root)
     # In a folder that a group shares, another user may have put a link there.
     return [root] if own.is_symlink() or own.parent.is_symlink() else [root, own]
 
 
+def collected_trees(root: Path) -> list[Path]:
+    """Return the roots of the trees that this user may collect: for root, those of all users."""
+    above = root / private.FOLDER
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or above.is_symlink():
+        return trees(root)
+    with suppress(OSError):  # There is none.
+        return [root, *sorted(tree for tree in above.iterdir() if tree.name.isdigit())]
+    return [root]
+
+
 def records(tree: Path) -> Iterator[ListedFile]:
     """Yield the records of one tree."""
-    return (file for file in files(tree / RECORDS) if not _is_temporary(file))
+    return (file for file in files(tree / RECORDS) if not is_temporary(file))
 
 
 def blobs(tree: Path) -> Iterator[ListedFile]:
     """Yield the blobs of one tree."""
-    return (file for file in files(tree / BLOBS) if not _is_temporary(file))
+    return (file for file in files(tree / BLOBS) if not is_temporary(file))
 
 
 def strays(root: Path, shared: Path) -> Iterator[ListedFile]:
     """Yield the files that nobody needs any more; `shared` holds locks and health."""
     now = disk.now(root)
-    written = [*_here(root), *(file for folder in _folders(root) for file in files(folder))]
-    yield from (file for file in written if _is_temporary(file) and _age(file, now) > _STRAY_AFTER)
     for tree in trees(root):
+        for name in (RECORDS, BLOBS):
+            yield from (file for file in files(tree / name) if is_stray(file, now))
+    yield from leftovers(root, shared, trees(root))
+
+
+def leftovers(root: Path, shared: Path, of_trees: Iterable[Path]) -> Iterator[ListedFile]:
+    """Yield the files that nobody needs any more, apart from the temporaries of records and blobs."""
+    now = disk.now(root)
+    yield from (file for file in _here(root) if is_stray(file, now))
+    for tree in of_trees:
         surplus = set(quarantine.surplus(tree / quarantine.FOLDER))
-        yield from (file for file in files(tree / quarantine.FOLDER) if file.path in surplus)
+        for file in files(tree / quarantine.FOLDER, root):
+            if file.path in surplus or is_stray(file, now):
+                yield file
     now = disk.now(shared)
-    coordinating = [file for name in _COORDINATION for file in files(shared / name)]
+    for name in _COORDINATION:
+        yield from (file for file in files(shared / name) if now - file.status.st_mtime > _useless_after(file))
     if shared != root:
-        coordinating += [file for file in _here(shared) if _is_temporary(file)]
-    yield from (file for file in coordinating if _age(file, now) > _useless_after(file))
+        yield from (file for file in _here(shared) if is_stray(file, now))
 
 
-def prune(root: Path, shared: Path) -> None:
+def prune(root: Path, shared: Path, of_trees: Sequence[Path], stored: Sequence[str] = _STORED) -> None:
     """Remove empty folders; a process that is about to write there makes them again."""
-    for top in (*_folders(root), *(shared / name for name in _COORDINATION)):
-        if not top.is_symlink():
-            for folder, _, _ in os.walk(top, topdown=False):
-                _remove_empty(Path(folder))
-    for top in (*trees(root), shared):  # A folder is made under a temporary name, which a kill may leave there.
+    for tree in of_trees:
+        for name in stored:
+            deque(files(tree / name, root, prune=True), maxlen=0)
+    for name in _COORDINATION:
+        deque(files(shared / name, prune=True), maxlen=0)
+    for top in {root, shared, *of_trees}:  # A folder is made under a temporary name, which a kill may leave there.
         for unfinished in top.glob(".*.tmp"):
-            _remove_empty(unfinished)
+            with suppress(OSError):  # It is not empty, not a folder, or another user's.
+                unfinished.rmdir()
 
 
 def everything(root: Path) -> Iterator[Path]:
@@ -109,61 +150,90 @@ def everything(root: Path) -> Iterator[Path]:
 
 def folders(root: Path, shared: Path) -> Iterator[Path]:
     """Yield the folders in which processes of this user store or coordinate."""
-    for top in (*_folders(root), *(shared / name for name in _COORDINATION)):
+    stored = [tree / name for tree in trees(root) for name in _STORED]
+    for top in (*stored, *(shared / name for name in _COORDINATION)):
         if not top.is_symlink():
             yield from (Path(folder) for folder, _, _ in os.walk(top))
 
 
-def files(folder: Path) -> Iterator[ListedFile]:
-    """Yield the files below a folder, and none if the folder is a link or not there."""
-    return iter(()) if folder.is_symlink() else _below(str(folder))
+def files(top: Path, root: Path | None = None, *, after: str = "", prune: bool = False) -> Iterator[ListedFile]:
+    """Yield the files below a folder, in the order of the parts of their paths; none if it is a link or not there.
+
+    No folder between `root` and `top` may be a link either. `after` is a path below it: only those that come later are
+    yielded. With `prune`, each folder that is empty in the end is removed.
+    """
+    parts = top.relative_to(root).parts if root else (top.name,)
+    yield from _below(str(root or top.parent), None, parts, after.split("/") if after else (), prune=prune)
 
 
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # It is not empty, not a folder, or another user's.
-        folder.rmdir()
+def is_temporary(file: ListedFile) -> bool:
+    """Return whether a file is being written, or was when its process was killed."""
+    return file.name.startswith(".") and file.name.endswith(".tmp")
 
 
-def _below(folder: str) -> Iterator[ListedFile]:
-    for entry in _entries(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path)
-        else:
-            yield from _file(entry)
+def is_stray(file: ListedFile, now: float) -> bool:
+    """Return whether a file is a temporary that nobody can still be writing; `now` is in seconds since the epoch."""
+    return is_temporary(file) and now - file.status.st_mtime > _STRAY_AFTER
+
+
+def _below(
+    folder: str, descriptor: int | None, down: Sequence[str], after: Sequence[str], *, prune: bool
+) -> Iterator[ListedFile]:
+    """Yield the files below a folder that is open by its descriptor, if it has one; below `down`, if that is given."""
+    for name in down[:1] or _names(folder, descriptor):
+        if after and not down and name < after[0]:
+            continue
+        where = f"{folder}/{name}"
+        rest = after if down else after[1:] if after and name == after[0] else ()
+        try:
+            status = os.stat(where if descriptor is None else name, dir_fd=descriptor, follow_symlinks=False)
+        except OSError:  # It was removed since it was listed.
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            yield from _in(where, name, descriptor, down[1:], rest, prune=prune)
+        elif stat.S_ISREG(status.st_mode) and not down and not (after and name == after[0]):
+            yield ListedFile(where, name, status, descriptor)
+
+
+def _in(
+    where: str, name: str, above: int | None, down: Sequence[str], after: Sequence[str], *, prune: bool
+) -> Iterator[ListedFile]:
+    """Yield the files below a folder, given the descriptor of the one above it."""
+    descriptor = None
+    if _BY_DESCRIPTOR:
+        try:
+            descriptor = os.open(
+                where if above is None else name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above
+            )
+        except OSError:  # It was removed or replaced since, or is another user's.
+            return
+    try:
+        yield from _below(where, descriptor, down, after, prune=prune)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    if prune and not down:
+        with suppress(OSError):  # It is not empty, or another user's.
+            os.rmdir(where if above is None else name, dir_fd=above)
 
 
 def _here(folder: Path) -> Iterator[ListedFile]:
-    return (file for entry in _entries(str(folder)) for file in _file(entry))
+    for name in _names(str(folder), None):
+        with suppress(OSError):  # It was removed since it was listed.
+            status = os.lstat(folder / name)
+            if stat.S_ISREG(status.st_mode):
+                yield ListedFile(f"{folder}/{name}", name, status)
 
 
-def _folders(root: Path) -> list[Path]:
-    return [tree / name for tree in trees(root) for name in _STORED]
-
-
-def _entries(folder: str) -> Iterable[os.DirEntry[str]]:
+def _names(folder: str, descriptor: int | None) -> Sequence[str]:
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        return sorted(os.listdir(folder if descriptor is None else descriptor))  # noqa: PTH208 - by descriptor
     except OSError:  # It is not there, or another user's.
-        return []
-
-
-def _file(entry: os.DirEntry[str]) -> Iterator[ListedFile]:
-    with suppress(FileNotFoundError):  # It was removed since it was listed.
-        if entry.is_file(follow_symlinks=False):
-            yield ListedFile(entry.path, entry.name, entry.stat(follow_symlinks=False))
-
-
-def _age(file: ListedFile, now: float) -> float:
-    return now - file.status.st_mtime
+        return ()
 
 
 def _useless_after(file: ListedFile) -> float:
-    return _STRAY_AFTER if _is_temporary(file) else _UNUSED_AFTER
-
-
-def _is_temporary(file: ListedFile) -> bool:
-    return file.name.startswith(".") and file.name.endswith(".tmp")
+    return _STRAY_AFTER if is_temporary(file) else _UNUSED_AFTER
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int]:

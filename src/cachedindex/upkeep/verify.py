@@ -41,16 +41,19 @@ def damage(root: Path, *, repair: bool) -> Iterator[Finding]:
 
 def strays(root: Path, shared: Path, *, repair: bool) -> Finding:
     """Return how many files killed processes left, and old locks and health files; a repair removes them."""
-    listed = list(listing.strays(root, shared))
-    if not listed:
+    number, first, left = 0, "", 0
+    for stray in listing.strays(root, shared):
+        stays = not repair or not stray.remove()
+        number, left = number + 1, left + stays
+        first = first or (str(stray.path) if stays else "")
+    if not number:
         return Finding("no strays")
     if not repair:
-        return Finding(f"{len(listed)} strays, such as {listed[0].path}", f"cachedindex gc or {_REPAIR} removes them")
-    left = [stray.path for stray in listed if not stray.remove()]
-    listing.prune(root, shared)
+        return Finding(f"{number} strays, such as {first}", f"cachedindex gc or {_REPAIR} removes them")
+    listing.prune(root, shared, listing.trees(root))
     if left:
-        return Finding(f"{len(left)} strays, such as {left[0]}", "remove them as their owner")
-    return Finding(f"{len(listed)} strays were removed")
+        return Finding(f"{left} strays, such as {first}", "remove them as their owner")
+    return Finding(f"{number} strays were removed")
 
 
 def modes(root: Path, *, repair: bool) -> Finding:

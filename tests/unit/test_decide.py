@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
@@ -30,6 +31,7 @@ ZOPE = Request("GET", "https://index.example/simple/zope-interface/", "page", {}
 FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, DIGEST)
 OTHER = Request("GET", "https://files.example/extends.cfg", "other", {})
 RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"", "html")
+IN_300 = formatdate(RECORD.checked + 300, usegmt=True)
 OLD = replace(RECORD, checked=NOW - 3600)
 ETAG = {"etag": '"1"'}
 OFFLINE = Settings(offline=True)
@@ -86,6 +88,13 @@ def aged(seconds: float, **headers: str) -> Record:
         (ZOPE, replace(RECORD, url=ZOPE.url), Settings(refresh=("Zope.Interface",)), AskOpenly()),
         (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(), Revalidate()),
         (replace(PAGE, headers={"cache-control": "no-cache"}), RECORD, Settings(), Revalidate()),
+        (replace(PAGE, headers={"pragma": "no-cache"}), RECORD, Settings(), Revalidate()),
+        (
+            replace(PAGE, headers={"pragma": "no-cache", "cache-control": "max-age=60"}),
+            RECORD,
+            Settings(),
+            Serve("fresh"),
+        ),
         # only upstream knows whether a credential that nobody sees still holds
         (PAGE.within(GAINED), RECORD, Settings(), Revalidate()),
         (PAGE.within(unseen("mine")), RECORD, Settings(), Revalidate()),
@@ -191,6 +200,27 @@ def test_what_is_left_to_the_client(request_: Request) -> None:
         ({"cache-control": "no-cache"}, Settings(), 0),
         ({"cache-control": "public"}, Settings(), 60),
         ({"cache-control": "no-cache"}, Settings(index_ttl=120), 120),
+        # Expires, by the server's own clock (RFC 9111, section 5.3)
+        ({"expires": IN_300}, Settings(), 300),
+        ({"expires": IN_300, "age": "100"}, Settings(), 200),
+        ({"expires": "Mon, 12 Jan 1970 14:00:00 GMT", "date": "Mon, 12 Jan 1970 13:55:00 GMT"}, Settings(), 300),
+        ({"expires": "Mon, 12 Jan 1970 14:00:00", "date": "Mon, 12 Jan 1970 13:55:00 -0000"}, Settings(), 300),
+        ({"expires": IN_300, "date": "yesterday"}, Settings(), 300),
+        ({"expires": "Fri, 31 Dec 9999 23:59:59 GMT"}, Settings(), 600),
+        ({"expires": "Thu, 01 Jan 1970 00:00:00 GMT"}, Settings(), 0),
+        ({"expires": "0"}, Settings(), 0),
+        ({"expires": "-1"}, Settings(), 0),
+        ({"expires": ""}, Settings(), 0),
+        ({"expires": "Mon, 99 Feb 9999 99:99:99 GMT"}, Settings(), 0),
+        ({"expires": "0", "cache-control": "max-age=300"}, Settings(), 300),
+        ({"expires": "0", "cache-control": "public"}, Settings(), 0),
+        ({"expires": IN_300, "cache-control": "no-cache"}, Settings(), 0),
+        ({"expires": "0"}, Settings(index_ttl=120), 120),
+        # Pragma, only without Cache-Control (section 5.4)
+        ({"pragma": "no-cache"}, Settings(), 0),
+        ({"pragma": "No-Cache", "expires": IN_300}, Settings(), 0),
+        ({"pragma": "no-cache", "cache-control": "max-age=300"}, Settings(), 300),
+        ({"pragma": "no-cache", "cache-control": "public"}, Settings(), 60),
     ],
 )
 def test_for_how_long_a_page_is_fresh(headers: dict[str, str], settings: Settings, seconds: float) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
 from cachedindex.model import Health, Record, Request, RunMemory, number
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
-from cachedindex.rules import accept, downloads, layout, privacy, run_memory, urls
+from cachedindex.rules import accept, dates, downloads, layout, privacy, run_memory, urls
 
 _LONGEST_LIFETIME = 600.0
 """Seconds that upstream's max-age counts at most: people notice a page that is outdated for longer."""
@@ -256,7 +255,7 @@ def _is_insisted_on(request: Request, settings: Settings) -> bool:
     """Return whether upstream must be asked even if the copy is fresh: a person wants it, or the scope demands it."""
     if privacy.must_be_asked(request):
         return True
-    wish = request.headers.get("cache-control", "")
+    wish = request.headers.get("cache-control", request.headers.get("pragma", ""))
     if "max-age=0" in wish or "no-cache" in wish:
         return True
     return ":all:" in settings.refresh or _is_named(request, settings)
@@ -282,16 +281,20 @@ def _validators(record: Record) -> dict[str, str]:
 
 
 def _said_lifetime(record: Record) -> float | None:
-    """Return for how many seconds upstream itself says that an answer is good; None if it says nothing."""
+    """Return for how many seconds upstream itself says that an answer is good; None if it says nothing.
+
+    Cache-Control wins over Expires, and Pragma counts only without it (RFC 9111, sections 5.3 and 5.4). Whatever is no
+    date, such as the 0 that many servers send, has expired.
+    """
     headers = record.headers
-    control = headers.get("cache-control", "").lower()
+    control = headers.get("cache-control", headers.get("pragma", "")).lower()
     if "no-cache" in control or "no-store" in control:
         return 0.0
+    age = float(number(headers.get("age", "")) or 0)
     if said := re.search(r"max-age\s*=\s*\"?(\d+)", control):
-        return max(float(said[1]) - float(number(headers.get("age", "")) or 0), 0.0)
+        return max(float(said[1]) - age, 0.0)
     if "expires" not in headers:
         return None
-    try:
-        return max(parsedate_to_datetime(headers["expires"]).timestamp() - record.checked, 0.0)
-    except (ValueError, OverflowError):  # Whatever cannot be read has expired (RFC 9111, section 5.3).
-        return 0.0
+    # By the server's clock alone, which may be wrong.
+    sent = dates.moment(headers.get("date", "")) or record.checked
+    return max(dates.moment(headers["expires"]) - sent - age, 0.0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from email.utils import mktime_tz, parsedate_tz
 from http import HTTPStatus
 
 from cachedindex.model import Answer, number
 from cachedindex.options import FAIL_TIMEOUT_LIMIT
+from cachedindex.rules import dates
 
 _LIMITING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -17,13 +17,4 @@ def wait(answer: Answer, now: float) -> float:
         return 0.0
     said = answer.headers.get("retry-after", "").strip()
     seconds = number(said)
-    return min(max(0.0, _until(said) - now if seconds is None else float(seconds)), FAIL_TIMEOUT_LIMIT)
-
-
-def _until(said: str) -> float:
-    """Return the time that an HTTP date says; the epoch if it is none."""
-    try:
-        date = parsedate_tz(said)
-        return float(mktime_tz((*date[:9], date[9] or 0))) if date else 0.0
-    except (ValueError, OverflowError):  # Whatever it is, it asks for nothing.
-        return 0.0
+    return min(max(0.0, dates.moment(said) - now if seconds is None else float(seconds)), FAIL_TIMEOUT_LIMIT)

@@ -41,7 +41,7 @@ _TRUST = ("unknown", "http", "unverified", "ca", "tls")
 """How far a peer is verified, the least first."""
 _STORED_HEADERS = (
     "content-type", "content-encoding", "content-disposition", "etag", "last-modified", "cache-control", "age", "date",
-    "expires", "vary", "x-pypi-last-serial",
+    "expires", "pragma", "vary", "x-pypi-last-serial",
 )  # fmt: skip
 _KEYED = frozenset({
     "accept", "accept-encoding", "authorization", "cache-control", "cookie", "host", "if-range", "pragma", "range",

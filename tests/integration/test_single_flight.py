@@ -10,20 +10,22 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import requests
 
 import cachedindex
-from cachedindex.lookup.single_flight import SingleFlight
-from cachedindex.model import Request, Route
+from cachedindex.lookup.single_flight import SingleFlight, Turn
+from cachedindex.model import Record, Request, Route
 from cachedindex.rules import layout
 from cachedindex.store import locks as module
 from cachedindex.store.locks import Lock, Locks, holding
 from cachedindex.store.store import Store
 from tests import index as faults
 from tests.index import JSON, Handler, Index
+from tests.stored import age
 
 CLIENT = """
 import sys, time
@@ -276,20 +278,90 @@ def test_a_file_is_waited_for_while_it_grows(
     lock.release()
 
 
-def test_who_has_waited_in_vain_for_a_page_waits_for_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, store = Clock(), Store(tmp_path)
+PAGES = [Request("GET", f"https://index.example/simple/{name}/", "page") for name in ("alpha", "beta", "gamma")]
+
+
+@pytest.fixture
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """Have another process hold the locks of all pages and of the file, as this one sees it; give the clock."""
+    clock = Clock()
     monkeypatch.setattr("cachedindex.lookup.single_flight.time", clock)
     monkeypatch.setattr(Locks, "is_held_here", lambda *_: False)
-    pages = [Request("GET", f"https://index.example/simple/{name}/", "page") for name in ("alpha", "beta")]
-    locks = [Locks(tmp_path / "locks", tmp_path).try_lock(layout.preferred_key(page)) for page in pages]
-    flight = SingleFlight(Locks(tmp_path / "locks", tmp_path), store)
-    assert flight.enter(pages[0], 1.0).waited
-    flight.waited_in_vain(pages[0])
-    assert not flight.enter(pages[1], 1.0).waited
-    assert clock.now == pytest.approx(1.0, abs=0.2)
+    names = [layout.key(FILE, ""), *map(layout.preferred_key, PAGES)]
+    locks = [Locks(tmp_path / "locks", tmp_path).try_lock(name) for name in names]
+    yield clock
     for lock in locks:
         assert lock
         lock.release()
+
+
+def process(tmp_path: Path) -> SingleFlight:
+    return SingleFlight(Locks(tmp_path / "locks", tmp_path), Store(tmp_path))
+
+
+def waited_in_vain(flight: SingleFlight, request: Request, *, is_absent: bool = False) -> bool:
+    turn = flight.enter(request, 1.0)
+    if turn.waited:
+        flight.waited_in_vain(request, turn, is_absent=is_absent)
+    return turn.waited > 0
+
+
+def test_who_has_waited_in_vain_for_a_page_waits_for_no_other(tmp_path: Path, others: Clock) -> None:
+    flight = process(tmp_path)
+    assert waited_in_vain(flight, PAGES[0], is_absent=True)
+    assert not waited_in_vain(flight, PAGES[1])
+    assert others.now == pytest.approx(1.0, abs=0.2)
+
+
+def test_what_one_process_has_waited_for_in_vain_no_other_one_waits_for(tmp_path: Path, others: Clock) -> None:
+    assert waited_in_vain(process(tmp_path), PAGES[0])
+    assert not waited_in_vain(process(tmp_path), PAGES[1])
+    assert waited_in_vain(process(tmp_path), FILE)
+    assert not waited_in_vain(process(tmp_path), FILE)
+    for note in (tmp_path / "locks").glob("*.vain"):
+        age(note, 3 * 60)
+    assert waited_in_vain(process(tmp_path), PAGES[1])
+    assert others.now == pytest.approx(3.0, abs=0.4)
+
+
+def test_that_an_index_does_not_have_one_page_says_nothing_of_its_others(tmp_path: Path, others: Clock) -> None:
+    assert waited_in_vain(process(tmp_path), PAGES[0], is_absent=True)
+    assert not waited_in_vain(process(tmp_path), PAGES[0])
+    assert waited_in_vain(process(tmp_path), PAGES[1])
+    assert others.now == pytest.approx(2.0, abs=0.3)
+
+
+def test_an_index_that_forbids_to_store_is_not_waited_for(tmp_path: Path, others: Clock) -> None:
+    store = Store(tmp_path)
+    store.put_prohibition(PAGES[0], Record(PAGES[0].url, PAGES[0].url, {}, 1.0, 1.0, 0.1, 0, sha256().hexdigest(), b""))
+    assert not waited_in_vain(process(tmp_path), PAGES[1])
+    assert others.now == 0
+
+
+def test_a_process_waits_in_vain_for_fifteen_seconds_in_all(
+    tmp_path: Path, others: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Locks, "is_vain", lambda *_: False)
+    flight = process(tmp_path)
+    waits = [waited_in_vain(flight, FILE) for _ in range(20)]
+    assert waits == sorted(waits, reverse=True)
+    assert others.now == pytest.approx(15.0, abs=0.6)
+
+
+def test_what_one_gets_from_another_process_is_waited_for_again(tmp_path: Path, others: Clock) -> None:
+    flight = process(tmp_path)
+    for _ in range(20):
+        assert flight.enter(FILE, 1.0).waited
+    assert others.now == pytest.approx(20.0, abs=1.2)
+
+
+def test_the_place_of_a_killed_process_is_not_waited_for_in_vain(tmp_path: Path, others: Clock) -> None:
+    flight, locks = process(tmp_path), Locks(tmp_path / "locks", tmp_path)
+    lock = locks.try_lock("mine")
+    flight.waited_in_vain(PAGES[0], Turn(lock, 1.0), is_absent=False)
+    assert not list((tmp_path / "locks").glob("*.vain"))
+    assert lock
+    lock.release()
 
 
 def test_what_grows_is_the_promised_blob(tmp_path: Path) -> None:

@@ -177,6 +177,18 @@ def store_file(world: World) -> Request:
     return file
 
 
+@pytest.mark.parametrize("why", ["it does not answer", None])
+def test_a_folder_that_took_long_is_used_if_it_still_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch, why: str | None
+) -> None:
+    world.cache = Cache(world.store, world.cache._upstream, world.settings, world.report, why_lost=lambda: why)
+    world.get()
+    monkeypatch.setattr("cachedindex.lookup.cache._LONG", -1.0)
+    for _ in range(2):
+        assert world.cache.answer(PAGE, world.send) == Pass(why) if why else world.get()[0] == GOOD
+    assert world.said == ([f"{why}; the build continues without the cache"] if why else [])
+
+
 def test_a_page_is_asked_once_and_then_served(world: World) -> None:
     assert world.get() == (GOOD, "miss")
     assert world.get() == (GOOD, "hit")
@@ -1910,9 +1922,9 @@ def test_who_has_waited_is_not_served_what_the_other_one_alone_may_have(world: W
 
         def enter(self, request: Request, timeout: float) -> Turn:
             other.answer(theirs, world.send)
-            return Turn(None, waited=True)
+            return Turn(None, 1.0)
 
-        def waited_in_vain(self, request: Request) -> None: ...
+        def waited_in_vain(self, request: Request, turn: Turn, *, is_absent: bool) -> None: ...
 
     world.reply = lambda: world.answer(GOOD, vary=vary)
     upstream = Upstream(world.store, health_log.of_host(world.store.root, None), health_log.of_run(None))

@@ -39,6 +39,8 @@ from cachedindex.rules.decide import (
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
+_LONG = 1.0
+"""Seconds from which on a look into the store shows that its folder may not answer any more."""
 _unsatisfying: ContextVar[frozenset[str]] = ContextVar("cachedindex_unsatisfying", default=frozenset())
 """The URLs of pages in which this thread's client has found nothing that fits."""
 
@@ -54,8 +56,12 @@ class Cache:
         report: Report,
         clock: Callable[[], float] = time.time,
         single_flight: SingleFlight | None = None,
+        why_lost: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`clock` returns seconds since the epoch. Without `single_flight`, no process waits for another."""
+        """`clock` returns seconds since the epoch. Without `single_flight`, no process waits for another.
+
+        `why_lost` returns why the folder cannot be used any more; it is called if looking into the store took long.
+        """
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
@@ -67,6 +73,9 @@ class Cache:
         self._attempts = Attempts(upstream, report, self._answers.came_late, clock)
         self._displaced: set[str] = set()
         """The URLs of copies in whose place the client was given an answer that is not stored."""
+        self._why_lost = why_lost
+        self._lost: str | None = None
+        """Why the store is not used any more."""
         self.report = report
 
     def answer(self, request: Request, send: Send, keyring: Keyring | None = None) -> Answer | Pass:
@@ -76,7 +85,9 @@ class Cache:
         does and no copy can stand in; IndexMissing if that is to end the build; and Shortage if the client could not
         ask either, for want of something on this machine.
         """
-        lookup = self._begun(request)._replace(keyring=keyring)
+        lookup = None if self._lost else self._begun(request)._replace(keyring=keyring)
+        if lookup is None or self._lost:
+            return Pass(self._lost or "")
         try:
             try:
                 return self._carried_out(lookup, self._decided(lookup), send)
@@ -127,7 +138,10 @@ class Cache:
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
         if self._settings.indexes or self._settings.refresh:
             self.report.note_need(request, self._settings)
+        began = time.monotonic()
         request, forms = self._copies.find(request, settings.share, private=settings.private)
+        if time.monotonic() - began > _LONG:
+            self._look_after_folder()
         if len(forms) > 1:
             return Lookup(request, settings, *choose(request, forms, settings, self._clock()))
         if not forms and request.kind == "file" and asked.url.endswith(metadata.SUFFIX):
@@ -149,6 +163,12 @@ class Cache:
         except CopyLost:  # A miss, as the wheel will be.
             return None
         return metadata.of_wheel(found[0], body, request.url, request.sha256)
+
+    def _look_after_folder(self) -> None:
+        """Do without the store from the next look-up on if its folder does not answer any more."""
+        self._lost = self._why_lost()
+        if self._lost:
+            self.report.warn(f"{self._lost}; the build continues without the cache")
 
     def _decided(self, lookup: Lookup) -> Decision:
         request, keyring = lookup.request, lookup.keyring
@@ -254,7 +274,8 @@ class Cache:
             answer = self._arrived(lookup, began)
             if answer is None:
                 if turn.waited:
-                    self._single_flight.waited_in_vain(lookup.request)
+                    is_absent = lookup.request.kind == "page" and self._copies.absence(lookup.request) is not None
+                    self._single_flight.waited_in_vain(lookup.request, turn, is_absent=is_absent)
                 answer = self._fetched(lookup, validators, send)
         except BaseException:
             turn.settle()

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from cachedindex.errors import StoreUnavailable
 from cachedindex.store import disk, folder
 
 try:
@@ -24,6 +25,10 @@ _TRIES = 5
 _POLL = 0.005
 _LONGEST_TURN = 2.0
 """Seconds to wait until another process has replaced a file, which takes milliseconds."""
+_turns_left = 10.0
+"""Seconds that this process still waits in all for files to be replaced."""
+_VAIN_FOR = 120.0
+"""Seconds for which it is known that it was in vain to wait for a lock."""
 _held: set[Path] = set()
 """The locks of this process, which must not wait for itself: neither in one thread nor in two."""
 _guard = threading.Lock()
@@ -69,6 +74,22 @@ class Locks:
             return None
         return status.st_ino, status.st_mtime_ns  # A number alone may be given again at once.
 
+    def note_vain(self, name: str) -> None:
+        """Note for the other processes that it is in vain to wait for a lock of this name."""
+        with suppress(StoreUnavailable, OSError):  # Another user's note, or no right to write: each finds out.
+            descriptor = _opened(self._vain_path(name), self._root)
+            try:
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def is_vain(self, name: str) -> bool:
+        """Return whether that was noted a moment ago."""
+        try:
+            return abs(time.time() - self._vain_path(name).stat().st_mtime) < _VAIN_FOR
+        except OSError:
+            return False
+
     def _acquire(self, path: Path) -> Callable[[], None] | None:
         """Return the function that releases the lock; None if another process holds it."""
         folder.make(self._root)
@@ -87,6 +108,9 @@ class Locks:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.flight"
+
+    def _vain_path(self, name: str) -> Path:
+        return self._folder / f"{name}.vain"
 
 
 class Lock:
@@ -129,10 +153,13 @@ def replacing(path: Path) -> Iterator[None]:
     The lock is a new file beside it: all file systems have that, between hosts as well, and none hangs in it, as NFS
     may in flock. A killed process leaves it; the next one waits for it in vain, and removes it.
     """
+    global _turns_left  # noqa: PLW0603 - one for the whole process
     lock = path.parent / f".{path.name}.lock.tmp"
-    end = time.monotonic() + _LONGEST_TURN
+    began = time.monotonic()
+    end = began + min(_LONGEST_TURN, _turns_left)
     while not (is_ours := _made(lock)) and lock.exists() and time.monotonic() < end:
         time.sleep(_POLL)
+    _turns_left -= time.monotonic() - began
     try:
         yield
     finally:

@@ -28,7 +28,7 @@ from cachedindex.run import environment
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report, say
 from cachedindex.run.summary import printable, summary
-from cachedindex.store import folder, health_log, locks
+from cachedindex.store import folder, health_log, locks, probe
 from cachedindex.store.store import Store
 from cachedindex.upkeep.hourly import Upkeep
 
@@ -113,11 +113,13 @@ class Process:
         self.report.run = self.run
 
     def _open_cache(self) -> None:
-        settings, root = self.settings, sources.cache_folder(self.settings)
-        why = why_unusable(settings)
-        if why or root is None:
-            if not settings.disable:
-                self.report.warn(f"{why}; the build continues without the cache")
+        settings = self.settings
+        if settings.disable:
+            return
+        why = self._why_hanging() or why_unusable(settings)
+        root = None if why else sources.cache_folder(settings)
+        if root is None:
+            self.report.warn(f"{why}; the build continues without the cache")
             return
         shared, own = sources.lock_folder(settings, root), self.run.folder if self.run else None
         read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
@@ -126,8 +128,15 @@ class Process:
         host = health_log.of_host(shared, own, read_only=read_only)
         upstream = Upstream(store, host, health_log.of_run(own))
         single_flight = None if read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
-        self.cache = Cache(store, upstream, settings, self.report, single_flight=single_flight)
+        self.cache = Cache(
+            store, upstream, settings, self.report, single_flight=single_flight, why_lost=self._why_hanging
+        )
         self.store, self.upstream = store, upstream
+
+    def _why_hanging(self) -> str | None:
+        """Return that the cache folder does not answer; None if it does."""
+        places = sources.places(self.settings)
+        return None if probe.answers(places) else f"{' or '.join(map(str, places))} does not answer"
 
     def _print_summary(self, run: RunFolder) -> None:
         try:

@@ -95,6 +95,13 @@ def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> P
     return _user_folder(environ)
 
 
+def places(chosen: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Return the folders that would be used, or looked at before, without looking at them."""
+    named = [expanded(name) for name in (chosen.cache_dir, chosen.lock_dir) if name]
+    usual = [] if chosen.cache_dir else [_HOST_FOLDER, _user_place(environ)]
+    return tuple(folder.absolute() for folder in (*named, *usual) if folder)
+
+
 def lock_folder(chosen: Settings, root: Path) -> Path:
     """Return the folder for locks and health: the one that was set, or the cache folder."""
     folder = expanded(chosen.lock_dir) if chosen.lock_dir else None
@@ -178,11 +185,15 @@ def _missing(path: Path) -> str:
 
 
 def _user_folder(environ: Mapping[str, str]) -> Path | None:
+    folder = _user_place(environ)
+    return folder.absolute() if folder and may_write(folder.absolute()) else None
+
+
+def _user_place(environ: Mapping[str, str]) -> Path | None:
     if sys.platform == "win32":
         home = environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
         home = "~/Library/Caches"
     else:
         home = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = expanded(f"{home}/{SECTION}") if home else None
-    return folder.absolute() if folder and may_write(folder.absolute()) else None
+    return expanded(f"{home}/{SECTION}") if home else None

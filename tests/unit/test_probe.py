@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cachedindex.store import probe
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have whatever touches a folder hang for as long as the test lasts."""
+    fifo, program = tmp_path / "fifo", tmp_path / "touch"
+    os.mkfifo(fifo)
+    program.write_text(f"#!/bin/sh\nread line < {fifo}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(probe, "_TOUCH", (str(program),))
+    monkeypatch.setattr(probe, "_LONGEST", 0.1)
+    yield
+    os.close(os.open(fifo, os.O_WRONLY))
+
+
+def test_a_folder_that_is_there_or_not_answers(tmp_path: Path) -> None:
+    assert probe.answers([tmp_path, tmp_path / "none"])
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_folder_that_hangs_does_not_answer(tmp_path: Path) -> None:
+    assert not probe.answers([tmp_path])
+
+
+def test_without_a_program_to_ask_with_a_folder_counts_as_answering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "_TOUCH", ("/none",))
+    assert probe.answers([tmp_path])
+
+
+def test_the_child_of_the_probe_is_gone_when_it_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, children = probe._started, []
+
+    def noted(*arguments: Any) -> int | None:
+        children.append(started(*arguments))
+        return children[-1]
+
+    monkeypatch.setattr(probe, "_started", noted)
+    assert probe.answers([tmp_path])
+    with pytest.raises(ChildProcessError):
+        os.waitpid(children[0], os.WNOHANG)

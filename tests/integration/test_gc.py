@@ -409,7 +409,7 @@ def test_a_store_collects_once_an_hour_and_waits_for_nothing(tmp_path: Path) -> 
 def test_a_process_collects_once_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, go_on = tmp_path / "cache", threading.Event()
     upkeep = Upkeep(root, root, 1e9, 60 * DAY)
-    monkeypatch.setattr(gc, "collect", lambda *_: go_on.wait(60))
+    monkeypatch.setattr(gc, "collect", lambda *_, **__: go_on.wait(60))
     store = Store(root, stored=upkeep.stored)
     put_page(store, "first")
     threads = []

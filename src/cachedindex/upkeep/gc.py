@@ -142,7 +142,9 @@ class _Collection:
 
     def _walk(self, top: Path, handle: Callable[[ListedFile], None], *, prune: bool) -> None:
         begin = len(str(top)) + 1
-        for number, file in enumerate(listing.files(top, self._root, after=self._state.after, prune=prune), 1):
+        for number, file in enumerate(
+            listing.files(top, self._root, after=self._state.after, held=True, prune=prune), 1
+        ):
             if not listing.is_temporary(file):
                 handle(file)
             elif handle != self._measured and listing.is_stray(file, self._began):

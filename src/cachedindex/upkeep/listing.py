@@ -37,7 +37,7 @@ class ListedFile(NamedTuple):
     name: str
     status: os.stat_result
     folder: int | None = None
-    """The descriptor of its folder, open as long as the next file was not asked for."""
+    """The descriptor of its folder, by which it is read and removed: open until the next file is asked for."""
 
     @property
     def path(self) -> Path:
@@ -118,7 +118,7 @@ def leftovers(root: Path, shared: Path, of_trees: Iterable[Path]) -> Iterator[Li
     yield from (file for file in _here(root) if is_stray(file, now))
     for tree in of_trees:
         surplus = set(quarantine.surplus(tree / quarantine.FOLDER))
-        for file in files(tree / quarantine.FOLDER, root):
+        for file in files(tree / quarantine.FOLDER, root, held=True):
             if file.path in surplus or is_stray(file, now):
                 yield file
     now = disk.now(shared)
@@ -156,14 +156,18 @@ def folders(root: Path, shared: Path) -> Iterator[Path]:
             yield from (Path(folder) for folder, _, _ in os.walk(top))
 
 
-def files(top: Path, root: Path | None = None, *, after: str = "", prune: bool = False) -> Iterator[ListedFile]:
+def files(
+    top: Path, root: Path | None = None, *, after: str = "", held: bool = False, prune: bool = False
+) -> Iterator[ListedFile]:
     """Yield the files below a folder, in the order of the parts of their paths; none if it is a link or not there.
 
     No folder between `root` and `top` may be a link either. `after` is a path below it: only those that come later are
-    yielded. With `prune`, each folder that is empty in the end is removed.
+    yielded. With `held`, each has to be removed before the next is asked for. With `prune`, each folder that is empty
+    in the end is removed.
     """
     parts = top.relative_to(root).parts if root else (top.name,)
-    yield from _below(str(root or top.parent), None, parts, after.split("/") if after else (), prune=prune)
+    found = _below(str(root or top.parent), None, parts, after.split("/") if after else (), prune=prune)
+    yield from found if held else (file._replace(folder=None) for file in found)
 
 
 def is_temporary(file: ListedFile) -> bool:

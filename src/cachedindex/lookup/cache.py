@@ -98,6 +98,11 @@ class Cache:
             self._answers.passed(lookup, str(shortage))
             raise
 
+    def considered(self, request: Request) -> tuple[Lookup, Decision]:
+        """Return the look-up of a request and what would be done about it now, and do nothing."""
+        lookup = self._begun(request)
+        return lookup, self._decided(lookup)
+
     @contextmanager
     def refreshing(self, *projects: str) -> Iterator[None]:
         """Have upstream asked openly in this thread for the pages of these projects that the client has unasked.

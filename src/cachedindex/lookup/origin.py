@@ -89,13 +89,20 @@ class Origin:
 
         Raises NotAsked, with the cause of the last failure, if upstream must not be asked now.
         """
-        hop = self.hop(self._final)
-        places = (self,) if hop is self else (self, hop)
         # Nothing is claimed before it is certain that all of them may be asked.
-        found = [(place, *place.admission()) for place in places]
+        found = self.considered()
         probed = [place for place, _, admission in found if admission == "probe"]
         token = os.urandom(8).hex() if probed else ""
         return Admission(found[0][1], max((place.claim_probe(token) for place in probed), default=None))
+
+    def considered(self) -> Sequence[tuple[Origin, Health, breaker.Admission]]:
+        """Return this place, and where redirects lead from it, with their health, and whether they may be asked.
+
+        Raises NotAsked as `admit`, and claims nothing.
+        """
+        hop = self.hop(self._final)
+        places = (self,) if hop is self else (self, hop)
+        return [(place, *place.admission()) for place in places]
 
     def is_failing(self) -> bool:
         """Return whether a failure is known for which a look-up with a copy would not ask now."""

@@ -30,6 +30,14 @@ class Named(NamedTuple):
     """As it is written; empty if there is none."""
 
 
+class Release(NamedTuple):
+    """The files of one version on a page."""
+
+    version: str
+    """As the first of them writes it."""
+    files: list[pages.Link]
+
+
 def parsed(filename: str) -> Named | None:
     """Return what the name of a distribution, or of the `.metadata` beside it, says; None for another file.
 
@@ -68,6 +76,16 @@ def canonical(version: str) -> str:
         f".dev{_number(found['dev_number'])}" if found["dev"] else "",
         f"+{re.sub('[-_]', '.', found['local'].lower())}" if found["local"] else "",
     ))  # fmt: skip
+
+
+def by_version(page: pages.Page) -> dict[str, Release]:
+    """Return the releases of a page by their canonical versions, the oldest first; without files that show none."""
+    found: dict[str, Release] = {}
+    for link in page.links:
+        named = parsed(link.filename)
+        if named and named.version:
+            found.setdefault(canonical(named.version), Release(named.version, [])).files.append(link)
+    return {version: found[version] for version in sorted(found, key=order)}
 
 
 def order(version: str) -> tuple[object, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
+Readers = Literal["all", "user", "nobody"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "absent", "late", "negative", "passed", "refused", "failed"]
 
 
@@ -257,3 +258,36 @@ class Outcome:
     why: str
     age: float | None = None
     """Seconds since upstream last confirmed the copy that was served, or is too old for that; None if there is none."""
+    at: float = 0.0
+    """When it ended, in seconds since the epoch."""
+    sha256: str = ""
+    """Of the page or file that the client was given; empty if it is not known."""
+    took: float = 0.0
+    """Seconds from the request to the end of upstream's answer; 0 if there was none."""
+    seen_by: Readers = "all"
+    """Who may learn of it afterwards: all who may read the folder, this user alone, or nobody."""
+    index: str = ""
+    """Of a page that not all may see, its index as it may be shown."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is kept of one run: nothing in it may be a credential."""
+
+    command: str
+    job: str
+    """The name that the CI server gives to the job; empty for a run of a person."""
+    build: str
+    """The number of this run of the job."""
+    started: float
+    """In seconds since the epoch."""
+    duration: float
+    """In seconds."""
+    code: int | None
+    """The exit code of the command, or the signal that ended it as a negative number; None if it is not known."""
+    damaged: int = 0
+    """How many damaged files were set aside."""
+    outcomes: Sequence[Outcome] = ()
+    """How its look-ups ended; their URLs are those that may be shown."""
+    left_out: int = 0
+    """How many look-ups are counted, but not among the outcomes."""

@@ -148,6 +148,33 @@ def _comparable(url: str) -> str:
     return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}/{unquote(path)}"
 
 
+def _messages(text: str) -> str:
+    """Return the word for what is printed."""
+    word = text.strip().lower()
+    if word not in ("quiet", "normal", "verbose"):
+        raise ValueError("write quiet, normal or verbose")
+    return word
+
+
+def _strictness(text: str) -> float | None:
+    """Return from which age on in seconds a stale copy fails a run; None if none does."""
+    try:
+        return 0.0 if truth(text) else None
+    except ValueError:
+        pass
+    try:
+        return duration(text)
+    except ValueError:
+        raise ValueError('write no, yes, or a duration with a unit, as in "2 d"') from None
+
+
+def _file(text: str) -> str:
+    """Return the path as it is written."""
+    if not text.strip():
+        raise ValueError("write the path of a file")
+    return text.strip()
+
+
 def _folder(text: str) -> str:
     """Return the path as it is written."""
     if not text.strip():
@@ -191,6 +218,16 @@ class Settings:
     """Whether buildout gets only the links of the pinned version from a project page; None: if it is slow otherwise."""
     cut_pages: bool = True
     """Whether pip gets a page without the wheels that it cannot use."""
+    fail_on_stale: float | None = None
+    """From which age on in seconds a copy that stood in for upstream's answer fails a run; None: no copy does."""
+    report: str | None = None
+    """The file that gets the record of a run as JSON."""
+    summary: str | None = None
+    """The file that gets it as Markdown; "auto": the one that GitHub names."""
+    log: str | None = None
+    """The file to which each look-up and each message appends a line."""
+    messages: Literal["quiet", "normal", "verbose"] = "normal"
+    """What is printed: nothing, what a person should know, or each look-up as well."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """The URL of each index with options of its own, and their values by field name."""
 
@@ -232,11 +269,21 @@ OPTIONS: Mapping[str, Option] = {
     "disable": Option(truth, "do nothing (false)"),
     "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (if it needs that)"),
     "cut-pages": Option(truth, "give pip a page without the wheels that it cannot use (true)"),
+    "fail-on-stale": Option(_strictness, "no, yes, or an age: fail `run` if a copy as old stood in for the index (no)"),
+    "report": Option(_file, "write the record of the run to this file, as JSON"),
+    "summary": Option(
+        _file, "write it to this file, as Markdown; auto: append it to GITHUB_STEP_SUMMARY, if that is set"
+    ),
+    "log": Option(_file, "append a line to this file for each look-up and each message"),
+    "messages": Option(_messages, "quiet, normal or verbose: print nothing, or each look-up as well (normal)"),
 }
-_OF_THE_CACHE = ("cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins", "cut-pages")
+_OF_THE_RUN = (
+    "cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins", "cut-pages", "fail-on-stale",
+    "report", "summary", "log", "messages",
+)  # fmt: skip
 _INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(_prefix, "the URL of the index"),
-    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_CACHE},
+    **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_RUN},
 }
 """The options that one index may have for itself."""
 

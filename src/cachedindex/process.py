@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Hashable, Mapping
+import sys
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -27,7 +29,7 @@ from cachedindex.options import Settings
 from cachedindex.run import environment
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report, say
-from cachedindex.run.summary import printable, summary
+from cachedindex.run.summary import summary
 from cachedindex.store import folder, health_log, locks, probe
 from cachedindex.store.store import Store
 from cachedindex.upkeep.hourly import Upkeep
@@ -42,7 +44,11 @@ class Process:
 
     def __init__(self, say: Callable[[str], None] = say) -> None:
         """Take no part yet; `say` prints a line."""
-        self._say = say
+        self._began = time.time()
+        self.command: Sequence[str] | None = None
+        """The command that the run consists of; None: this program."""
+        self.code: int | None = None
+        """The exit code of that command, once it is known."""
         self._began_in: int | None = None
         """The number of the process that began the run, if it was this one or its parent by a fork."""
         self.settings = Settings(disable=True)
@@ -60,10 +66,13 @@ class Process:
         self.failed = False
         """Whether the client failed: then the pages that its run was served expire at the end."""
         self.has_ended = False
+        self.stale: float | None = None
+        """At the end of the run: the age in seconds of the oldest copy that stood in for an answer; None for none."""
 
     def configure(self, loaded: sources.Loaded, *, begin: bool = False) -> None:
         """Use these settings from now on. A disabled client takes no part, and reports nothing."""
         if not loaded.settings.disable:
+            self.report.speak_as(loaded.settings)
             self._enter_run(begin=begin)
             self.report.warn_ignored(loaded.warnings)
         if loaded.settings != self.settings:
@@ -97,12 +106,16 @@ class Process:
         if self.run is None:
             # For what failed, the client has raised an exception of its own.
             self._print(summary((each for each in self.report.outcomes if each.ended != "failed"), self.report.damaged))
+            self._keep_record(None)
         elif self.began_run and not self.has_ended:
             self.has_ended = True
             self._print_summary(self.run)
+            self._keep_record(self.run)
             if self.failed and self.store:
                 self._expire_pages(self.run, self.store)
             self.run.remove_folder()
+        else:
+            self.report.hand_over()
         self.report.forget()
 
     def _enter_run(self, *, begin: bool) -> None:
@@ -152,6 +165,28 @@ class Process:
                 for needless in unused(self.settings, run.needed()):
                     self._print(needless)
 
+    def _keep_record(self, run: RunFolder | None) -> None:
+        """Keep the record of the run; it is no part of the build, so that no error here changes anything."""
+        if self.store is None:
+            return
+        try:
+            from cachedindex.run import record  # noqa: PLC0415 - 2 ms that the start of a pip does without
+
+            outcomes = [*(run.lookups() if run else ()), *self.report.outcomes]
+            self.stale = record.oldest(outcomes)
+            if self.store.read_only and not (self.settings.report or self.settings.summary):
+                return
+            damaged = len(run.damaged() if run else self.report.damaged)
+            words: Sequence[str] = self.command or list(getattr(sys, "argv", ()))
+            kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged)
+            name = record.keep(self.store, kept, always=self.command is not None)
+            for problem in record.write_files(self.settings, name, kept):
+                self._print(problem)
+        except OSError as error:
+            self._print(f"there is no record of this run, as its folder cannot be read: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+            self._print(f"there is no record of this run: internal error, {type(error).__name__}: {error}")
+
     def _expire_pages(self, run: RunFolder, store: Store) -> None:
         """Have the next run revalidate the pages that this one was served: perhaps they made it fail."""
         try:
@@ -163,7 +198,7 @@ class Process:
 
     def _print(self, line: str | None) -> None:
         if line:
-            self._say(printable(line))
+            self.report.say(line)
 
 
 _joined: dict[Hashable, Process] = {}

@@ -21,7 +21,7 @@ from cachedindex.upkeep import hints, inspection, listing, verify
 from cachedindex.upkeep.inspection import Finding
 
 _LOCK_PATIENCE = 5.0
-_WORDS = {("share", None): "false", ("share", "all"): "true", ("private", None): "auto"}
+_WORDS = {("share", None): "false", ("share", "all"): "true", ("private", None): "auto", ("fail-on-stale", None): "no"}
 """How values are written that an option's text names otherwise."""
 
 

@@ -14,8 +14,9 @@ from cachedindex.errors import SettingsError
 from cachedindex.process import Process, join
 from cachedindex.run import environment
 from cachedindex.run.command import become, run_below
-from cachedindex.run.report import say
+from cachedindex.run.summary import ago
 
+_TOO_STALE = 123
 _STARTS_PIPS = {
     "pip": ("install", "download", "wheel"),
     "pipx": ("install", "inject", "upgrade", "upgrade-all", "reinstall", "reinstall-all"),
@@ -38,6 +39,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         usage="cachedindex run [options] -- COMMAND [ARGUMENT ...]",
     )
     flags.add_to(parser)
+    parser.add_argument("-q", dest="messages", action="store_const", const="quiet", help="as --messages quiet")
+    parser.add_argument("-v", dest="messages", action="store_const", const="verbose", help="as --messages verbose")
     # All from the first word that is no option of ours on: "run pip install -q" needs no "--".
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command and its arguments")
     parser.set_defaults(run=run)
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_offline and (why := outsiders.refusal(command)):
         raise SettingsError(why)
     process = join("run", loaded, begin=True)
+    process.command = command
     offline = _prepare(process, command, environ)
     environ = {**environ, **process.children}
     if is_offline:
@@ -68,15 +72,27 @@ def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, s
     try:
         code = run_below(command, {**environ, **offline}, once=not offline)
         if code is not None and offline and not process.settings.offline and _may_run_again(command, code):
-            say("uv failed on its own cache; it is run again, online")
+            process.report.say("uv failed on its own cache; it is run again, online")
             code = run_below(command, environ)
+        process.code = code
         process.failed = code not in (0, None)
         if code == 0 and _starts_pips(command) and process.run and not process.run.has_pips():
-            say(_NO_PIP)
+            process.report.say(_NO_PIP)
     finally:
         process.finish()
     # Without a process to be had, there is no run: each pip that can be started begins its own.
-    return become(command, environment.without_run(environ, process.run)) if code is None else code
+    if code is None:
+        return become(command, environment.without_run(environ, process.run))
+    return _TOO_STALE if code == 0 and _is_too_stale(process) else code
+
+
+def _is_too_stale(process: Process) -> bool:
+    """Return whether the run is to fail for what was served stale, and say so."""
+    limit, oldest = process.settings.fail_on_stale, process.stale
+    if limit is None or oldest is None or oldest < limit:
+        return False
+    process.report.say(f"what was served is up to {ago(oldest)} old, so fail-on-stale ends the run with {_TOO_STALE}")
+    return True
 
 
 def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -89,6 +105,8 @@ def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str
             "cache-dir": process.store.root,
             "lock-dir": sources.lock_folder(process.settings, process.store.root),
         }
+        if process.settings.log:
+            folders["log"] = Path(process.settings.log).absolute()
         process.hand_down(environ, {name: str(folder) for name, folder in folders.items()})
         return _for_uv(process, command, {**environ, **process.children})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build

@@ -15,7 +15,7 @@ from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.unreachable import Unreachable
-from cachedindex.model import Answer, Ended, Outcome, Record, Request
+from cachedindex.model import Answer, Ended, Identity, Outcome, Record, Request
 from cachedindex.rules import accept, privacy, ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
@@ -23,6 +23,7 @@ from cachedindex.run.summary import ago, printable
 
 _LACKING = "what is stored is HTML, which has no upload times"
 """pip's `--uploaded-prior-to` and `exclude-newer` end with an error that blames the index for that."""
+_ANYBODY = Identity()
 _SAMPLE = 4096
 """Bytes of a page's beginning and of its end that are kept until somebody asks for a file that it may list."""
 
@@ -38,8 +39,8 @@ class Answers:
         self._clock = clock
         self._unreachable = Unreachable(given)
 
-    def of_copy(self, lookup: Lookup, ended: Ended, why: str) -> Answer:
-        """Return the copy as an answer; CopyLost if its blob is gone or damaged."""
+    def of_copy(self, lookup: Lookup, ended: Ended, why: str, answer: Answer | None = None) -> Answer:
+        """Return the copy as an answer; CopyLost if its blob is gone or damaged. `answer` has just renewed it."""
         request, record = lookup.request, lookup.record
         if ended == "stale" and lookup.newest:
             record = lookup.newest
@@ -58,7 +59,7 @@ class Answers:
             is_unasked = ended in ("hit", "stale") and not lookup.settings.offline
             self._give_page(_given(request, record, is_unasked=is_unasked))
             page = self._copies.name(request, record) if ended == "hit" else ""
-        self._add_outcome(request, ended, why, now - record.checked, page)
+        self._add_outcome(request, ended, why, now - record.checked, page, record, answer)
         return _replayed(request, served, body, self._cache_status(lookup, record, ended, now))
 
     def of_exchange(self, lookup: Lookup, exchange: Exchange) -> Answer:
@@ -74,7 +75,7 @@ class Answers:
         if give == "record" and exchange.record:
             self._copies.report(exchange.problem)
             ended: Ended = "revalidated" if _is_the_same(lookup, exchange) else "miss"
-            served = self.of_copy(lookup._replace(record=exchange.record), ended, "expired")
+            served = self.of_copy(lookup._replace(record=exchange.record), ended, "expired", answer)
             return replace(served, native=answer.native and answer.native.being_read())
         return self._of_upstream(lookup, exchange)
 
@@ -107,9 +108,10 @@ class Answers:
         """
         request = lookup.request
         self._give_error(lookup)
-        self._add_outcome(request, "passed", f"{why}; what is stored is private")
         headers = {"www-authenticate": f'Basic realm="{urls.origin(request.url)}"', "content-length": "0"}
-        return Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
+        answer = Answer(401, "cachedindex: the copy is private", request.url, headers, BytesIO())
+        self._add_outcome(request, "passed", f"{why}; what is stored is private", answer=answer)
+        return answer
 
     def failed(self, lookup: Lookup, why: str) -> None:
         """Note that the client gets its own exception; IndexMissing if that is to end the build."""
@@ -130,7 +132,7 @@ class Answers:
         request, means, answer = lookup.request, exchange.meaning, exchange.answer
         self._copies.report(exchange.problem)
         if isinstance(answer.body, Tee):
-            answer.body.when_settled(lambda tee: self._streamed(lookup, tee))
+            answer.body.when_settled(lambda tee: self._streamed(lookup, answer, tee))
             return answer
         is_stored = exchange.record is not None and means.store == "answer"
         if means.is_down:
@@ -138,19 +140,20 @@ class Answers:
             self._missed(lookup, "failed", means.why)
             self._report_down(lookup, means.why)
             return answer
-        self._add_outcome(request, "miss" if is_stored else "passed", means.why)
+        self._add_outcome(request, "miss" if is_stored else "passed", means.why, record=exchange.record, answer=answer)
         if request.kind == "page" and answer.status == HTTPStatus.OK:
             self._give_page(_given(request, exchange.record))
         return answer
 
-    def _streamed(self, lookup: Lookup, tee: Tee) -> None:
+    def _streamed(self, lookup: Lookup, answer: Answer, tee: Tee) -> None:
         self._copies.report(tee.problem)
         if tee.is_broken:
             self._missed(lookup, "failed", "its answer broke off")
         elif tee.record:
-            self._add_outcome(lookup.request, "miss", "")
+            self._add_outcome(lookup.request, "miss", "", record=tee.record, answer=answer)
         else:
-            self._add_outcome(lookup.request, "passed", "its bytes were not those that were promised")
+            why = "its bytes were not those that were promised"
+            self._add_outcome(lookup.request, "passed", why, answer=answer)
 
     def _cache_status(self, lookup: Lookup, record: Record, ended: Ended, now: float) -> str:
         """Return the header of RFC 9211, whose word for expired is stale."""
@@ -205,10 +208,36 @@ class Answers:
     def _missed(self, lookup: Lookup, ended: Ended, why: str) -> None:
         self._add_outcome(lookup.request, ended, why, self._age(lookup))
 
-    def _add_outcome(self, request: Request, ended: Ended, why: str, age: float | None = None, page: str = "") -> None:
-        """Report a look-up's one outcome; `page` is the name of a record that was served without asking upstream."""
+    def _add_outcome(
+        self,
+        request: Request,
+        ended: Ended,
+        why: str,
+        age: float | None = None,
+        page: str = "",
+        record: Record | None = None,
+        answer: Answer | None = None,
+    ) -> None:
+        """Report a look-up's one outcome, with the record that was served or stored, and the answer of upstream.
+
+        `page` is the name of a record that was served without asking upstream.
+        """
         url = urls.public(request.url)
-        self._report.add(Outcome(ended, request.kind, url, urls.origin(url), why, age), page)
+        outcome = Outcome(
+            ended,
+            request.kind,
+            url,
+            urls.origin(url),
+            why,
+            age,
+            at=self._clock(),
+            sha256=record.sha256 if record else "",
+            took=record.took if record and ended in ("revalidated", "miss") else 0.0,
+        )
+        if answer or request.identity != _ANYBODY:  # Else everybody: a fresh page needs no further rule.
+            seen_by = privacy.seen_by(request, answer, (record and record.page) or b"")
+            outcome = replace(outcome, seen_by=seen_by, index=privacy.shown_index(request))
+        self._report.add(outcome, page)
 
 
 def _made(request: Request, status: int, why: str, cache_status: str) -> Answer:

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Literal
 from urllib.parse import unquote
 
-from cachedindex.model import Answer, Disclosure, Identity, Request
+from cachedindex.model import Answer, Disclosure, Identity, Readers, Request
 from cachedindex.rules import layout, pages, urls
 
 Sharing = Literal["user", "all"]
@@ -230,6 +231,23 @@ def kept_for(request: Request, answer: Answer) -> Request:
     identity = request.identity
     is_added = answer.disclosure.gained and identity.keeps and not identity.scope and not identity.shared
     return request.within(GAINED) if is_added else request
+
+
+def seen_by(request: Request, answer: Answer | None = None, page: bytes = b"") -> Readers:
+    """Return who may learn from the record of a run that a request was made; `answer` is upstream's, if there is one.
+
+    What is refused to a request without credentials is asked for with them next, and its name is as private.
+    """
+    identity = request.identity
+    if identity.scope:
+        return "user"
+    if identity.credential or identity.gains:
+        return "nobody"
+    if answer is None or identity.shared:
+        return "all"
+    is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    is_own = answer.disclosure.gained or answer.disclosure.other or is_one_users(request, answer, page)
+    return "all" if not is_refused and not is_own else "user" if identity.keeps else "nobody"
 
 
 def storable(headers: Mapping[str, str]) -> dict[str, str]:

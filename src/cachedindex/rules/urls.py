@@ -13,6 +13,12 @@ _NAMED = re.compile(r"(.+?)-\d")
 """The project's name in the file name of a distribution, up to the version."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"(?:gl(?:pat|dt|cbt)-|gh[opsu]_|github_pat_|dckr_pat_|pypi-AgE|AKCp|cmVmd|eyJ).{8,}"  # as their issuers mark them
+    r"|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9_-]{16,}"
+    r"|(?:[0-9a-f]{32}|[0-9a-f]{48})"  # a commit has 40 digits, a sha256 has 64
+)
+_SHORTEST_TOKEN = 11
 _HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
 """The folders that an index makes of a file's digest."""
 
@@ -131,6 +137,16 @@ def promised(fragment: str) -> str | None:
 def is_sha256(text: str) -> bool:
     """Return whether a text is a sha256 in lower-case hexadecimal digits."""
     return _SHA256.fullmatch(text) is not None
+
+
+def is_token(segment: str) -> bool:
+    """Return whether a segment of a path looks like a token, by its mark or its mixture of letters and digits."""
+    return len(segment) >= _SHORTEST_TOKEN and _TOKEN.fullmatch(segment) is not None
+
+
+def without_tokens(url: str) -> str:
+    """Return a URL with its segments that look like tokens left out."""
+    return "/".join("***" if is_token(segment) else segment for segment in url.split("/"))
 
 
 def kind(url: str, accept: str, sha256: str | None) -> Kind:

@@ -6,7 +6,6 @@ The process that began the run removes the folder at the end.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -20,7 +19,7 @@ from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome
 from cachedindex.sources import RUN_VARIABLE
-from cachedindex.store import disk
+from cachedindex.store import disk, runs
 
 _PREFIX = "cachedindex-run-"
 _ABANDONED_AFTER = 7 * 86400.0
@@ -66,7 +65,13 @@ class RunFolder:
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Append an outcome for the summary at the end of the run."""
-        disk.append(self.folder / f"{os.getpid()}.jsonl", _encoded(outcome) + b"\n", self.folder)
+        disk.append(self.folder / f"{os.getpid()}.jsonl", runs.encoded(outcome) + b"\n", self.folder)
+
+    def add_lookups(self, outcomes: Iterable[Outcome]) -> None:
+        """Append all outcomes of a process at its end, for the record of the run."""
+        lines = [runs.encoded(outcome) + b"\n" for outcome in outcomes]
+        if lines:
+            disk.append(self.folder / f"{os.getpid()}.lookups", b"".join(lines), self.folder)
 
     def add_page(self, name: str) -> None:
         """Append the name of a record that was served without asking upstream."""
@@ -95,7 +100,14 @@ class RunFolder:
     def outcomes(self) -> Sequence[Outcome]:
         """Return the outcomes of all processes; ValueError or LookupError if a line is damaged."""
         lines = (line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines())
-        return [_decoded(line) for line in lines]
+        return [runs.decoded(line) for line in lines]
+
+    def lookups(self) -> list[Outcome]:
+        """Return the outcomes of all processes: of one that was killed, those that it had added for the summary."""
+        ended = sorted(self.folder.glob("*.lookups"))
+        known = {path.stem for path in ended}
+        killed = [path for path in sorted(self.folder.glob("*.jsonl")) if path.stem not in known]
+        return [outcome for path in (*ended, *killed) for outcome in runs.readable(path.read_bytes().splitlines())]
 
     def pages(self) -> set[str]:
         """Return the names of the records that all processes served."""
@@ -126,33 +138,6 @@ class RunFolder:
     def remove_folder(self) -> None:
         """Remove the folder with everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _encoded(outcome: Outcome) -> bytes:
-    """Return an outcome's line, without its end. The names are the format's: a field may get another one."""
-    fields = {
-        "ended": outcome.ended,
-        "kind": outcome.kind,
-        "url": outcome.url,
-        "origin": outcome.origin,
-        "why": outcome.why,
-        "age": outcome.age,
-    }
-    return json.dumps(fields).encode()
-
-
-def _decoded(line: bytes) -> Outcome:
-    fields = json.loads(line)
-    if not isinstance(fields, dict):
-        raise ValueError(f"not an outcome: {line!r}")  # noqa: TRY004 - the text is wrong, not its type
-    return Outcome(
-        ended=fields["ended"],
-        kind=fields["kind"],
-        url=fields["url"],
-        origin=fields["origin"],
-        why=fields["why"],
-        age=fields["age"],
-    )
 
 
 def _remove_abandoned() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from cachedindex.errors import CachedIndexError, StoreUnavailable
 from cachedindex.model import Outcome, Request
 from cachedindex.options import Settings
 from cachedindex.run.folder import RunFolder
-from cachedindex.run.summary import MISSED, SUMMARIZED, printable
+from cachedindex.run.summary import MISSED, SUMMARIZED, lookup_line, printable
 
 
 def say(line: str) -> None:
@@ -44,6 +45,21 @@ class Report:
         """The URLs that could not be had: if one is had later, the summary needs to know it."""
         self._needed: set[str] = set()
         self._is_quiet = False
+        self._messages = "normal"
+        self._log: Path | None = None
+
+    def speak_as(self, settings: Settings) -> None:
+        """Print and log from now on as these options say."""
+        self._messages = settings.messages
+        with suppress(OSError):  # The working folder is gone, and a relative file with it.
+            self._log = Path(settings.log).absolute() if settings.log else None
+
+    def say(self, line: str) -> None:
+        """Print a line, unless nothing is to be printed, and log it."""
+        text = printable(line)
+        self._append(text)
+        if self._messages != "quiet":
+            self._say(text)
 
     def add(self, outcome: Outcome, page: str = "") -> None:
         """Keep an outcome. One that the summary needs is shared at once, as the process may be killed.
@@ -53,6 +69,8 @@ class Report:
         if self._is_quiet:
             return
         self.outcomes.append(outcome)
+        if self._log or self._messages == "verbose":
+            self._tell(outcome)
         if self.run and (outcome.ended in SUMMARIZED or outcome.url in self._missed):
             self._share_outcome(self.run, outcome)
         if outcome.ended in MISSED:
@@ -93,13 +111,13 @@ class Report:
     def warn(self, message: str, about: str = "") -> None:
         """Print a message once in a run; with `about`, only the first message about that."""
         if not self._is_quiet and self._is_first(about or message):
-            self._say(printable(message))
+            self.say(message)
 
     def warn_ignored(self, options: Iterable[str]) -> None:
         """Print in one line which options are wrong, each of them once in a run: every pip of a node finds the same."""
         first = [option for option in options if self._is_first(option)]
         if first:
-            self._say(printable(f"{'; '.join(first)} (ignored)"))
+            self.say(f"{'; '.join(first)} (ignored)")
 
     def internal_error(self, error: Exception) -> None:
         """Warn of an exception of our own, after which the client continues as if it had no cache."""
@@ -107,10 +125,36 @@ class Report:
         text = str(error) if is_ours else f"internal error, {type(error).__name__}: {error}"
         self.warn(f"{text}; the build continues without the cache")
 
+    def hand_over(self) -> None:
+        """Give the run all outcomes of this process, which ends."""
+        if self.run:
+            with suppress(StoreUnavailable):  # The record of the run lacks them; what it has to say is there already.
+                self.run.add_lookups(self.outcomes)
+
     def forget(self) -> None:
         """Forget what this process has collected; what the run has been given stays there."""
         self.outcomes.clear()
         self.damaged.clear()
+
+    def _tell(self, outcome: Outcome) -> None:
+        from cachedindex.rules import kept  # noqa: PLC0415 - for those who want each look-up
+
+        line = printable(lookup_line(kept.shown(outcome)))
+        self._append(line)
+        if self._messages == "verbose" and outcome.ended != "late":  # As below: it must not print.
+            self._say(line)
+
+    def _append(self, line: str) -> None:
+        """Append a line to the log, with the time and the process."""
+        if self._log is None:
+            return
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        try:
+            with self._log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{stamp} {os.getpid()} {line}\n")
+        except OSError as error:
+            path, self._log = self._log, None
+            self.warn(f"cannot write to the log {path}: {error.strerror or error}", about="the log")
 
     def _share_outcome(self, run: RunFolder, outcome: Outcome) -> None:
         try:

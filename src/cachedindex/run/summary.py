@@ -49,6 +49,13 @@ def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | N
     return ", ".join(parts) or None
 
 
+def lookup_line(outcome: Outcome) -> str:
+    """Return the line for one look-up, whose URL may be shown: "stale page https://index.example/simple/six/ (…)"."""
+    parts = ["" if outcome.age is None else f"{ago(outcome.age)} old", outcome.why]
+    more = "; ".join(filter(None, parts))
+    return f"{outcome.ended} {outcome.kind} {outcome.url}" + (f" ({more})" if more else "")
+
+
 def printable(text: str) -> str:
     """Return a text in one line and without control characters: an index's own words may hold any."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda control: f"\\x{ord(control[0]):02x}", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,6 @@ from cachedindex.upkeep.inspection import Finding
 
 _MANY = 5
 """From this many credentials on, one page lies there for tokens of which each job has its own."""
-_TOKEN = re.compile(
-    r"(?:gl(?:pat|dt|cbt)-|gh[opsu]_|github_pat_|dckr_pat_|pypi-AgE|AKCp|cmVmd|eyJ).{8,}"  # as their issuers mark them
-    r"|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9_-]{16,}"
-    r"|(?:[0-9a-f]{32}|[0-9a-f]{48})"  # a commit has 40 digits, a sha256 has 64
-)
 
 
 def of_tokens(root: Path) -> Iterator[Finding]:
@@ -44,7 +38,7 @@ def of_paths(root: Path) -> Iterator[Finding]:
     for file in listing.records(root):
         # A host's folder, the segments of the path, of which the last one is the project, and the record.
         host, *segments = Path(file.where).relative_to(root / RECORDS).parts[:-2]
-        found |= {(host, segment[:4]) for segment in segments if _TOKEN.fullmatch(segment)}
+        found |= {(host, segment[:4]) for segment in segments if urls.is_token(segment)}
     for host, start in sorted(found):
         says = (
             f"URLs of {host} seem to have a token in their path, {start}***, which everybody who reads the folder sees"
@@ -58,7 +52,4 @@ def _url(path: Path) -> str | None:
         stored = record.decode(path.read_bytes())
     except OSError:
         return None
-    if stored is None:
-        return None
-    segments = urls.repository(stored.url).split("/")
-    return "/".join("***" if _TOKEN.fullmatch(segment) else segment for segment in segments)
+    return urls.without_tokens(urls.repository(stored.url)) if stored else None

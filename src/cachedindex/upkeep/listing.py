@@ -14,14 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cachedindex.store import disk, health_log, locks, private, quarantine
+from cachedindex.store import disk, health_log, locks, private, quarantine, runs
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import progress
 
-_STORED = (RECORDS, BLOBS, quarantine.FOLDER)
+_STORED = (RECORDS, BLOBS, quarantine.FOLDER, runs.FOLDER)
 _COORDINATION = (locks.FOLDER, health_log.FOLDER)
 """The folders by which processes coordinate, and which store nothing."""
-_BEFORE = (*_COORDINATION, "gc.stamp", progress.NAME, "lost+found")
+_BEFORE = (*_COORDINATION, runs.FOLDER, "gc.stamp", progress.NAME, "lost+found")
 """What may be in the folder before the first page; the last one is every new file system's."""
 _STRAY_AFTER = 3600.0
 """Seconds after which a temporary is a stray: one that is being written is younger."""
@@ -103,6 +103,16 @@ def blobs(tree: Path) -> Iterator[ListedFile]:
     return (file for file in files(tree / BLOBS) if not is_temporary(file))
 
 
+def old_runs(of_trees: Iterable[Path], idle: float, now: float) -> Iterator[ListedFile]:
+    """Yield the records of runs that are older than `idle` seconds, or beyond the bytes that are kept of newer ones."""
+    for tree in of_trees:
+        size = 0
+        for file in sorted(files(tree / runs.FOLDER, tree), key=lambda file: file.name, reverse=True):
+            size += file.status.st_size
+            if not is_temporary(file) and (size > runs.MOST_BYTES or now - file.status.st_mtime > idle):
+                yield file
+
+
 def strays(root: Path, shared: Path) -> Iterator[ListedFile]:
     """Yield the files that nobody needs any more; `shared` holds locks and health."""
     now = disk.now(root)
@@ -121,6 +131,7 @@ def leftovers(root: Path, shared: Path, of_trees: Iterable[Path]) -> Iterator[Li
         for file in files(tree / quarantine.FOLDER, root, held=True):
             if file.path in surplus or is_stray(file, now):
                 yield file
+        yield from (file for file in files(tree / runs.FOLDER, root, held=True) if is_stray(file, now))
     now = disk.now(shared)
     for name in _COORDINATION:
         yield from (file for file in files(shared / name) if now - file.status.st_mtime > _useless_after(file))

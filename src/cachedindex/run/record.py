@@ -1,0 +1,69 @@
+"""The record of a run, made at its end: kept in the cache folder, and written to the files that its options name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from cachedindex.errors import StoreUnavailable
+from cachedindex.model import Outcome, Run
+from cachedindex.options import Settings
+from cachedindex.rules import kept
+from cachedindex.store import runs
+from cachedindex.store.store import Store
+
+_GITHUB = "GITHUB_STEP_SUMMARY"
+
+
+def oldest(outcomes: Iterable[Outcome]) -> float | None:
+    """Return the greatest age in seconds of what stood in for upstream's answer; None if nothing did."""
+    return max((outcome.age or 0.0 for outcome in outcomes if outcome.ended in ("stale", "absent")), default=None)
+
+
+def of_run(
+    command: Sequence[str], began: float, ended: float, code: int | None, outcomes: Iterable[Outcome], damaged: int = 0
+) -> Run:
+    """Return what may be kept of a run that began and ended at these seconds since the epoch."""
+    job, build = kept.job(os.environ)
+    shown = [kept.shown(outcome) for outcome in outcomes if outcome.seen_by != "nobody"]
+    return Run(kept.command(command), job, build, began, max(ended - began, 0.0), code, damaged, shown)
+
+
+def keep(store: Store, run: Run, *, always: bool) -> str:
+    """Write the record of a run, if its folder is there, and return its name; empty if it is not written.
+
+    One without look-ups is written `always`, or not at all.
+    """
+    if store.read_only or not store.root.is_dir() or not (run.outcomes or always):
+        return ""
+    try:
+        return runs.write(store.root, run)
+    except StoreUnavailable:  # What could not be stored for the build has been said.
+        return ""
+
+
+def write_files(settings: Settings, name: str, run: Run) -> Iterator[str]:
+    """Write the files that the options want of a run; yield a line for each that cannot be written."""
+    if not settings.report and not settings.summary:
+        return
+    from cachedindex.run import written  # noqa: PLC0415 - most runs write no file
+
+    summed = runs.Summed(run, runs.sum_up(run.outcomes))
+    if settings.report:
+        text = json.dumps(written.as_json([(name, run, summed)]), indent=2) + "\n"
+        yield from _write(Path(settings.report), text, "w")
+    if settings.summary == "auto":
+        if path := os.environ.get(_GITHUB):
+            yield from _write(Path(path), written.as_markdown(run, summed), "a")
+    elif settings.summary:
+        yield from _write(Path(settings.summary), written.as_markdown(run, summed), "w")
+
+
+def _write(path: Path, text: str, mode: str) -> Iterator[str]:
+    try:
+        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError as error:
+        yield f"cannot write {path}: {error.strerror or error}"

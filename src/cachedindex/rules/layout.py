@@ -52,6 +52,11 @@ def is_absence(name: str) -> bool:
     return name.startswith(f"page.{ABSENT}.")
 
 
+def is_page(name: str) -> bool:
+    """Return whether a record of this name has a page."""
+    return name.startswith(("page.html.", "page.json."))
+
+
 def key(request: Request, form: str) -> str:
     """Return what distinguishes the request's record in this form from every other one."""
     url, scope = urls.page(request.url) if form else request.url, request.identity.scope

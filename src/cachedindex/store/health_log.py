@@ -146,6 +146,14 @@ def of_host(root: Path, run: Path | None, *, read_only: bool = False) -> HealthL
     return HealthLog(*own, readable=[shared]) if read_only else HealthLog(shared, *own)
 
 
+def names(root: Path) -> list[str]:
+    """Return the names of the origins of which this host's log says anything."""
+    try:
+        return sorted(path.name for path in (root / FOLDER / _machine()).iterdir() if not path.name.startswith("."))
+    except OSError:  # None of them has ever failed.
+        return []
+
+
 def _machine() -> str:
     """Return what all processes of this machine have in common; each container has a hostname of its own."""
     try:

@@ -106,7 +106,7 @@ class Process:
         if self.run is None:
             # For what failed, the client has raised an exception of its own.
             self._print(summary((each for each in self.report.outcomes if each.ended != "failed"), self.report.damaged))
-            self._keep_record(None)
+            self.report.put_by()
         elif self.began_run and not self.has_ended:
             self.has_ended = True
             self._print_summary(self.run)
@@ -114,9 +114,16 @@ class Process:
             if self.failed and self.store:
                 self._expire_pages(self.run, self.store)
             self.run.remove_folder()
+            self.report.forget()
         else:
             self.report.hand_over()
-        self.report.forget()
+            self.report.forget()
+
+    def end(self) -> None:
+        """Finish at the exit of the interpreter; a client without a run has its record only then."""
+        self.finish()
+        if self.run is None:
+            self._keep_record(None)
 
     def _enter_run(self, *, begin: bool) -> None:
         if self.run is None:
@@ -172,11 +179,11 @@ class Process:
         try:
             from cachedindex.run import record  # noqa: PLC0415 - 2 ms that the start of a pip does without
 
-            outcomes = [*(run.lookups() if run else ()), *self.report.outcomes]
+            outcomes = [*run.lookups(), *self.report.outcomes] if run else self.report.past
             self.stale = record.oldest(outcomes)
             if self.store.read_only and not (self.settings.report or self.settings.summary):
                 return
-            damaged = len(run.damaged() if run else self.report.damaged)
+            damaged = len(run.damaged()) if run else 0
             words: Sequence[str] = self.command or list(getattr(sys, "argv", ()))
             kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged)
             name = record.keep(self.store, kept, always=self.command is not None)
@@ -227,7 +234,7 @@ def join(
         process.report.internal_error(error)
     if process is not known:
         _joined[client] = process
-        atexit.register(process.finish)
+        atexit.register(process.end)
         if hasattr(os, "register_at_fork"):  # A forked child has its parent's outcomes and atexit functions.
             os.register_at_fork(after_in_child=process.report.forget)
     return process

@@ -12,10 +12,11 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Ended, Outcome, Run as RunRecord
+from cachedindex.run.environment import HOOK
 from cachedindex.store import private, runs
 from cachedindex.upkeep import gc, listing
 from tests.conftest import Ran, Run
-from tests.index import Index
+from tests.index import Index, unless
 from tests.stored import DAY
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
@@ -51,12 +52,14 @@ def test_private_look_ups_are_in_the_tree_of_their_user_alone(tmp_path: Path) ->
     own = private.folder_of_user(tmp_path)
     own.mkdir(mode=0o700, parents=True)
     run = record(outcome(), outcome("miss", "internal", 2.0, seen_by="user"), outcome("failed", "x", seen_by="nobody"))
+    run = replace(run, command="pip install internal")
     name = runs.write(tmp_path, run)
     assert b"internal" not in (tmp_path / "runs-v1" / name).read_bytes()
     assert b"internal" in (own / "runs-v1" / name).read_bytes()
     found = runs.read(tmp_path, name)
     assert found is not None
     assert [each.url.split("/")[-2] for each in found.outcomes] == ["six", "internal"]
+    assert found.command == "pip install internal"
     summed = runs.summed(tmp_path, name)
     assert summed is not None
     assert summed.ended == {"hit": 1, "miss": 1}
@@ -140,7 +143,7 @@ def test_a_build_leaves_one_record_of_all_its_processes(pip: Callable[..., Ran],
     assert (ran.code, ran.ours) == (0, [])
     found = only_run(tmp_path / "cache")
     assert (found.job, found.build, found.code) == ("nightly", "17", 0)
-    assert found.command.endswith("-m pip download ...")
+    assert found.command.endswith("-m pip download -d here alpha")
     assert found.duration > 0
     pages = {each.url.split("/")[-2]: each.ended for each in found.outcomes if each.kind == "page"}
     assert pages == dict.fromkeys(("alpha", "beta", "gamma", "delta", "epsilon"), "miss")
@@ -198,3 +201,64 @@ def test_a_full_disk_is_no_error_of_the_run(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(runs.disk, "publish", full)
     with pytest.raises(StoreUnavailable):
         runs.write(tmp_path, record())
+
+
+def test_a_pip_that_no_command_covers_writes_its_own_record(pip: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(mode=0o700)
+    ran = pip("epsilon", through=(), PYTHONPATH=str(HOOK))
+    assert (ran.code, ran.ours) == (0, [])
+    found = only_run(tmp_path / "cache")
+    assert (found.command, found.code) == ("pip download -d here epsilon", None)
+    assert [each.ended for each in found.outcomes if each.kind == "page"] == ["miss"]
+    assert pip("--help", through=(), PYTHONPATH=str(HOOK)).code == 0
+    assert len(runs.names(tmp_path / "cache")) == 1
+
+
+SCRIPT = """
+import sys
+import requests
+import cachedindex
+for _ in range(3):
+    with requests.Session() as session:
+        session.mount("http://", cachedindex.CachedIndexAdapter())
+        session.get(sys.argv[1] + "alpha/")
+"""
+
+
+def test_a_script_has_one_record_however_many_sessions_it_has(run: Run, index: Index, tmp_path: Path) -> None:
+    (tmp_path / "build.py").write_text(SCRIPT)
+    assert run(sys.executable, "build.py", index.url).code == 0
+    found = only_run(tmp_path / "cache")
+    assert (found.command, [each.ended for each in found.outcomes]) == ("build.py ...", ["miss", "hit", "hit"])
+
+
+def test_a_fork_adds_its_own_look_ups_once(run: Run, index: Index, tmp_path: Path) -> None:
+    forked = SCRIPT + "import os\nif os.fork():\n    os.wait()\n" + SCRIPT.replace("alpha", "beta")
+    (tmp_path / "build.py").write_text(forked)
+    assert run(*CACHEDINDEX, "run", "--", sys.executable, "build.py", index.url).code == 0
+    projects = [each.url.split("/")[-2] for each in only_run(tmp_path / "cache").outcomes]
+    assert (projects.count("alpha"), projects.count("beta")) == (3, 6)
+
+
+def test_of_a_process_that_is_killed_what_was_missing_is_in_the_record(run: Run, index: Index, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(mode=0o700)
+    index.refuse()
+    killed = SCRIPT.replace(
+        "session.get(", "import os, contextlib\n        with contextlib.suppress(Exception): session.get("
+    )
+    (tmp_path / "build.py").write_text(killed + "os.kill(os.getpid(), 9)\n")
+    assert run(*CACHEDINDEX, "run", "--", sys.executable, "build.py", index.url).code == -9
+    found = only_run(tmp_path / "cache")
+    assert found.code == -9
+    assert {each.ended for each in found.outcomes} <= {"failed", "refused"}
+    assert found.outcomes
+
+
+def test_an_index_that_asks_for_a_password_first_leaves_no_name(run: Run, index: Index, tmp_path: Path) -> None:
+    """pip asks without the password of its keyring first; the name of the project is as private as its page."""
+    (tmp_path / "cache").mkdir(mode=0o700)
+    index.fault(unless("Authorization", "none"))
+    (tmp_path / "build.py").write_text(SCRIPT)
+    assert run(*CACHEDINDEX, "run", "--", sys.executable, "build.py", index.url).code == 0
+    (name,) = runs.names(tmp_path / "cache")
+    assert b"alpha" not in (tmp_path / "cache/runs-v1" / name).read_bytes()

@@ -14,7 +14,11 @@ from cachedindex.rules import kept
     ("words", "command"),
     [
         (["pip", "install", "six==1.16", "flask>=2"], "pip install six==1.16 flask>=2"),
-        (["/v/bin/pip3.11", "install", "-q", "six"], "pip3.11 install ..."),
+        (["/v/bin/pip3.11", "install", "-q", "six"], "pip3.11 install -q six"),
+        (
+            ["pip", "wheel", "-w", "out", "--no-deps", "six", "--proxy", "ci:s3cret@proxy"],
+            "pip wheel -w out --no-deps six ...",
+        ),
         (
             ["pip", "install", "-r", "requirements.txt", "-c", "c/all.txt"],
             "pip install -r requirements.txt -c c/all.txt",
@@ -43,6 +47,19 @@ from cachedindex.rules import kept
 )
 def test_a_command_is_kept_without_what_may_be_a_password(words: list[str], command: str) -> None:
     assert kept.command(words) == command
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("python -m pip download -d here alpha ...", "python -m pip download ..."),
+        ("pip install", "pip install"),
+        ("buildout ...", "buildout ..."),
+        ("tox", "tox"),
+    ],
+)
+def test_of_a_run_with_private_look_ups_others_see_no_project(command: str, program: str) -> None:
+    assert kept.program(command) == program
 
 
 @pytest.mark.parametrize(

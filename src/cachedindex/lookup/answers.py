@@ -19,7 +19,7 @@ from cachedindex.model import Answer, Ended, Identity, Outcome, Record, Request
 from cachedindex.rules import accept, privacy, ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
 from cachedindex.run.report import Report
-from cachedindex.run.summary import ago, printable
+from cachedindex.run.summary import MISSED, ago, printable
 
 _LACKING = "what is stored is HTML, which has no upload times"
 """pip's `--uploaded-prior-to` and `exclude-newer` end with an error that blames the index for that."""
@@ -234,8 +234,11 @@ class Answers:
             sha256=record.sha256 if record else "",
             took=record.took if record and ended in ("revalidated", "miss") else 0.0,
         )
-        if answer or request.identity != _ANYBODY:  # Else everybody: a fresh page needs no further rule.
-            seen_by = privacy.seen_by(request, answer, (record and record.page) or b"")
+        is_private = ended in MISSED and self._copies.has_private(
+            request
+        )  # pip asks without its keyring's password first.
+        if is_private or answer or request.identity != _ANYBODY:  # Else everybody: a fresh page needs no further rule.
+            seen_by = "user" if is_private else privacy.seen_by(request, answer, (record and record.page) or b"")
             outcome = replace(outcome, seen_by=seen_by, index=privacy.shown_index(request))
         self._report.add(outcome, page)
 

@@ -15,7 +15,8 @@ _REST = "..."
 """Stands for words that are not kept."""
 _PIPS = ("install", "download", "wheel")
 """The commands of pip, and of uv's pip, whose words are requirements, paths and options."""
-_FILES = ("-r", "--requirement", "-c", "--constraint", "-e", "--editable")
+_FLAGS = ("-q", "-v", "-U", "--quiet", "--upgrade", "--no-deps", "--pre", "--user")
+_FILES = ("-r", "--requirement", "-c", "--constraint", "-e", "--editable", "-d", "--dest", "-w", "-t", "--target")
 _HARMLESS = re.compile(r"[A-Za-z0-9._/\[\],-]+(?:[=!<>~]=[A-Za-z0-9.*+!]+)?")
 """A path, or a requirement; it has no colon, no @ and no single =, as a URL, a password or a variable would."""
 _JENKINS = ("JOB_NAME", "BUILD_NUMBER")
@@ -44,6 +45,14 @@ def command(words: Sequence[str]) -> str:
             names += rest[:count]
             rest = rest[count:]
     return " ".join([*names, *([_REST] if rest else [])])
+
+
+def program(kept: str) -> str:
+    """Return of a command that is kept what does not say what is installed, for a run with private look-ups."""
+    words = kept.split(" ")
+    verbs = [number for number, word in enumerate(words) if word in _PIPS]
+    shown = words[: verbs[0] + 1 if verbs else 1]
+    return " ".join(shown if len(shown) == len(words) else [*shown, _REST])
 
 
 def job(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -80,7 +89,8 @@ def _program(word: str) -> str:
 
 
 def _harmless(words: Sequence[str]) -> int:
-    """Return how many words at the beginning can be kept: none, a requirement, or an option with its file."""
+    """Return how many words at the beginning can be kept: none, a requirement or a flag, or an option with its file."""
     if words[0] in _FILES and len(words) > 1 and _HARMLESS.fullmatch(words[1]):
         return 2
-    return 1 if _HARMLESS.fullmatch(words[0]) and not words[0].startswith("-") else 0
+    is_requirement = _HARMLESS.fullmatch(words[0]) and not words[0].startswith("-")
+    return 1 if is_requirement or words[0] in _FLAGS else 0

@@ -27,8 +27,12 @@ def of_run(
 ) -> Run:
     """Return what may be kept of a run that began and ended at these seconds since the epoch."""
     job, build = kept.job(os.environ)
-    shown = [kept.shown(outcome) for outcome in outcomes if outcome.seen_by != "nobody"]
-    return Run(kept.command(command), job, build, began, max(ended - began, 0.0), code, damaged, shown)
+    found = list(outcomes)
+    shown = [kept.shown(outcome) for outcome in found if outcome.seen_by != "nobody"]
+    said = kept.command(command)
+    if len(shown) < len(found):
+        said = kept.program(said)
+    return Run(said, job, build, began, max(ended - began, 0.0), code, damaged, shown)
 
 
 def keep(store: Store, run: Run, *, always: bool) -> str:

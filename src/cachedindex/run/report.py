@@ -16,6 +16,9 @@ from cachedindex.options import Settings
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.summary import MISSED, SUMMARIZED, lookup_line, printable
 
+_MOST_PAST = 4000
+"""As many look-ups as a record has (store/runs.py)."""
+
 
 def say(line: str) -> None:
     """Print one line on stderr, for the person who reads the build's log; stdout may be another program's input."""
@@ -40,6 +43,8 @@ class Report:
         """The run that shares the outcomes and the warnings; it may begin after the report."""
         self._said: set[str] = set()
         self.outcomes: list[Outcome] = []
+        self.past: list[Outcome] = []
+        """The outcomes that the summary of a process without a run has had."""
         self.damaged: list[str] = []
         self._missed: set[str] = set()
         """The URLs that could not be had: if one is had later, the summary needs to know it."""
@@ -131,8 +136,15 @@ class Report:
             with suppress(StoreUnavailable):  # The record of the run lacks them; what it has to say is there already.
                 self.run.add_lookups(self.outcomes)
 
+    def put_by(self) -> None:
+        """Begin anew, but keep the outcomes for the record of a process without a run, which may go on for days."""
+        self.past = [*self.past, *self.outcomes][-_MOST_PAST:]
+        self.outcomes.clear()
+        self.damaged.clear()
+
     def forget(self) -> None:
         """Forget what this process has collected; what the run has been given stays there."""
+        self.past.clear()
         self.outcomes.clear()
         self.damaged.clear()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome, Run
-from cachedindex.rules import urls
+from cachedindex.rules import kept, urls
 from cachedindex.store import disk, private
 
 FOLDER = "runs-v1"
@@ -63,7 +63,9 @@ def write(root: Path, run: Run) -> str:
     for tree, readers in ((root, "all"), (private.folder_of_user(root), "user")):
         own = [outcome for outcome in run.outcomes if outcome.seen_by == readers]
         if readers == "all" or (own and disk.is_own(tree)):
-            disk.publish(tree / FOLDER / name, _encoded(replace(run, outcomes=own)), tree)
+            is_cut = readers == "all" and len(own) < len(run.outcomes)
+            command = kept.program(run.command) if is_cut else run.command
+            disk.publish(tree / FOLDER / name, _encoded(replace(run, command=command, outcomes=own)), tree)
             _trim(tree)
     return name
 
@@ -83,7 +85,7 @@ def summed(root: Path, name: str) -> Summed | None:
         for url, counts in each.indexes.items():
             known = indexes.get(url, IndexCounts())
             indexes[url] = IndexCounts(known.ended + counts.ended, counts.took or known.took)
-    return Summed(replace(found[0].run, left_out=sum(each.run.left_out for each in found)), indexes)
+    return Summed(replace(found[-1].run, left_out=sum(each.run.left_out for each in found)), indexes)
 
 
 def read(root: Path, name: str) -> Run | None:
@@ -165,7 +167,7 @@ def _median(numbers: Sequence[float]) -> float:
 
 
 def _encoded(run: Run) -> bytes:
-    kept = sorted(run.outcomes, key=lambda outcome: (outcome.ended in _DULL, outcome.at))[:_MOST_LOOKUPS]
+    chosen = sorted(run.outcomes, key=lambda outcome: (outcome.ended in _DULL, outcome.at))[:_MOST_LOOKUPS]
     head = {
         "command": run.command,
         "job": run.job,
@@ -174,10 +176,10 @@ def _encoded(run: Run) -> bytes:
         "duration": run.duration,
         "code": run.code,
         "damaged": run.damaged,
-        "left_out": len(run.outcomes) - len(kept),
+        "left_out": len(run.outcomes) - len(chosen),
         "indexes": {url: {"ended": counts.ended, "took": counts.took} for url, counts in sum_up(run.outcomes).items()},
     }
-    lines = [json.dumps(head).encode(), *map(encoded, kept)]
+    lines = [json.dumps(head).encode(), *map(encoded, chosen)]
     return b"".join(line + b"\n" for line in lines)
 
 

@@ -20,7 +20,7 @@ from cachedindex.rules import layout
 from cachedindex.run.folder import RunFolder
 from cachedindex.store import disk
 from cachedindex.store.store import Store
-from cachedindex.upkeep import gc, listing, progress
+from cachedindex.upkeep import background, gc, listing, progress
 from cachedindex.upkeep.gc import Collected
 from cachedindex.upkeep.hourly import Upkeep
 from cachedindex.upkeep.listing import ListedFile
@@ -190,18 +190,18 @@ def test_a_collection_goes_on_where_the_last_one_ended(
     monkeypatch.setattr(gc, "_BATCH", 1)
     monkeypatch.setattr(gc, "_MARKED_EVERY", 0.0)
     seen: list[int] = []
-    keep = gc._Pace.keep
+    keep = gc._Mark.keep
 
-    def mortal(pace: gc._Pace, state: Progress, after: str) -> None:
-        keep(pace, state, after)
+    def mortal(mark: gc._Mark, state: Progress, after: str) -> None:
+        keep(mark, state, after)
         seen.append(1)
         if not len(seen) % kills_after:
             raise Killed
 
-    monkeypatch.setattr(gc._Pace, "keep", mortal)
+    monkeypatch.setattr(gc._Mark, "keep", mortal)
     for _ in range(1 + 80 // kills_after):
         with suppress(Killed):
-            assert gc.collect(store.root, store.root, limit, 60 * DAY, in_background=True)
+            assert gc.collect(store.root, store.root, limit, 60 * DAY, resume=True)
             break
     else:
         pytest.fail("it took more lives than there are files")
@@ -221,7 +221,7 @@ def test_a_damaged_mark_begins_anew(store: Store, damage: bytes | None) -> None:
     progress.write(store.root, state)
     raw = (store.root / "gc.mark").read_bytes()
     (store.root / "gc.mark").write_bytes(raw[:-3] + b"xxx" if damage is None else damage)
-    assert gc.collect(store.root, store.root, 1e12, 60 * DAY, in_background=True)
+    assert gc.collect(store.root, store.root, 1e12, 60 * DAY, resume=True)
     assert record.exists()
     assert blob.exists()
 
@@ -390,7 +390,12 @@ with locks.holding(root / "locks-v1" / "gc.lock", root) as alone:
     assert collect(store).kept == 1
 
 
-def test_a_store_collects_once_an_hour_and_waits_for_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [sys.executable, "/usr/bin/uwsgi", "", None])
+def test_a_store_collects_once_an_hour_and_waits_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None
+) -> None:
+    """In a process of its own, or here if that is another program than a Python."""
+    monkeypatch.setattr(sys, "executable", program)
     root = tmp_path / "cache"
     upkeep = Upkeep(root, root, 0, 60 * DAY)
     store = Store(root, stored=upkeep.stored)
@@ -406,10 +411,40 @@ def test_a_store_collects_once_an_hour_and_waits_for_nothing(tmp_path: Path) -> 
     assert store.get(page("third")) is not None
 
 
+def test_a_process_that_collects_is_nobodys_child_and_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it outlives the build, whoever waits for the build's children or for the end of its output is not held up."""
+    put_page(Store(tmp_path), "six")
+    seen = tmp_path / "seen"
+    code = f"""
+import os
+from pathlib import Path
+from cachedindex.upkeep import background, gc
+def look(*_, **__):
+    held = [os.readlink(f"/proc/self/fd/{{number}}") for number in (0, 2)]
+    others = [name for name in os.listdir("/proc/self/fd") if int(name) > 2 and os.path.exists("/proc/self/fd/" + name)]
+    Path({str(seen)!r}).write_text(repr((os.getpgrp() == os.getpid(), os.nice(0), os.getcwd(), held, others)))
+gc.collect = look
+background.main()
+"""
+    monkeypatch.setattr(background, "_CODE", code)
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    try:
+        assert background.collect(tmp_path, tmp_path, 0, 0)
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+    finally:
+        os.close(writer)
+        os.close(reader)
+    assert seen.read_text() == repr((True, 19, "/", ["/dev/null", "/dev/null"], []))
+
+
 def test_a_process_collects_once_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, go_on = tmp_path / "cache", threading.Event()
     upkeep = Upkeep(root, root, 1e9, 60 * DAY)
-    monkeypatch.setattr(gc, "collect", lambda *_, **__: go_on.wait(60))
+    monkeypatch.setattr(background, "collect", lambda *_: go_on.wait(60))
     store = Store(root, stored=upkeep.stored)
     put_page(store, "first")
     threads = []
@@ -428,7 +463,7 @@ def test_a_collection_that_fails_is_nobodys_business(tmp_path: Path, monkeypatch
     store = Store(root, stored=upkeep.stored)
     put_page(store, "first")
     age(root / "gc.stamp", HOUR + 60)
-    monkeypatch.setattr(gc._Collection, "run", lambda *_: 1 / 0)
+    monkeypatch.setattr(background, "collect", lambda *_: 1 / 0)
     put_page(store, "second")
     assert upkeep.thread is not None
     upkeep.thread.join()

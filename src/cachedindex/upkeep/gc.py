@@ -47,20 +47,19 @@ class Collected:
 
 
 def collect(
-    root: Path, shared: Path, limit: float, idle: float, *, dry_run: bool = False, in_background: bool = False
+    root: Path, shared: Path, limit: float, idle: float, *, dry_run: bool = False, resume: bool = False
 ) -> Collected | None:
     """Bring a cache folder within its bounds; None if another process is collecting there.
 
-    `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. It works on a full disk as well. If it is
-    done in the background, it goes on where the last one ended, and rests half of the time: the build has the same
-    interpreter.
+    `shared` holds locks and health; `limit` is in bytes, `idle` in seconds. It works on a full disk as well. With
+    `resume` it goes on where the last one ended.
     """
     with locks.holding(shared / locks.FOLDER / "gc.lock", shared) as alone:
         if not alone:
             return None
-        state = progress.read(root) if in_background else None
-        pace = _Pace(root, marks=not dry_run, rests=in_background)
-        collection = _Collection(root, limit, idle, pace, dry_run=dry_run)
+        state = progress.read(root) if resume else None
+        mark = _Mark(root, is_kept=not dry_run)
+        collection = _Collection(root, limit, idle, mark, dry_run=dry_run)
         for _ in range(_TIMES):
             before = collection.done.removed
             collection.run(state or Progress.begin(disk.now(root)))
@@ -78,33 +77,29 @@ def collect(
         return done
 
 
-class _Pace:
-    """Keeps how far a collection has got, and leaves the build its time."""
+class _Mark:
+    """Keeps how far a collection has got."""
 
-    def __init__(self, root: Path, *, marks: bool, rests: bool) -> None:
+    def __init__(self, root: Path, *, is_kept: bool) -> None:
         self._root = root
-        self._marks = marks
-        self._rests = rests
-        self._worked_since = self._marked = time.monotonic()
+        self._is_kept = is_kept
+        self._marked = time.monotonic()
 
     def keep(self, state: Progress, after: str) -> None:
         now = time.monotonic()
-        if self._marks and now - self._marked >= _MARKED_EVERY:
+        if self._is_kept and now - self._marked >= _MARKED_EVERY:
             state.after, self._marked = after, now
             progress.write(self._root, state)
-        if self._rests:
-            time.sleep(now - self._worked_since)
-            self._worked_since = time.monotonic()
 
 
 class _Collection:
     """A collection of one folder by one process."""
 
-    def __init__(self, root: Path, limit: float, idle: float, pace: _Pace, *, dry_run: bool) -> None:
+    def __init__(self, root: Path, limit: float, idle: float, mark: _Mark, *, dry_run: bool) -> None:
         self._root = root
         self._limit = limit
         self._idle = idle
-        self._pace = pace
+        self._mark = mark
         self._dry_run = dry_run
         self._dropped: set[int] = set()
         """The blobs of records that have just gone."""
@@ -152,7 +147,7 @@ class _Collection:
             elif handle != self._measured and listing.is_stray(file, self._began):
                 self.remove(file)
             if not number % _BATCH:
-                self._pace.keep(self._state, file.where[begin:])
+                self._mark.keep(self._state, file.where[begin:])
 
     def _measured(self, file: ListedFile) -> None:
         used = file.status.st_mtime

@@ -1,7 +1,6 @@
-"""Has the cache folder collected once an hour, in a thread of a process that has just stored something.
+"""Has the cache folder collected once an hour, by a process that has just stored something.
 
-Only storing makes the folder grow, and every client stores. Nobody waits for the thread, as somebody would at the end
-of a run.
+Only storing makes the folder grow, and every client stores. Nobody waits for it, as somebody would at the end of a run.
 """
 
 from __future__ import annotations
@@ -10,10 +9,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.upkeep import progress
 
-_STAMP = "gc.stamp"
 _EVERY = 3600.0
 
 
@@ -31,8 +28,9 @@ class Upkeep:
     def stored(self, path: Path) -> None:
         """Start a collection if the last one was an hour before this file was written.
 
-        The thread is a daemon: if it hangs in a network mount, or is not done when the build is, it dies with the
-        process. Each of its deletions stands for itself, and the next process that stores something goes on there.
+        A thread starts it and waits for it, since this process must not leave a child that nobody waits for. It is a
+        daemon: if it collects itself and is not done when the build is, it dies with the process. Each deletion stands
+        for itself, and the next process that stores something goes on there.
         """
         if (self.thread and self.thread.is_alive()) or not self._is_due(path):
             return
@@ -43,21 +41,16 @@ class Upkeep:
     def _is_due(self, path: Path) -> bool:
         try:
             # By the clock of the file system alone, which on a network mount is not this host's.
-            return abs(path.stat().st_mtime - (self._root / _STAMP).stat().st_mtime) > _EVERY
+            return abs(path.stat().st_mtime - (self._root / progress.STAMP).stat().st_mtime) > _EVERY
         except OSError:  # There was no collection yet, and a new folder can wait for an hour.
-            stamp(self._root)
+            progress.stamp(self._root)
             return False
 
     def _collect(self) -> None:
         # The build goes on after any error, and nobody waits for this; `cachedindex gc` reports it.
         with suppress(Exception):
-            from cachedindex.upkeep import gc  # noqa: PLC0415 - 4 ms, once an hour
+            from cachedindex.upkeep import background, gc  # noqa: PLC0415 - 4 ms, once an hour
 
-            if gc.collect(self._root, self._shared, self._limit, self._idle, in_background=True):
-                stamp(self._root)
-
-
-def stamp(root: Path) -> None:
-    """Record by a file's modification time that the folder was collected just now."""
-    with suppress(StoreUnavailable):  # Then the next process that stores something collects as well.
-        disk.publish(root / _STAMP, b"", root)
+            bounds = (self._root, self._shared, self._limit, self._idle)
+            if not background.collect(*bounds) and gc.collect(*bounds, resume=True):
+                progress.stamp(self._root)

@@ -69,7 +69,7 @@ def collect(
         done, of_trees = collection.done, listing.collected_trees(root)
         for stray in listing.leftovers(root, shared, of_trees):
             collection.remove(stray)
-        for old in listing.old_runs(of_trees, idle, disk.now(root)):
+        for old in listing.old_runs(root, of_trees, idle, disk.now(root)):
             collection.remove(old)
         if not dry_run:
             listing.prune(root, shared, of_trees, [quarantine.FOLDER])

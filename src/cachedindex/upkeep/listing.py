@@ -103,14 +103,15 @@ def blobs(tree: Path) -> Iterator[ListedFile]:
     return (file for file in files(tree / BLOBS) if not is_temporary(file))
 
 
-def old_runs(of_trees: Iterable[Path], idle: float, now: float) -> Iterator[ListedFile]:
+def old_runs(root: Path, of_trees: Iterable[Path], idle: float, now: float) -> Iterator[ListedFile]:
     """Yield the records of runs that are older than `idle` seconds, or beyond the bytes that are kept of newer ones."""
     for tree in of_trees:
-        size = 0
-        for file in sorted(files(tree / runs.FOLDER, tree), key=lambda file: file.name, reverse=True):
+        size, going = 0, set()
+        for file in sorted(files(tree / runs.FOLDER, root), key=lambda file: file.name, reverse=True):
             size += file.status.st_size
             if not is_temporary(file) and (size > runs.MOST_BYTES or now - file.status.st_mtime > idle):
-                yield file
+                going.add(file.name)
+        yield from (file for file in files(tree / runs.FOLDER, root, held=True) if file.name in going)
 
 
 def strays(root: Path, shared: Path) -> Iterator[ListedFile]:

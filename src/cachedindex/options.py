@@ -22,6 +22,7 @@ CLOCK_SKEW = 60.0
 PATIENCE_LIMIT = 15.0
 """No attempt that has a copy waits longer than this, in seconds, however slow upstream was before."""
 
+_MOST_AHEAD = 64
 _UNITS = {
     "": 1,
     "s sec secs second seconds": 1,
@@ -90,6 +91,13 @@ def truth(text: str) -> bool:
     if word in ("false", "no", "off", "0"):
         return False
     raise ValueError("write true or false")
+
+
+def _count(text: str) -> int:
+    """Return a number from 0 to 64."""
+    if not re.fullmatch(r"\s*[0-9]{1,2}\s*", text) or int(text) > _MOST_AHEAD:
+        raise ValueError(f"write a number from 0 to {_MOST_AHEAD}")
+    return int(text)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -228,6 +236,8 @@ class Settings:
     """The file to which each look-up and each message appends a line."""
     messages: Literal["quiet", "normal", "verbose"] = "normal"
     """What is printed: nothing, what a person should know, or each look-up as well."""
+    ahead: int = 16
+    """How many look-ups may be under way at once before pip makes them."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """The URL of each index with options of its own, and their values by field name."""
 
@@ -276,10 +286,11 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "log": Option(_file, "append a line to this file for each look-up and each message"),
     "messages": Option(_messages, "quiet, normal or verbose: print nothing, or each look-up as well (normal)"),
+    "ahead": Option(_count, "how many look-ups of pip may be begun before pip makes them; 0 switches that off (16)"),
 }
 _OF_THE_RUN = (
     "cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins", "cut-pages", "fail-on-stale",
-    "report", "summary", "log", "messages",
+    "report", "summary", "log", "messages", "ahead",
 )  # fmt: skip
 _INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(_prefix, "the URL of the index"),

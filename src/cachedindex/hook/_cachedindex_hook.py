@@ -1,8 +1,9 @@
 """Waits until pip or buildout imports its own modules, then attaches the cache; it does nothing in other programs.
 
-In pip, three places change: `PipSession.get_adapter`, which every look-up calls; `PackageFinder`, which knows if none
-was successful; and `get_runnable_pip`, which names the pip that pip itself starts, for isolated builds and `--python`
-(pip 22.2 and later). In buildout, it is the main module: at its import, buildout has not read anything yet.
+In pip, four places change: `PipSession.get_adapter`, which every look-up calls; `PackageFinder`, which knows if none
+was successful; `Resolver`, which knows what it will ask for; and `get_runnable_pip`, which names the pip that pip
+itself starts, for isolated builds and `--python` (pip 22.2 and later). In buildout, it is the main module: at its
+import, buildout has not read anything yet.
 """
 
 import os
@@ -92,6 +93,14 @@ def _attach_finder(finder_module):
         from cachedindex.clients.pip import finder
 
         finder.attach(finder_module)
+
+
+def _attach_resolver(resolver_module):
+    """Hand pip's resolver to the package too, if it has pip's sessions."""
+    if "cachedindex.clients.pip.sessions" in sys.modules:
+        from cachedindex.clients.pip import ahead
+
+        ahead.attach(resolver_module)
 
 
 def _attach_buildout(_main_module):
@@ -188,6 +197,7 @@ def _say(line):
 _AFTER = {
     "pip._internal.network.session": _attach,
     "pip._internal.index.package_finder": _attach_finder,
+    "pip._internal.resolution.resolvelib.resolver": _attach_resolver,
     "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
     "pip._internal.utils.misc": _redirect,  # and since 26.0
     "zc.buildout.buildout": _attach_buildout,

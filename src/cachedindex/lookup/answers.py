@@ -57,7 +57,7 @@ class Answers:
         now, page = self._clock(), ""
         if request.kind == "page":
             is_unasked = ended in ("hit", "stale") and not lookup.settings.offline
-            self._give_page(_given(request, record, is_unasked=is_unasked))
+            self._give_page(given_page(request, record, is_unasked=is_unasked))
             page = self._copies.name(request, record) if ended == "hit" else ""
         self._add_outcome(request, ended, why, now - record.checked, page, record, answer)
         return _replayed(request, served, body, self._cache_status(lookup, record, ended, now))
@@ -142,7 +142,7 @@ class Answers:
             return answer
         self._add_outcome(request, "miss" if is_stored else "passed", means.why, record=exchange.record, answer=answer)
         if request.kind == "page" and answer.status == HTTPStatus.OK:
-            self._give_page(_given(request, exchange.record))
+            self._give_page(given_page(request, exchange.record))
         return answer
 
     def _streamed(self, lookup: Lookup, answer: Answer, tee: Tee) -> None:
@@ -260,7 +260,7 @@ def _rendered(record: Record) -> Record:
         raise CopyLost(f"{record.url}: {error}") from None
 
 
-def _given(request: Request, record: Record | None, *, is_unasked: bool = False) -> GivenPage:
+def given_page(request: Request, record: Record | None, *, is_unasked: bool = False) -> GivenPage:
     """Return a page as it was given to the client; None for a page that is not stored."""
     if record is None:
         return GivenPage(request)

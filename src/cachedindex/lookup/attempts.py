@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, UpstreamFailed
 from cachedindex.lookup.context import Exchange, Lookup
@@ -104,6 +104,19 @@ class Attempts:
             self._unheard.add(index)
         return exchange
 
+    def ahead(self, lookup: Lookup, validators: Mapping[str, str], send: Send, *, patient: bool) -> Exchange:
+        """Return the exchange of one try that the client has not asked for yet; NotAsked if the breaker is open.
+
+        It is sent in the client's `patient` way if a cache of the client's own may answer. No failure is noted.
+        """
+        origin = self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "")
+        way: Literal["quick", "patient"] = "patient" if patient else "quick"
+        return self._made(_Attempt(self._upstream, lookup, validators, send, origin, origin.admit(), ahead=way))
+
+    def failed(self, lookup: Lookup, failure: UpstreamFailed) -> None:
+        """Note the failure of one try that was made ahead, as the client has asked for the same."""
+        self._upstream.origin(lookup.request, lookup.record.final if lookup.record else "").failed(failure)
+
     def _repeated(self, attempt: _Attempt, *, was_well: bool = True) -> Exchange:
         """Return the exchange of an attempt; if it fails soon, that of the client's own way of asking."""
         began = self._clock()
@@ -170,6 +183,8 @@ class _Attempt(NamedTuple):
     admission: Admission
     open_for: float | None = None
     """How many seconds it may take at least if it is an open one."""
+    ahead: Literal["", "quick", "patient"] = ""
+    """Whether the client has not asked for it yet, and how it is sent then."""
 
     def seconds(self, took: float = 0.0) -> float:
         """Return how long it may take in all, given how many seconds another answer has taken meanwhile."""
@@ -185,7 +200,7 @@ class _Attempt(NamedTuple):
         return self.seconds(self.origin.health().took)
 
     def work(self) -> Exchange:
-        exchange = self.ask(patient=False)
+        exchange = self.ask(patient=self.ahead == "patient")
         announced = exchange.answer.announced
         return drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
@@ -199,6 +214,7 @@ class _Attempt(NamedTuple):
             store=self.lookup.settings.store,
             openly=self.open_for is not None,
             copy=self.lookup.record is not None,
+            ahead=bool(self.ahead),
         )
 
 

@@ -10,13 +10,16 @@ from dataclasses import replace
 
 from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed, assert_never
 from cachedindex.lookup import metadata
+from cachedindex.lookup.ahead import Ahead
 from cachedindex.lookup.answers import Answers
 from cachedindex.lookup.attempts import Attempts
-from cachedindex.lookup.context import Lookup
+from cachedindex.lookup.beginnings import Beginnings
+from cachedindex.lookup.context import Begun, Lookup
 from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.given import GivenPages
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
+from cachedindex.lookup.tee import Continued
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Keyring, Record, Request, Send
 from cachedindex.options import Settings
@@ -77,6 +80,14 @@ class Cache:
         self._lost: str | None = None
         """Why the store is not used any more."""
         self.report = report
+        self.ahead: Ahead | None = None
+        """The look-ups that are begun before the client makes them; None if none are."""
+
+    def look_ahead(self, most: int) -> Ahead:
+        """Have look-ups begun before the client makes them, so many at once at most."""
+        beginnings = Beginnings(self._begun, self._decided, self._copies, self._attempts, self._single_flight)
+        self.ahead = Ahead(beginnings, self._promises.applied, most)
+        return self.ahead
 
     def answer(self, request: Request, send: Send, keyring: Keyring | None = None) -> Answer | Pass:
         """Return the answer to a request, or Pass if the client is to ask by itself.
@@ -85,11 +96,14 @@ class Cache:
         does and no copy can stand in; IndexMissing if that is to end the build; and Shortage if the client could not
         ask either, for want of something on this machine.
         """
-        lookup = None if self._lost else self._begun(request)._replace(keyring=keyring)
+        begun = self.ahead.take(request) if self.ahead and not self._is_unfit(request) else None
+        lookup = None if self._lost else (begun.lookup if begun else self._begun(request))._replace(keyring=keyring)
         if lookup is None or self._lost:
             return Pass(self._lost or "")
         try:
             try:
+                if begun:
+                    return self._taken(begun)
                 return self._carried_out(lookup, self._decided(lookup), send)
             except CopyLost:  # A miss: the next decision is one without a copy.
                 lookup = lookup._replace(record=None, newest=None)
@@ -135,11 +149,16 @@ class Cache:
         self._displaced -= own
         return bool(own)
 
-    def _begun(self, request: Request) -> Lookup:
-        """Return the look-up: the request with its kind and scope, its settings, and the record."""
-        asked = request
-        if request.kind != "page" or request.identity.credential:
-            request = self._promises.applied(request)
+    def _begun(
+        self, asked: Request, request: Request | None = None, promised: Callable[[Request], Request] | None = None
+    ) -> Lookup:
+        """Return the look-up: the request with its kind and scope, its settings, and the record.
+
+        `request` is as `promised` returns it, by default by the pages that the client was given.
+        """
+        promised = promised or self._promises.applied
+        if request is None:
+            request = promised(asked) if asked.kind != "page" or asked.identity.credential else asked
         settings = self._settings.for_url(request.url) if self._settings.indexes else self._settings
         if self._settings.indexes or self._settings.refresh:
             self.report.note_need(request, self._settings)
@@ -150,14 +169,16 @@ class Cache:
         if len(forms) > 1:
             return Lookup(request, settings, *choose(request, forms, settings, self._clock()))
         if not forms and request.kind == "file" and asked.url.endswith(metadata.SUFFIX):
-            return Lookup(request, settings, self._metadata(asked, request, settings))
+            return Lookup(request, settings, self._metadata(asked, request, settings, promised))
         absence = None if forms or request.kind != "page" else self._copies.absence(request)
         counts = absence is not None and is_absent(absence, settings, self._clock())
         return Lookup(request, settings, next(iter(forms), None), absence=absence if counts else None)
 
-    def _metadata(self, asked: Request, request: Request, settings: Settings) -> Record | None:
+    def _metadata(
+        self, asked: Request, request: Request, settings: Settings, promised: Callable[[Request], Request]
+    ) -> Record | None:
         """Return the metadata of a wheel, if that is stored; `request` is for a file, and `asked` as it came."""
-        wheel = self._promises.applied(replace(asked, url=asked.url.removesuffix(".metadata"), sha256=None))
+        wheel = promised(replace(asked, url=asked.url.removesuffix(".metadata"), sha256=None))
         if wheel.kind != "file" or not request.sha256:
             return None
         wheel, found = self._copies.find(wheel, settings.share, private=settings.private)
@@ -185,8 +206,24 @@ class Cache:
             lambda: self._upstream.origin(request).memory(),
             lambda: keyring is not None and self._copies.has_private(request) and keyring.is_there(),
             absence=lookup.absence,
-            unsatisfied=request.url in _unsatisfying.get() or request.url in self._displaced,
+            unsatisfied=self._is_unfit(request),
         )
+
+    def _is_unfit(self, request: Request) -> bool:
+        """Return whether nothing fits in the page that the client was given without hearing upstream."""
+        return request.url in _unsatisfying.get() or request.url in self._displaced
+
+    def _taken(self, begun: Begun) -> Answer:
+        """Return the answer to a look-up that was begun ahead, as if the client had only now made it."""
+        lookup, exchange, failure = begun.lookup, begun.exchange, begun.failure
+        if failure:
+            self._attempts.failed(lookup, failure)
+            self._raise_final(lookup, failure)
+            return self._without_answer(lookup, _why(lookup, failure))
+        if exchange is None:
+            raise CopyLost(f"{lookup.request.url}: nothing has come")
+        answer = self._answers.of_exchange(lookup, exchange)
+        return replace(answer, body=Continued(begun.beginning, answer.body)) if begun.beginning else answer
 
     def _carried_out(  # noqa: PLR0911 - one for each decision
         self, lookup: Lookup, decision: Decision, send: Send

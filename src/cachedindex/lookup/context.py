@@ -1,13 +1,19 @@
-"""The two values that the steps of a look-up pass on: the look-up itself, and its exchange with upstream."""
+"""The values that the steps of a look-up pass on: the look-up itself, its exchange with upstream, or its failure."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import NamedTuple
 
-from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Answer, Keyring, Record, Request
+from cachedindex.errors import StoreUnavailable, UpstreamFailed
+from cachedindex.model import Answer, Body, Keyring, Record, Request
 from cachedindex.options import Settings
 from cachedindex.rules.judge import Meaning
+
+_UNWELCOME = (
+    HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)  # fmt: skip
 
 
 class Lookup(NamedTuple):
@@ -36,3 +42,41 @@ class Exchange(NamedTuple):
     """The new or renewed record, even if the disk did not take it; None as long as the body is to be read."""
     problem: StoreUnavailable | None = None
     """Why the change could not be stored."""
+
+
+class Begun(NamedTuple):
+    """A look-up that was begun before the client made it, and what has become of it."""
+
+    lookup: Lookup
+    exchange: Exchange | None = None
+    """None if upstream failed, or if there is a copy that needs no check."""
+    failure: UpstreamFailed | None = None
+    may_stand: bool = True
+    """Whether something stands in if upstream fails."""
+    beginning: Body | None = None
+    """What has been read of a body that the client reads on."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Return whether upstream failed, or wants to be left alone, or wants to know who asks."""
+        if self.exchange is None:
+            return self.failure is not None
+        status = self.exchange.answer.status
+        return self.exchange.meaning.is_down or status in _UNWELCOME or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether the client would not ask again: a bad answer may be due to so many requests at once.
+
+        Only a deadline that has passed is not waited for again, if a copy, or an absence, may stand in.
+        """
+        if self.failure:
+            return self.may_stand and self.failure.original is None
+        return not self.is_bad
+
+    def close(self) -> None:
+        """Give back what the client does not take."""
+        if self.exchange:
+            self.exchange.answer.body.close()
+        if self.beginning:
+            self.beginning.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -41,11 +42,13 @@ class GivenPages:
         self._pages: defaultdict[str, list[Request]] = defaultdict(list)
         self._unasked: defaultdict[str, set[str]] = defaultdict(set)
         self._asked_again: set[str] = set()
+        self._guard = threading.Lock()
 
     def take_unread(self, file_url: str) -> Iterable[GivenPage]:
         """Return the pages that may list a file, each of them once after it was given."""
         self._sort()
-        found = [self._unread.pop(group, {}) for group in pages.groups_of(file_url) if group in self._unread]
+        with self._guard:
+            found = [self._unread.pop(group, {}) for group in pages.groups_of(file_url) if group in self._unread]
         return [page for group in found for page in group.values()]
 
     def indexes_of(self, project: str) -> Sequence[str]:
@@ -71,7 +74,7 @@ class GivenPages:
         return found
 
     def _sort(self) -> None:
-        with suppress(IndexError):  # None is left, or another thread took the last one.
+        with self._guard, suppress(IndexError):  # None is left.
             while True:
                 self._place(self.latest.popleft())
 

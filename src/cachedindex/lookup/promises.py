@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ class Promises:
         """By the pages' group, and then by their URL: the request and the text of each page."""
         self._linked: dict[tuple[str, str], Request] = {}
         """By origin and credential: the page in one of whose links the credential was."""
+        self._guard = threading.Lock()
 
     def applied(self, request: Request) -> Request:
         """Return the request as one for a file, under the URL for its digest, if a page promises that digest.
@@ -43,9 +45,10 @@ class Promises:
         """
         if request.kind == "page":
             return self._as_linked(request)
-        for page in self._given.take_unread(request.url):
-            self._read(page)
-        found = self._found(request)
+        with self._guard:  # A page that one thread is reading promises nothing yet to another one.
+            for page in self._given.take_unread(request.url):
+                self._read(page)
+            found = self._found(request)
         if found is None:
             return self._as_linked(request)
         request = replace(request, kind="file", sha256=found.sha256, url=urls.of_file(request.url, found.sha256))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import BinaryIO
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Body, Record
@@ -62,6 +63,10 @@ class Tee:
             self._settle(complete=True)
         return data
 
+    def reopened(self) -> BinaryIO | None:
+        """Return what passes, open to be read from its start; None if that is not possible. StoreUnavailable."""
+        return self._blob.reopened() if self._blob else None
+
     def drain(self) -> bytes:
         """Read the rest, for the store and for the caller."""
         parts = []
@@ -95,3 +100,23 @@ class Tee:
             blob.abandon()
         for watcher in self._watchers:
             watcher(self)
+
+
+class Continued:
+    """A Body whose beginning somebody has read into the store already."""
+
+    def __init__(self, beginning: Body, rest: Body) -> None:
+        """`beginning` ends where `rest` goes on."""
+        self._beginning = beginning
+        self._rest = rest
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes."""
+        if size < 0:
+            return self._beginning.read() + self._rest.read()
+        return self._beginning.read(size) or self._rest.read(size)
+
+    def close(self) -> None:
+        """Close both."""
+        self._beginning.close()
+        self._rest.close()

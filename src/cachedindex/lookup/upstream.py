@@ -52,17 +52,19 @@ class Upstream:
         store: privacy.Storing = "auto",
         openly: bool = False,
         copy: bool = False,
+        ahead: bool = False,
     ) -> Exchange:
         """Send the origin's request, judge the answer, and store it. Raises UpstreamFailed and Shortage as `send` does.
 
         It is sent in a `patient` way, or as one try. `copy` says that the record may stand in, `openly` that it does
-        not satisfy the client. Nothing is printed or reported, since this may run in a thread of its own and end after
-        its caller has gone on.
+        not satisfy the client. `ahead` says that the client asks again if the answer is no sound one: that is not
+        noted, as it may be due to many requests at once. Nothing is printed or reported, since this may run in a thread
+        of its own and end after its caller has gone on.
         """
         asked = self._clock()
         try:
             answer = _sent(validators, send, patient=patient, is_renewal=record is not None)
-            if not patient and not openly:
+            if not (patient or openly or ahead):
                 answer = self._past_limit(origin, answer, lambda: send(validators, patient=False))
         except UpstreamFailed as failure:
             if failure.final:
@@ -78,7 +80,8 @@ class Upstream:
         health, now = origin.health(), self._clock()
         verdict = judge(request, record, answer, body, health, now, store)
         means = meaning(request, verdict, copy=copy, openly=openly)
-        self._learn(origin, record, answer, means, now - asked)
+        if not ahead or means.note not in ("failed", "limited"):
+            self._learn(origin, record, answer, means, now - asked)
         if means.store == "answer" and request.kind != "page":
             return self._teed(request, answer, asked, means)
         return self._kept(request, record, answer, body, asked, means)

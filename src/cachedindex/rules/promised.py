@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cachedindex.model import Record
 from cachedindex.rules import pages
@@ -18,6 +18,8 @@ from cachedindex.rules import pages
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _OBJECTS = 8
 """How many opening braces before a file's name may be those of its entry; the objects in one are few and flat."""
+_JSON_NAME = re.compile(r'"filename"\s*:\s*"([^"\\]+)"')
+_HTML_NAME = re.compile(r"""href\s*=\s*["'][^"'#?]*?([^"'#?/%]+\.(?:whl|tar\.gz|zip))["'#?]""", re.IGNORECASE)
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -50,6 +52,22 @@ def promises(listing: Listing, name: str) -> Mapping[str, str]:
         if link.metadata_sha256:
             promised[f"{link.url}.metadata"] = link.metadata_sha256
     return promised
+
+
+def names(listing: Listing) -> Sequence[str]:
+    """Return the names of the files that a page lists, as far as they are written plainly, in its order."""
+    return list(dict.fromkeys((_JSON_NAME if listing.is_json else _HTML_NAME).findall(listing.text)))
+
+
+def entry(listing: Listing, name: str) -> Mapping[str, Any] | None:
+    """Return what a page says of a file that `names` has: its object in JSON, or the attributes of its anchor."""
+    if listing.is_json:
+        found = re.search(rf'"filename"\s*:\s*"{re.escape(name)}"', listing.text)
+        return (_entry(listing.text, found.start(), 0)[0] or None) if found else None
+    place = listing.text.find(name)
+    begin = max(listing.text.rfind(start, 0, place) for start in ("<a", "<A"))
+    anchor = pages.ANCHOR.match(listing.text, begin) if begin >= 0 else None
+    return pages.attributes(anchor[1]) if anchor else None
 
 
 def _json_links(listing: Listing, name: str) -> Iterator[pages.Link]:

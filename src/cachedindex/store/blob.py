@@ -28,6 +28,10 @@ class NewBlob:
         self._hash.update(data)
         self.size += len(data)
 
+    def reopened(self) -> BinaryIO | None:
+        """Return what was and will be written, open to be read from its start; None if this system cannot do that."""
+        return self._file.reopened()
+
     @property
     def sha256(self) -> str:
         """The digest of the bytes that were written so far."""

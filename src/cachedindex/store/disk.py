@@ -126,6 +126,11 @@ class NewFile:
             self.abandon()
             raise
 
+    def reopened(self) -> BinaryIO | None:
+        """Return the temporary, open to be read from its start; None where an open file cannot be renamed."""
+        with failing_as_unavailable("read", self._root):
+            return None if os.name == "nt" else self._temporary.open("rb")
+
     def modified(self) -> float:
         """Return when the temporary was last written, by the file system's clock, in seconds since the epoch."""
         with failing_as_unavailable("read", self._root):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +21,7 @@ from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, hides_credential, is_known, trust_of
 from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.model import Answer, Disclosure, Keyring, Native, Request
+from cachedindex.model import Answer, Disclosure, Keyring, Native, Request, Send
 from cachedindex.rules import privacy, urls
 from cachedindex.rules.decide import Pass
 
@@ -33,6 +34,8 @@ else:
 
 _SILENT = ("GET", "HEAD")
 """Methods that send upstream nothing about the user."""
+_CONNECTIONS = 80
+"""Connections to one host that a twin keeps: as many as look-ups may be begun ahead, and those of the client."""
 
 
 class IndexAdapter(BaseAdapter):
@@ -67,7 +70,7 @@ class IndexAdapter(BaseAdapter):
         self._cookies = Cookies()
         if cache:
             self._library = Library(inner)
-        self._twins: dict[int, HTTPAdapter] = {}
+        self._twins: dict[tuple[int, bool], HTTPAdapter] = {}
         self._may_add = not is_known(inner, "add_headers")
         self._hides = {scheme: hides_credential(inner, f"{scheme}:") for scheme in ("http", "https")}
 
@@ -123,12 +126,35 @@ class IndexAdapter(BaseAdapter):
 
     def _answered(self, cache: Cache, request: PreparedRequest, options: Mapping[str, Any]) -> Response | None:
         asked = self._asked(request, options)
+        sent: list[tuple[int, float]] = []
 
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            return self._ask(asked, request, options, headers, patient=patient)
+            began = time.monotonic()
+            answer = self._ask(asked, request, options, headers, self._pick if patient else self._twin, patient=patient)
+            sent.append((answer.status, time.monotonic() - began))
+            return answer
 
         answer = cache.answer(asked, send, self._keyring(request))
-        return None if isinstance(answer, Pass) else self._response(request, answer)
+        if isinstance(answer, Pass):
+            return None
+        if cache.ahead:
+            cache.ahead.heard(asked, partial(self._alike, request, options), sent)
+        return self._response(request, answer)
+
+    def _alike(self, request: PreparedRequest, options: Mapping[str, Any], url: str) -> tuple[Request, Send]:
+        """Return the request for another URL, and what sends it in the same way, as one try in a thread of its own.
+
+        A cache of the client's own may answer a patient one, as it may answer the client.
+        """
+        alike = request.copy()
+        alike.prepare_url(url, None)
+        asked = self._asked(alike, options)
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            pick = partial(self._twin, is_cached=patient)
+            return self._ask(asked, alike, options, headers, pick, patient=patient)
+
+        return asked, send
 
     def _asked(self, request: PreparedRequest, options: Mapping[str, Any]) -> Request:
         url = request.url or ""
@@ -166,12 +192,13 @@ class IndexAdapter(BaseAdapter):
         request: PreparedRequest,
         options: Mapping[str, Any],
         headers: Mapping[str, str],
+        pick: Callable[[str], HTTPAdapter],
         *,
         patient: bool,
     ) -> Answer:
         ours = request.copy()
         ours.headers.update(headers)
-        chain = self._chain(self._pick if patient else self._twin)
+        chain = self._chain(pick)
         if not patient:
             options = {**options, "timeout": options["timeout"] or ATTEMPT_TIMEOUT}
         response: Response | None = None
@@ -187,29 +214,32 @@ class IndexAdapter(BaseAdapter):
     def _chain(self, pick: Callable[[str], HTTPAdapter]) -> Hops:
         return self._library.chain(pick, self._cookies, trust_env=self._trust_env)
 
-    def _twin(self, url: str) -> HTTPAdapter:
+    def _twin(self, url: str, *, is_cached: bool = False) -> HTTPAdapter:
         """Return the adapter for a URL once more, without retries and with connections of its own."""
         adapter = self._pick(url)
-        twin = self._twins.get(id(adapter))
+        twin = self._twins.get((id(adapter), is_cached))
         if twin is None:
             try:
-                twin = self._twins[id(adapter)] = self._made_twin(adapter)
+                twin = self._twins[id(adapter), is_cached] = self._made_twin(adapter, is_cached=is_cached)
             except Exception as error:
                 name = type(adapter).__name__
                 raise CachedIndexError(f"{name} cannot be copied ({type(error).__name__}: {error})") from error
         return twin
 
-    def _made_twin(self, adapter: HTTPAdapter) -> HTTPAdapter:
-        """Return a twin of an adapter.
+    def _made_twin(self, adapter: HTTPAdapter, *, is_cached: bool) -> HTTPAdapter:
+        """Return a twin of an adapter, with CacheControl's cache or without.
 
         Not by copy.copy: HTTPAdapter.__getstate__ would lose pip's TLS context (pip 26.3, network/session.py).
         """
         twin: HTTPAdapter = object.__new__(type(adapter))
-        # No methods for CacheControl: its own cache must not answer for upstream.
-        twin.__dict__.update(adapter.__dict__, max_retries=self._library.retry, proxy_manager={}, cacheable_methods=())
+        twin.__dict__.update(adapter.__dict__, max_retries=self._library.retry, proxy_manager={})
         state = twin.__dict__
+        if not is_cached:  # No methods for CacheControl: its own cache must not answer for upstream.
+            state["cacheable_methods"] = ()
+        # urllib3 warns of each connection that has no room to be kept.
+        kept = max(state["_pool_maxsize"], _CONNECTIONS)
         # As HTTPAdapter calls it: a project's adapter may require the keyword (requests 2.34, adapters.py).
-        twin.init_poolmanager(state["_pool_connections"], state["_pool_maxsize"], block=state["_pool_block"])
+        twin.init_poolmanager(state["_pool_connections"], kept, block=state["_pool_block"])
         pools, given = (getattr(each, "poolmanager", None) for each in (twin, adapter))
         if pools and given:  # What a user has passed to init_poolmanager by hand is known there only.
             pools.connection_pool_kw = {**given.connection_pool_kw, **pools.connection_pool_kw}

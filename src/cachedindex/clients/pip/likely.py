@@ -1,0 +1,102 @@
+"""Which file of a project's pages pip will most likely take, found without reading the pages as a whole.
+
+The last word is that of pip's own evaluator, on the wheels of one version (pip 23.2 to 26.3, index/package_finder.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cachedindex.rules import promised
+from cachedindex.rules.promised import Listing
+
+_SDISTS = (".tar.gz", ".zip")
+
+
+class Likely:
+    """The choice of one finder of pip's."""
+
+    def __init__(self, finder: Any) -> None:
+        """Take what is needed from inside pip; ImportError or AttributeError if it is not there."""
+        from pip._internal.models.candidate import InstallationCandidate  # noqa: PLC0415 - only in a pip
+        from pip._internal.models.link import Link  # noqa: PLC0415
+        from pip._internal.models.wheel import Wheel  # noqa: PLC0415
+        from pip._internal.utils.packaging import check_requires_python  # noqa: PLC0415
+        from pip._vendor.packaging.version import InvalidVersion, Version  # noqa: PLC0415
+
+        self._finder = finder
+        self._candidate, self._wheel = InstallationCandidate, Wheel
+        self._link: Any = Link
+        self._fits_python = check_requires_python
+        self._version, self._invalid = Version, InvalidVersion
+        target = finder.target_python
+        self._python = target.py_version_info
+        self._tags = target.get_unsorted_tags() if hasattr(target, "get_unsorted_tags") else set(target.get_tags())
+        self._formats = finder.format_control.get_allowed_formats
+        self._ignores_python = getattr(finder, "_ignore_requires_python", False)
+
+    def link(self, listings: Sequence[Listing], project: str, specifier: Any, hashes: Any = None) -> Any:
+        """Return pip's Link to the wheel; None if it may be an sdist, or if nothing fits."""
+        allowed = self._formats(project)
+        if "binary" not in allowed or getattr(self._finder, "uploaded_prior_to", None) is not None:
+            return None
+        versions = self._by_version(listings, project)
+        for version in specifier.filter(sorted(versions, reverse=True), prereleases=self._prereleases(project)):
+            found = [link for listing, name in versions[version] for link in self._usable(listing, name)]
+            if found:
+                return self._best(found, project, version, specifier, hashes)
+            if "source" in allowed and any(name.endswith(_SDISTS) for _, name in versions[version]):
+                return None
+        return None
+
+    def _by_version(self, listings: Sequence[Listing], project: str) -> Mapping[Any, list[tuple[Listing, str]]]:
+        texts: defaultdict[str, list[tuple[Listing, str]]] = defaultdict(list)
+        for listing in listings:
+            for name in promised.names(listing):
+                if text := _version(name, project):
+                    texts[text].append((listing, name))
+        versions: defaultdict[Any, list[tuple[Listing, str]]] = defaultdict(list)
+        for text, files in texts.items():
+            try:
+                versions[self._version(text)] += files
+            except self._invalid:  # pip leaves it out as well.
+                continue
+        return versions
+
+    def _prereleases(self, project: str) -> Any:
+        control = getattr(self._finder, "release_control", None)
+        if control is not None:
+            return control.allows_prereleases(project)
+        return getattr(self._finder, "allow_all_prereleases", False) or None
+
+    def _usable(self, listing: Listing, name: str) -> Iterator[Any]:
+        """Yield the Link to a wheel that pip may choose."""
+        if not name.endswith(".whl") or not self._wheel(name).supported(self._tags):
+            return
+        entry = promised.entry(listing, name)
+        link = entry and self._as_link(listing, entry)
+        if not link or link.is_yanked:
+            return
+        if self._ignores_python or self._fits_python(link.requires_python, self._python):
+            yield link
+
+    def _as_link(self, listing: Listing, entry: Mapping[str, Any]) -> Any:
+        if listing.is_json:
+            return self._link.from_json(entry, listing.base)
+        return self._link.from_element(entry, listing.base, listing.base)
+
+    def _best(self, links: Sequence[Any], project: str, version: Any, specifier: Any, hashes: Any) -> Any:
+        evaluator = self._finder.make_candidate_evaluator(project, specifier=specifier, hashes=hashes)
+        candidates = [self._candidate(project, str(version), link) for link in links]
+        best = evaluator.compute_best_candidate(candidates).best_candidate
+        return best and best.link
+
+
+def _version(name: str, project: str) -> str:
+    """Return the version in the name of a wheel or an sdist; empty for anything else."""
+    if name.endswith(".whl"):
+        return name.split("-")[1] if name.count("-") in (4, 5) else ""
+    ending = next((ending for ending in _SDISTS if name.endswith(ending)), None)
+    return name.removesuffix(ending)[len(project) + 1 :] if ending else ""

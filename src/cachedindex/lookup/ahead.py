@@ -1,0 +1,211 @@
+"""Look-ups that are begun before the client makes them; what they come to is handed over when it does.
+
+An edge says what the client will most likely ask for. Nothing is asked before the client itself has got a sound answer
+at the same place, and then only in the way in which it asked: with its headers, credentials, proxy and certificates.
+Nothing is given, reported, or noted of a failure, for which the client has not asked.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+
+from cachedindex.lookup.beginnings import Beginnings, Came, Unheard
+from cachedindex.lookup.context import Begun
+from cachedindex.lookup.pool import Pool
+from cachedindex.model import Request, Send
+from cachedindex.options import PATIENCE_LIMIT
+from cachedindex.rules import downloads, urls
+
+_WORTH = 0.01
+"""Seconds that an answer must have taken: below that, threads cost a client more than they save."""
+_SOUND = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+
+Like = Callable[[str], tuple[Request, Send]]
+"""Returns the request for a URL, and what sends it, as the client would make them."""
+
+
+Then = Callable[[Came | None], object]
+"""Takes what a look-up has come to; None if it is not stored."""
+
+
+class Ahead:
+    """The look-ups of one process that are expected, under way, or done."""
+
+    def __init__(self, beginnings: Beginnings, promised: Callable[[Request], Request], most: int) -> None:
+        """`promised` returns the request for a file by the pages that the client was given; at once are `most`."""
+        self._beginnings = beginnings
+        self._promised = promised
+        self._pool = Pool(most)
+        self._guard = threading.Lock()
+        self._process = os.getpid()
+        self._likes: dict[str, Like] = {}
+        self._sound: set[str] = set()
+        self._early: dict[str, _Early] = {}
+        self._unheard: defaultdict[str, list[_Early]] = defaultdict(list)
+        """Those at places where the client has not asked yet, or has got no sound answer."""
+        self._asked: set[str] = set()
+        """The URLs that the client has asked for, and those that are expected."""
+        self._has_ended = False
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Run a guess in a thread, once look-ups are begun ahead at all: a build with fresh copies needs none."""
+        if not self._has_ended:
+            self._pool.add(lambda: self._guess(work))
+
+    def expect_page(self, url: str, then: Then) -> None:
+        """Begin the look-up of a project page, unless the client has asked for it, or does not ask there at all."""
+        self._expect(_Early(url, urls.repository(url), then))
+
+    def expect_file(self, url: str, then: Then = lambda _: None, *, given: bool = False) -> None:
+        """Begin the look-up of a file that a page lists which was read ahead, or which the client was `given`."""
+        promised = self._promised if given else self._beginnings.foretold
+        self._expect(_Early(url, urls.origin(url), then, promised), first=not given)
+
+    def drop(self) -> None:
+        """Forget what is not yet under way: the client has decided."""
+        self._pool.clear()
+        with self._guard:
+            self._unheard.clear()
+
+    def end(self) -> None:
+        """Begin nothing more in this run."""
+        self._has_ended = True
+        self.drop()
+
+    def heard(self, request: Request, like: Like, sent: Sequence[tuple[int, float]]) -> None:
+        """Note a look-up of the client's own, and what was `sent` for it: statuses and seconds."""
+        if self._has_ended or request.method != "GET" or "range" in request.headers:
+            return
+        is_page = request.kind == "page"
+        if not is_page and not downloads.is_distribution(request.url.removesuffix(".metadata")):
+            return
+        place = urls.repository(request.url) if is_page else urls.origin(request.url)
+        is_new, self._likes[place] = place not in self._likes, like
+        status, took = sent[-1] if sent else (0, 0.0)
+        if status in _SOUND and took >= _WORTH and place not in self._sound:
+            self._begin(place, took)
+        elif self._sound and is_new:
+            self._release(place)
+
+    def _begin(self, place: str, took: float) -> None:
+        """Begin look-ups at a place; and at others, as far as there are copies that need no check."""
+        is_first = not self._sound
+        self._sound.add(place)
+        if is_first:
+            self._pool.start(took)
+        for known in list(self._likes) if is_first else [place]:
+            self._release(known)
+
+    def take(self, request: Request) -> Begun | None:
+        """Return the look-up that the client makes now, if it was begun ahead; wait for one that is under way."""
+        if request.method != "GET" or "range" in request.headers or self._process != os.getpid():
+            return None
+        with self._guard:
+            self._asked.add(request.url)
+            early = self._early.pop(request.url, None)
+            if early is None or not early.is_begun:
+                return None
+        begun = early.taken()
+        if begun and early.request != self._promised(request):  # Another user, or another form.
+            self.end()
+            begun.close()
+            return None
+        return begun
+
+    def _expect(self, early: _Early, *, first: bool = False) -> None:
+        with self._guard:
+            if self._has_ended or early.url in self._asked:
+                return
+            self._asked.add(early.url)
+            self._early[early.url] = early
+            if early.place not in self._likes or not self._sound:
+                self._unheard[early.place].append(early)
+                return
+        self._pool.add(lambda: self._ask(early), first=first)
+
+    def _release(self, place: str) -> None:
+        with self._guard:
+            waiting = self._unheard.pop(place, ())
+        for early in waiting:
+            self._pool.add(lambda early=early: self._ask(early))  # type: ignore[misc]
+
+    def _ask(self, early: _Early) -> None:
+        """Carry out one look-up, in a thread of the pool, and guess on."""
+        with self._guard:
+            if self._has_ended or self._early.get(early.url) is not early:  # The client was quicker.
+                return
+            early.is_begun = True
+        came, began = None, time.monotonic()
+        try:
+            came = self._come(early)
+        except Unheard:
+            if self._put_back(early):
+                return
+        except Exception:  # noqa: BLE001 - whatever it is, the client meets it when it asks
+            self.end()
+        early.done.set()
+        if early.begun:
+            self._pool.felt(time.monotonic() - began)
+        self._guess(lambda: early.then(came))
+
+    def _put_back(self, early: _Early) -> bool:
+        """Have a look-up wait until the client has been answered there; return whether nobody waits for it."""
+        with self._guard:
+            if self._early.get(early.url) is not early:
+                return False
+            early.is_begun = False
+            self._unheard[early.place].append(early)
+            return True
+
+    def _come(self, early: _Early) -> Came | None:
+        request, send = self._likes[early.place](early.url)
+        early.request = early.promised(request)
+        begun = self._beginnings.begin(request, early.request, send, early.promised, may_ask=early.place in self._sound)
+        if begun is None:
+            return None
+        if begun.is_bad:
+            self.end()
+        if not begun.is_final:
+            begun.close()
+            return None
+        if begun.exchange or begun.failure:
+            begun = early.begun = self._beginnings.received(begun, early.goes_on)
+        return self._beginnings.came(begun) if begun else None
+
+    def _guess(self, work: Callable[[], object]) -> None:
+        with suppress(Exception):  # An odd page or metadata, which pip reads by itself: it costs speed only.
+            work()
+
+
+class _Early:
+    """One look-up, from the guess on until the client takes it."""
+
+    def __init__(
+        self, url: str, place: str, then: Then, promised: Callable[[Request], Request] = lambda request: request
+    ) -> None:
+        self.url, self.place, self.then, self.promised = urls.bare(url), place, then, promised
+        self.is_begun = False
+        self.request: Request | None = None
+        self.begun: Begun | None = None
+        self.done = threading.Event()
+        self._moved = time.monotonic()
+        self._is_wanted = False
+
+    def taken(self) -> Begun | None:
+        """Return what it has come to, for the client; None if the client has to ask itself."""
+        self._is_wanted, self._moved = True, time.monotonic()
+        while not self.done.wait(1):
+            if time.monotonic() - self._moved > PATIENCE_LIMIT:
+                return None
+        return self.begun
+
+    def goes_on(self) -> bool:
+        """Return whether to read on, as the client does not want it yet."""
+        self._moved = time.monotonic()
+        return not self._is_wanted

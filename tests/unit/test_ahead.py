@@ -1,0 +1,282 @@
+"""Look-ups that are begun ahead: what is asked when, what the client is handed, and what ends it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from cachedindex.errors import UpstreamFailed
+from cachedindex.lookup.ahead import Ahead
+from cachedindex.lookup.beginnings import Came
+from cachedindex.lookup.pool import Pool
+from cachedindex.lookup.tee import Continued
+from cachedindex.model import Answer, Identity, Request
+from cachedindex.options import Settings
+from tests.unit.test_cache import FILE_URL, PAGE, WHEEL, World, page
+
+SECOND, THIRD = (replace(PAGE, url=f"https://index.example/simple/{name}/") for name in ("flask", "docopt"))
+LARGE = b"large" * 400_000
+
+
+class Guessing:
+    """A client whose look-ups are begun ahead, and the URLs that its upstream saw."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.asked: list[str] = []
+        self.replies: dict[str, Callable[[], Answer]] = {}
+        self.ahead: Ahead = world.cache.look_ahead(4)
+        self.came: list[Came | None] = []
+        self._arrived = threading.Semaphore(0)
+
+    def like(self, url: str) -> tuple[Request, Callable[..., Answer]]:
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            self.asked.append(url)
+            name = url.rstrip("/").rpartition("/")[2]
+            return self.replies.get(url, lambda: self.world.answer(page(name=name)))()
+
+        return replace(PAGE, url=url, kind="page" if url.endswith("/") else "other"), send
+
+    def get(self, request: Request, took: float = 0.05) -> bytes:
+        """Make a look-up of the client's own."""
+        before = len(self.asked)
+        asked, send = self.like(request.url)
+        answer = self.world.cache.answer(replace(request, kind=asked.kind), send)
+        assert isinstance(answer, Answer)
+        self.ahead.heard(asked, self.like, [(200, took)] if len(self.asked) > before else [])
+        body = answer.body.read()
+        answer.body.close()
+        return body
+
+    def expect(self, request: Request) -> None:
+        """Expect a page, or the wheel that the first page lists."""
+        if request.kind == "page":
+            self.ahead.expect_page(request.url, self._has_come)
+        else:
+            self.ahead.expect_file(request.url, self._has_come)
+
+    def wait(self) -> Came | None:
+        """Wait until one more expected look-up is over."""
+        assert self._arrived.acquire(timeout=20)
+        return self.came[-1]
+
+    def _has_come(self, came: Came | None) -> None:
+        self.came.append(came)
+        self._arrived.release()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, Settings(timeout=30.0))
+    yield world
+    world.over.set()
+
+
+@pytest.fixture
+def client(world: World) -> Guessing:
+    return Guessing(world)
+
+
+def test_nothing_is_asked_before_the_client_was_answered(client: Guessing) -> None:
+    client.expect(SECOND)
+    assert client.asked == []
+    client.get(PAGE, took=0.001)  # As near as this, threads cost more than they save.
+    assert client.asked == [PAGE.url]
+    client.get(THIRD)
+    client.wait()
+    assert client.asked == [PAGE.url, THIRD.url, SECOND.url]
+
+
+def test_what_was_asked_ahead_is_not_asked_again_and_reported_once(client: Guessing, world: World) -> None:
+    world.settings = Settings(timeout=30.0, index_ttl=0.0)
+    client.get(PAGE)
+    client.expect(SECOND)
+    client.wait()
+    assert [outcome.url for outcome in world.report.outcomes] == [PAGE.url]
+    client.get(SECOND)
+    assert client.asked == [PAGE.url, SECOND.url]
+    assert [(outcome.ended, outcome.url) for outcome in world.report.outcomes[1:]] == [("miss", SECOND.url)]
+
+
+def test_an_answer_that_is_not_stored_is_handed_over_as_well(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    client.replies[SECOND.url] = lambda: world.answer(page(name="flask"), cache_control="no-store")
+    client.expect(SECOND)
+    client.wait()
+    assert client.get(SECOND) == page(name="flask")
+    assert client.asked.count(SECOND.url) == 1
+
+
+def test_the_client_waits_for_what_is_under_way(client: Guessing, world: World) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def reply() -> Answer:
+        begun.set()
+        assert go_on.wait(20)
+        return world.answer(page(name="flask"))
+
+    client.get(PAGE)
+    client.replies[SECOND.url] = reply
+    client.expect(SECOND)
+    assert begun.wait(20)
+    threading.Timer(0.05, go_on.set).start()
+    assert client.get(SECOND) == page(name="flask")
+    assert client.asked.count(SECOND.url) == 1
+
+
+def test_what_the_client_has_asked_for_is_not_expected(client: Guessing) -> None:
+    client.get(PAGE)
+    client.get(SECOND)
+    client.ahead.expect_page(SECOND.url, lambda _: None)
+    client.expect(THIRD)
+    client.wait()
+    assert client.asked.count(SECOND.url) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_a_bad_answer_ends_it_and_is_the_clients_to_repeat(client: Guessing, world: World, status: int) -> None:
+    client.get(PAGE)
+    client.replies[SECOND.url] = lambda: world.answer(b"no", status)
+    client.expect(SECOND)
+    client.wait()
+    client.expect(THIRD)
+    client.replies.clear()
+    assert client.get(SECOND) == page(name="flask")
+    assert client.get(THIRD) == page(name="docopt")
+    assert client.asked == [PAGE.url, SECOND.url, SECOND.url, THIRD.url]
+    assert [outcome.ended for outcome in world.report.outcomes] == ["miss"] * 3
+
+
+def test_a_deadline_that_has_passed_is_not_waited_for_twice(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    client.get(SECOND)
+    world.now += 1000
+    client.get(PAGE)
+    client.ahead._asked.discard(SECOND.url)  # As in another run.
+
+    def pass_deadline() -> Answer:
+        raise UpstreamFailed("no answer within 3 s")
+
+    client.replies[SECOND.url] = pass_deadline
+    client.expect(SECOND)
+    client.wait()
+    assert client.get(SECOND) == page(name="flask")
+    assert world.report.outcomes[-1].ended == "stale"
+    assert client.asked.count(SECOND.url) == 2
+
+
+def test_what_is_meant_for_another_user_is_not_handed_over(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    client.expect(SECOND)
+    client.wait()
+    mine = replace(SECOND, identity=Identity("mine"))
+    answer = world.cache.answer(mine, client.like(SECOND.url)[1])
+    assert isinstance(answer, Answer)
+    assert client.asked.count(SECOND.url) == 2
+    client.expect(THIRD)
+    assert THIRD.url not in client.asked
+
+
+def promising(world: World, content: bytes) -> Answer:
+    file = {"url": FILE_URL, "filename": "six-1.0.whl", "hashes": {"sha256": sha256(content).hexdigest()}}
+    return world.answer(page(file, name="flask"))
+
+
+def test_a_file_is_known_by_a_page_that_was_read_ahead(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    client.replies[SECOND.url] = lambda: promising(world, WHEEL)
+    client.replies[FILE_URL] = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
+    client.expect(SECOND)
+    client.wait()
+    other = "https://files.example/other-1.0.whl"
+    client.replies[other] = lambda: world.answer(b"other")
+    client.get(replace(PAGE, url=other, kind="other"))
+    wheel = replace(PAGE, url=FILE_URL, kind="other")
+    client.expect(wheel)
+    came = client.wait()
+    assert came is not None
+    with came.open() as body:
+        assert body.read() == WHEEL
+    client.get(SECOND)
+    assert client.get(wheel) == WHEEL
+    assert client.asked.count(FILE_URL) == 1
+    assert world.report.outcomes[-1].ended == "miss"
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_large_file_is_handed_over_while_it_arrives(client: Guessing, world: World, sound: bool) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > len(LARGE) // 2:
+                reading.set()
+                assert go_on.wait(20)
+            return super().read(size)
+
+    client.get(PAGE)
+    client.replies[SECOND.url] = lambda: promising(world, LARGE if sound else WHEEL)
+    answer = replace(world.answer(b"", content_length=str(len(LARGE))), body=Slow(LARGE))
+    client.replies[FILE_URL] = lambda: answer
+    client.get(SECOND)
+    client.ahead._sound.add("https://files.example")  # As after another file.
+    client.ahead._likes["https://files.example"] = client.like
+    client.ahead.expect_file(FILE_URL, given=True)
+    assert reading.wait(20)
+    threading.Timer(0.05, go_on.set).start()
+    assert client.get(replace(PAGE, url=FILE_URL, kind="other")) == LARGE
+    assert client.asked.count(FILE_URL) == 1
+    assert world.report.outcomes[-1].ended == ("miss" if sound else "passed")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: this system has no fork")
+def test_a_fork_waits_for_no_thread_of_its_parent(client: Guessing, world: World) -> None:
+    begun = threading.Event()
+
+    def reply() -> Answer:
+        begun.set()
+        return world.hang()
+
+    client.get(PAGE)
+    client.replies[SECOND.url] = reply
+    client.expect(SECOND)
+    assert begun.wait(20)
+    child = os.fork()
+    if not child:
+        client.replies.clear()
+        os._exit(0 if client.get(SECOND) == page(name="flask") else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_body_whose_beginning_was_read_is_the_same() -> None:
+    for size in (1, 3, 7, -1):
+        body, data = Continued(BytesIO(b"begin"), BytesIO(b"ning and end")), b""
+        while part := body.read(size):
+            data += part
+        assert data == b"beginning and end"
+
+
+def test_as_many_run_at_once_as_upstream_takes_well() -> None:
+    pool, running, go_on = Pool(8), threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        running.release()
+        go_on.wait(20)
+
+    for _ in range(20):
+        pool.add(work)
+    assert not running.acquire(blocking=False)
+    pool.start(0.5)
+    assert all(running.acquire(timeout=20) for _ in range(2))
+    assert not running.acquire(timeout=0.05)
+    pool.felt(0.5)
+    assert running.acquire(timeout=20)
+    pool.clear()
+    go_on.set()

@@ -11,12 +11,14 @@ from cachedindex.options import Settings
 from cachedindex.rules.decide import (
     AskOpenly,
     AskOrChallenge,
+    Challenge,
     Fetch,
     Pass,
     Refuse,
     Revalidate,
     Serve,
     TryOnce,
+    choose,
     decide,
     is_absent,
     lifetime,
@@ -30,6 +32,7 @@ PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 ZOPE = Request("GET", "https://index.example/simple/zope-interface/", "page", {})
 FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, DIGEST)
 OTHER = Request("GET", "https://files.example/extends.cfg", "other", {})
+ARCHIVE = Request("GET", "https://files.example/six-1.0.tar.gz", "other", {})
 RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"", "html")
 IN_300 = formatdate(RECORD.checked + 300, usegmt=True)
 OLD = replace(RECORD, checked=NOW - 3600)
@@ -74,6 +77,9 @@ def aged(seconds: float, **headers: str) -> Record:
         (PAGE, aged(31 * 86400), Settings(stale_if_error=math.inf), Revalidate()),
         (PAGE, OLD, Settings(stale_if_error=0.0), Fetch()),
         (PAGE, RECORD, Settings(stale_if_error=0.0), Serve("fresh")),
+        (replace(PAGE, headers={"cache-control": "max-age=0"}), RECORD, Settings(stale_if_error=0.0), Fetch()),
+        (PAGE, aged(10.5 * 86400), Settings(index_ttl=10 * 86400, stale_if_error=86400), Revalidate()),
+        (PAGE, aged(11.5 * 86400), Settings(index_ttl=10 * 86400, stale_if_error=86400), Fetch()),
         # offline
         (PAGE, OLD, OFFLINE, Serve("offline = true", stale=True)),
         (PAGE, RECORD, OFFLINE, Serve("fresh")),
@@ -105,6 +111,15 @@ def aged(seconds: float, **headers: str) -> Record:
         # what no index vouches for is always asked
         (OTHER, RECORD, Settings(), Revalidate()),
         (OTHER, RECORD, Settings(index_ttl=7200), Revalidate()),
+        (replace(OTHER, url="https://files.example/six"), RECORD, Settings(refresh=("six",)), Revalidate()),
+        (
+            ARCHIVE,
+            replace(OLD, url=ARCHIVE.url, page=None, form="", headers=ETAG),
+            Settings(),
+            Revalidate({"if-none-match": '"1"'}),
+        ),
+        # what a client accepts says something of pages only
+        (replace(FILE, headers={"accept": "application/octet-stream"}), OLD, Settings(), Serve("immutable")),
         # heads and parts, of a whole copy only
         (replace(FILE, method="HEAD"), replace(OLD, page=None), Settings(), Serve("immutable")),
         (replace(FILE, headers=PART), replace(OLD, page=None), Settings(), Serve("immutable")),
@@ -135,7 +150,7 @@ FAIL = Settings(missing_index="fail")
         (-61, Settings(), False),
         (1, Settings(stale_if_error=0.0), False),
         (1e9, Settings(stale_if_error=math.inf), True),
-        (1, Settings(negative=0.0), False),
+        (0, Settings(negative=0.0), False),
         (3599, FAIL, True),
         (3600, FAIL, False),
         (600, replace(FAIL, stale_if_error=600.0), False),
@@ -158,6 +173,20 @@ def test_for_how_long_it_counts_that_a_page_was_absent(age: float, settings: Set
 )
 def test_a_page_that_its_index_did_not_have(settings: Settings, memory: RunMemory, decision: object) -> None:
     assert_is(decide(PAGE, None, settings, NOW, lambda: memory, absence=ABSENCE), decision)
+
+
+def test_a_copy_that_the_client_may_have_needs_no_challenge() -> None:
+    assert_is(decide(PAGE, RECORD, Settings(), NOW, is_private=lambda: True), Serve("fresh"))
+
+
+def test_offline_a_private_copy_needs_a_challenge() -> None:
+    assert_is(decide(PAGE, None, OFFLINE, NOW, is_private=lambda: True), Challenge("offline = true"))
+
+
+def test_of_several_forms_a_fresh_one_is_served() -> None:
+    html, as_json = OLD, replace(RECORD, form="json")
+    assert choose(PAGE, [html, as_json], Settings(), NOW) == (as_json, as_json)
+    assert choose(PAGE, [html, replace(as_json, checked=NOW - 3000)], Settings(), NOW)[0] == html
 
 
 def test_a_private_copy_counts_more_than_that_others_were_answered_404() -> None:
@@ -221,6 +250,7 @@ def test_what_is_left_to_the_client(request_: Request) -> None:
         ({"pragma": "No-Cache", "expires": IN_300}, Settings(), 0),
         ({"pragma": "no-cache", "cache-control": "max-age=300"}, Settings(), 300),
         ({"pragma": "no-cache", "cache-control": "public"}, Settings(), 60),
+        ({"cache-control": "no-store, max-age=300"}, Settings(store="always"), 0),
     ],
 )
 def test_for_how_long_a_page_is_fresh(headers: dict[str, str], settings: Settings, seconds: float) -> None:
@@ -240,6 +270,7 @@ def test_a_url_that_ran_into_the_deadline_gets_twice_the_timeout_next_time() -> 
     assert patience(PAGE, RECORD, Health(failed={RECORD.url: (NOW, "")}), Settings()) == 6
     assert patience(PAGE, RECORD, Health(failed={"another": (NOW, "")}), Settings()) == 3
     assert patience(PAGE, None, Health(), Settings()) == 3
+    assert patience(PAGE, None, Health(), Settings(timeout=0.5)) == 0.5
 
 
 GONE = RunMemory(missing={PAGE.url: NOW - 10})

@@ -145,7 +145,7 @@ def lifetime(record: Record, settings: Settings) -> float:
 
     A download is fresh for as long as it says itself: its address is its version's, so that nobody waits for a change.
     """
-    if record.page is None and downloads.is_distribution(record.url):
+    if record.page is None:
         return _said_lifetime(record) or 0.0
     if settings.index_ttl is not None:
         return settings.index_ttl

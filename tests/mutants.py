@@ -3,8 +3,9 @@
     .venv/bin/python tests/mutants.py rules/limits rules/urls
     .venv/bin/python tests/mutants.py
 
-Each change is made in a copy of src/. Of the unit tests, and for store/ of its integration tests, those are run that
-reach the changed line: the module's own ones first, the quickest first, up to the first that fails.
+The tests are collected once. Each change is made in a fork of that process, in place of the module's own code. Of the
+unit tests, and for store/ of its integration tests, those are run that reach the changed line: the module's own ones
+first, the quickest first, up to the first that fails.
 Without arguments it takes all of rules/ and store/. `tests/survivors.txt` gives a reason for each change that makes no
 difference. The command fails if a change survives that is not listed, or if a listed one is noticed or gone.
 """
@@ -13,28 +14,25 @@ from __future__ import annotations
 
 import ast
 import copy
+import importlib
+import inspect
 import os
 import pickle
-import shutil
 import signal
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 import coverage
-import hypothesis.strategies  # noqa: F401 - imported once for all mutants, as are the next ones
 import pytest
-import requests  # noqa: F401
 
 HERE = Path(__file__).parent.parent
-sys.path.insert(0, str(HERE))
-from tests import pythons  # noqa: E402, F401 - asks each Python for its version
-
 PACKAGE = "src/cachedindex"
 KNOWN = HERE / "tests/survivors.txt"
 SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
@@ -45,7 +43,7 @@ SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
 """Operators, and what each of them becomes."""
 STORES = [f"tests/integration/test_{name}.py" for name in ("store", "gc", "quarantine", "single_flight")]
 Named = ast.FunctionDef | ast.ClassDef
-SECONDS = 120
+SECONDS = 60
 """After them a change counts as noticed, since it has something hang."""
 SMALL = 2
 """A number up to this gets one more; a larger one gets ten times as much, as somebody would notice that."""
@@ -65,8 +63,8 @@ class Reach(NamedTuple):
 
     tests: Mapping[str, Mapping[int, set[str]]]
     """By module and line."""
-    order: Mapping[str, float]
-    """The seconds of each test."""
+    seconds: Mapping[str, float]
+    """Of each test."""
 
 
 def main() -> int:
@@ -77,20 +75,35 @@ def main() -> int:
         for path in sorted((HERE / PACKAGE / folder).glob("*.py"))
         if path.stem != "__init__"
     ]
-    reach = in_a_child(partial(reached, modules))
-    if not isinstance(reach, Reach):
-        raise SystemExit("the tests fail without a change, or hang")
-    reasons, news = listed(KNOWN.read_text("utf-8")), 0
-    for module in modules:
-        mutants = list(mutated(module))
-        alive = [mutant.says for mutant in mutants if not is_killed(module, mutant, reach)]
-        known = {says for says in reasons if says.startswith(f"{module} ")}
-        new = sorted(set(alive) - known)
-        print(f"{module}: {len(mutants)} changes, {len(alive)} survive, {len(new)} without a reason")
-        print("".join(f"    {says}\n" for says in new), end="")
-        print("".join(f"    no survivor any more: {says}\n" for says in sorted(known - set(alive))), end="", flush=True)
-        news += len(set(alive) ^ known)
-    return int(news > 0)
+    sys.path.insert(0, str(HERE / "src"))
+    tests = ["tests/unit", *(STORES if any(module.startswith("store/") for module in modules) else [])]
+    options = ["-q", "-s", "-m", "not slow", "-p", "no:xdist", "--hypothesis-seed=0", "--rootdir", str(HERE)]
+    with tempfile.TemporaryDirectory() as folder:  # pytest removes the oldest of those that it shares with others.
+        return int(pytest.main([*options, "--basetemp", f"{folder}/pytest", *tests], plugins=[Mutating(modules)]))
+
+
+class Mutating:
+    """In place of running the tests once."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self.modules = modules
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Print what is new among the survivors of the modules, and count it as failures."""
+        reach = in_a_child(partial(reached, self.modules, session.items), 10 * SECONDS)
+        if not isinstance(reach, Reach):
+            raise pytest.UsageError("the tests hang without a change")
+        reasons = listed(KNOWN.read_text("utf-8"))
+        for module in self.modules:
+            mutants = list(mutated(module))
+            alive = {mutant.says for mutant in mutants if not is_killed(module, mutant, session.items, reach)}
+            known = {says for says in reasons if says.startswith(f"{module} ")}
+            new, gone = sorted(alive - known), sorted(known - alive)
+            print(f"{module}: {len(mutants)} changes, {len(alive)} survive, {len(new)} without a reason")
+            print("".join([f"    {says}\n" for says in new] + [f"    no survivor: {says}\n" for says in gone]), end="")
+            sys.stdout.flush()
+            session.testsfailed += len(new) + len(gone)
+        return True
 
 
 def listed(text: str) -> Mapping[str, str]:
@@ -126,7 +139,8 @@ def mutated(module: str) -> Iterator[Mutant]:
 
 def within(node: ast.AST, around: tuple[Named, ...] = ()) -> Iterator[tuple[tuple[Named, ...], ast.AST]]:
     """Yield each node, with the functions and classes that it is in."""
-    for child in ast.iter_child_nodes(node):
+    decorators = getattr(node, "decorator_list", [])
+    for child in (child for child in ast.iter_child_nodes(node) if child not in decorators):
         yield around, child
         yield from within(child, (*around, child) if isinstance(child, (ast.FunctionDef, ast.ClassDef)) else around)
 
@@ -168,30 +182,26 @@ def changes(  # noqa: C901 - one for each kind of node
         yield "", partial(setattr, node, "value", node.value + 1 if node.value <= SMALL else node.value * 10)
 
 
-def is_killed(module: str, mutant: Mutant, reach: Reach) -> bool:
+def is_killed(module: str, mutant: Mutant, items: Sequence[pytest.Item], reach: Reach) -> bool:
     """Return whether a test notices the change."""
-    by_line = reach.tests.get(module, {})
+    by_line = reach.tests[module]
     found = [set[str]().union(*(by_line.get(line, ()) for line in lines)) for lines in mutant.places]
     if len(found) == 1:  # It is in no function, such as a constant, which is used elsewhere than it is set.
         found.append(set[str]().union(*by_line.values()))
     tests = next(filter(None, found), set[str]())
-    name = module.rpartition("/")[2]
-    own = {test for test in tests if test.startswith(f"tests/unit/test_{name}.py")}
-    groups = [group for group in (own, tests - own) if group]
-    with tempfile.TemporaryDirectory() as folder:
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        shutil.copytree(HERE / "src", folder, dirs_exist_ok=True, ignore=ignored)
-        Path(folder, "cachedindex", f"{module}.py").write_text(mutant.text, "utf-8")
-        return any(in_a_child(partial(passes, group, reach.order, folder)) is not True for group in groups)
+    own = f"tests/unit/test_{module.rpartition('/')[2]}.py"
+    chosen = [item for item in items if item.nodeid in tests]
+    chosen.sort(key=lambda item: (not item.nodeid.startswith(own), reach.seconds[item.nodeid]))
+    return in_a_child(partial(passes, module, mutant.text, chosen), SECONDS) is not True
 
 
-def in_a_child(work: Callable[[], object]) -> object:
+def in_a_child(work: Callable[[], object], seconds: int) -> object:
     """Return what work returns in a forked process; None if that fails, or hangs."""
     with tempfile.TemporaryFile() as result:
         child = os.fork()
         if not child:
             os.setpgid(0, 0)
-            signal.alarm(SECONDS)
+            signal.alarm(seconds)
             for stream in (1, 2):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
             try:
@@ -203,72 +213,68 @@ def in_a_child(work: Callable[[], object]) -> object:
         with suppress(ProcessLookupError):  # What a test has started, and not ended.
             os.killpg(child, signal.SIGKILL)
         result.seek(0)
-        with suppress(EOFError):
+        with suppress(EOFError, pickle.UnpicklingError):
             return pickle.load(result)
         return None
 
 
-class Contexts:
-    """Notes which test reaches a line, and how long each takes."""
-
-    def __init__(self, measured: coverage.Coverage) -> None:
-        self.measured = measured
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.measured.switch_context(nodeid)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] += report.duration
-
-
-class Chosen:
-    """Leaves out all tests but some, and sorts these."""
-
-    def __init__(self, tests: Iterable[str], order: Mapping[str, float]) -> None:
-        self.place = {test: order.get(test, 0.0) for test in tests}
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        chosen = (each for each in items if each.nodeid in self.place)
-        items[:] = sorted(chosen, key=lambda each: self.place[each.nodeid])
-
-
-def reached(modules: Sequence[str]) -> Reach | None:
-    """Return which tests reach which lines of these modules; None if a test fails."""
-    signal.alarm(10 * SECONDS)
-    sys.path.insert(0, str(HERE / "src"))
-    measured = coverage.Coverage(data_file=None, config_file=False, source_pkgs=["cachedindex"])
-    contexts = Contexts(measured)
+def reached(modules: Sequence[str], items: Sequence[pytest.Item]) -> Reach:
+    """Return which tests reach which lines of these modules."""
+    paths = {module: str(HERE / PACKAGE / f"{module}.py") for module in modules}
+    measured = coverage.Coverage(data_file=None, config_file=False, include=list(paths.values()))
     measured.start()
-    tests = ["tests/unit", *(STORES if any(module.startswith("store/") for module in modules) else [])]
-    code = tested(tests, contexts)
+    seconds = {}
+    for item in items:
+        measured.switch_context(item.nodeid)
+        began = time.monotonic()
+        if is_passed(item):  # Any other says nothing of a change.
+            seconds[item.nodeid] = time.monotonic() - began
     measured.stop()
     data = measured.get_data()
-    lines = {
-        module: {
-            line: {test for test in found if test}
-            for line, found in data.contexts_by_lineno(str(HERE / PACKAGE / f"{module}.py")).items()
-        }
-        for module in modules
-    }
-    return Reach(lines, dict(contexts.seconds)) if code == 0 else None
+    lines = {module: data.contexts_by_lineno(path) for module, path in paths.items()}
+    passed = seconds.keys()
+    return Reach(
+        {module: {line: passed & found for line, found in of.items()} for module, of in lines.items()}, seconds
+    )
 
 
-def passes(tests: set[str], order: Mapping[str, float], folder: str) -> bool:
-    """Return whether these tests pass with the package in a folder."""
-    sys.path.insert(0, folder)
-    os.environ["PYTHONPATH"] = folder  # For the processes that a test starts.
-    sys.dont_write_bytecode = True
-    return tested(sorted({test.partition("::")[0] for test in tests}), Chosen(tests, order)) == 0
+def passes(module: str, text: str, items: Sequence[pytest.Item]) -> bool:
+    """Return whether these tests pass with a changed module."""
+    become(importlib.import_module(f"cachedindex.{module.replace('/', '.')}"), text)
+    return all(is_passed(item) for item in items)
 
 
-def tested(paths: Sequence[str], plugin: object) -> int:
-    """Run the tests up to the first that fails, and return the code of pytest."""
-    # A folder of its own, since pytest removes the oldest of those that it shares with others.
-    with tempfile.TemporaryDirectory() as folder:
-        options = ["-x", "-q", "-m", "not slow", "-p", "no:xdist", "--assert=plain", "--hypothesis-seed=0"]
-        options += ["--rootdir", str(HERE), "--basetemp", f"{folder}/pytest"]
-        return int(pytest.main([*options, *paths], plugins=[plugin]))
+def is_passed(item: pytest.Item) -> bool:
+    """Run a test, and return whether it passed, or was skipped."""
+    failed = item.session.testsfailed
+    item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+    return item.session.testsfailed == failed
+
+
+def become(module: ModuleType, text: str) -> None:
+    """Give a loaded module another text, with the same functions and classes, as others have imported them."""
+    before = dict(vars(module))
+    exec(compile(text, str(module.__file__), "exec"), vars(module))
+    for name, old in before.items():
+        if getattr(old, "__module__", None) == module.__name__ and take_over(old, vars(module)[name]):
+            vars(module)[name] = old
+
+
+def take_over(old: Any, new: Any) -> bool:
+    """Have a function, or the methods of a class, do what a new one does; return False for anything else."""
+    if isinstance(old, (staticmethod, classmethod)):
+        return take_over(old.__func__, new.__func__)
+    if isinstance(old, property):
+        return take_over(old.fget, new.fget)
+    if isinstance(old, type):
+        for name, part in vars(old).items():
+            take_over(part, vars(new).get(name, part))
+        return True
+    getattr(old, "cache_clear", lambda: None)()
+    old, new = inspect.unwrap(old), inspect.unwrap(new)
+    if isinstance(old, FunctionType):
+        old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
+    return isinstance(old, FunctionType)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,27 @@ def test_the_clients_own_cache_does_not_answer_for_upstream(open_session: Open, 
     assert len(index.seen) == 2
 
 
+class Pooled(HTTPAdapter):
+    """Records where its connections come from."""
+
+    def __init__(self) -> None:
+        self.sources: list[object] = []
+        super().__init__()
+
+    def send(self, request: Any, **options: Any) -> Any:
+        self.sources.append(self.poolmanager.connection_pool_kw.get("source_address"))
+        return super().send(request, **options)
+
+
+def test_an_attempt_has_what_the_script_has_given_to_the_connections_by_hand(open_session: Open, index: Index) -> None:
+    inner = Pooled()
+    inner.init_poolmanager(1, 1, source_address=("127.0.0.1", 0))
+    session = open_session(inner, index_ttl=0)
+    for _ in range(2):
+        assert session.get(f"{index.url}alpha/").ok
+    assert inner.sources == [("127.0.0.1", 0)] * 2
+
+
 def test_a_cold_failure_is_the_same_object(open_session: Open, index: Index) -> None:
     inner = Watched()
     inner.failure = requests.ConnectionError("the client's own")
@@ -283,6 +304,11 @@ class Scripted(HTTPAdapter):
 def test_a_hop_that_is_trusted_less_is_not_stored(open_session: Open, tmp_path: Path, trusting: bool) -> None:
     assert open_session(Scripted(trusting)).get("https://a.example/six/").ok
     assert len(list((tmp_path / "cache").rglob("page.*"))) == (not trusting)
+
+
+def test_what_is_verified_in_a_way_that_is_not_known_is_not_stored(open_session: Open, tmp_path: Path) -> None:
+    assert open_session(Scripted(False)).get("https://b.example/six/", verify=str(tmp_path / "none.pem")).ok
+    assert not list((tmp_path / "cache").rglob("page.*"))
 
 
 def test_a_request_with_a_body_is_the_clients_own(open_session: Open, index: Index, tmp_path: Path) -> None:

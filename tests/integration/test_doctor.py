@@ -16,7 +16,7 @@ from cachedindex import sources
 from cachedindex.commands import doctor as doctor_command
 from cachedindex.options import Settings
 from cachedindex.store.store import Store
-from cachedindex.upkeep import inspection, mounts
+from cachedindex.upkeep import inspection, mounts, verify
 from cachedindex.upkeep.mounts import FileSystem
 from tests.conftest import Ran, Run
 from tests.stored import DAY, age, page, put, put_file, put_page
@@ -120,6 +120,16 @@ def test_damage_strays_and_modes_are_found_and_mended(doctor: Callable[..., Ran]
     assert store.get(page("six")) is not None
     ran = doctor()
     assert ran.code == 0, ran.out
+
+
+def test_no_mode_is_mended_through_a_link(tmp_path: Path) -> None:
+    """Somebody may put one in the place of a file between two looks at it."""
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.touch(mode=0o600)
+    link.symlink_to(theirs)
+    with pytest.raises(OSError, match="symbolic links"):
+        verify._raise(link, 0o666)
+    assert theirs.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_read_only_folder_is_only_looked_at(doctor: Callable[..., Ran], root: Path) -> None:

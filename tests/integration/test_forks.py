@@ -47,6 +47,27 @@ lock.release()
 print(locks.try_lock("page") is not None)
 """
 
+PLACES = """
+import os, threading, warnings
+from contextlib import suppress
+from cachedindex.errors import DeadlinePassed
+from cachedindex.lookup import deadline
+
+warnings.simplefilter("ignore")  # Since Python 3.12, of a fork beside threads.
+let_go = threading.Event()
+def ask(work, seconds):
+    return deadline.call_with_deadline(work, seconds, lambda: seconds, lambda _: None, "index")
+for _ in range(8):
+    with suppress(DeadlinePassed):
+        ask(let_go.wait, 0.001)
+if (child := os.fork()) == 0:
+    try:
+        os._exit(0 if ask(lambda: 42, 60.0) == 42 else 1)
+    finally:
+        os._exit(2)
+print(os.waitpid(child, 0)[1])
+"""
+
 
 def said(code: str, folder: Path) -> str:
     ran = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=120, check=True)
@@ -61,3 +82,7 @@ def test_a_fork_that_ends_leaves_its_parents_download_alone(tmp_path: Path) -> N
 
 def test_a_lock_is_free_again_though_a_fork_lives_on(tmp_path: Path) -> None:
     assert said(LOCK, tmp_path) == "True"
+
+
+def test_a_fork_has_all_its_places_to_ask(tmp_path: Path) -> None:
+    assert said(PLACES, tmp_path) == "0"

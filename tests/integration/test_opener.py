@@ -301,19 +301,6 @@ def test_nothing_hangs_or_is_printed_at_the_end_of_a_process(
     assert (ran.out, ran.err) == ("", "")
 
 
-def test_a_forked_child_has_all_its_places(python: Python, hanging: dict[str, str]) -> None:
-    code = """
-import threading
-from cachedindex.lookup import deadline
-threads = [threading.Thread(target=get, args=("/simple/alpha/",)) for _ in range(8)]
-[thread.start() for thread in threads]; [thread.join() for thread in threads]
-if (child := os.fork()) == 0:
-    os._exit(0 if deadline.call_with_deadline(lambda: 42, 60.0, lambda: 60.0, print) == 42 else 1)
-assert os.waitpid(child, 0)[1] == 0
-"""
-    assert python(code, **hanging).err == ""
-
-
 def test_an_interrupt_ends_a_process_whose_attempt_hangs(
     python: Python, hanging: dict[str, str], environment: dict[str, str], index: Index
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cachedindex.process import Process, join
 from cachedindex.run.folder import RunFolder
 from tests.conftest import Ran, Run
 from tests.index import Index
+from tests.stored import page, put_page
 
 SIXTH_CLIENT = """
 from cachedindex.clients.urllib import opener
@@ -147,6 +149,23 @@ def test_a_run_ends_once_and_the_next_is_another(
     first.finish()
     assert runs(tmp_path) == [second.run and second.run.folder]
     second.finish()
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_only_a_run_that_failed_has_its_pages_asked_for_again(
+    joined: Callable[..., tuple[Process, list[str]]], failed: bool
+) -> None:
+    first, _ = joined()
+    store, run = first.store, first.run
+    assert store
+    assert run
+    put_page(store, "six")
+    stored = store.get(page("six"))
+    assert stored
+    run.add_page(store.record_name(page("six"), stored))
+    first.failed = failed
+    first.finish()
+    assert store.get(page("six")) == replace(stored, expired=failed)
 
 
 def test_a_temporary_folder_that_takes_nothing_leaves_the_client_alone(

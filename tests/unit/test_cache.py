@@ -18,11 +18,12 @@ from cachedindex.errors import DeadlinePassed, IndexMissing, Shortage, UpstreamF
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.single_flight import SingleFlight, Turn
 from cachedindex.lookup.upstream import Upstream
-from cachedindex.model import Answer, Completeness, Identity, Outcome, Record, Request, Route
+from cachedindex.model import Answer, Completeness, Disclosure, Event, Identity, Outcome, Record, Request, Route
 from cachedindex.options import Settings
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
 from cachedindex.store import health_log
+from cachedindex.store.health_log import HealthLog
 from cachedindex.store.store import Store
 
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
@@ -216,6 +217,19 @@ def test_a_page_that_has_not_changed_is_renewed(world: World) -> None:
     assert world.get() == (GOOD, "hit")
 
 
+@pytest.mark.parametrize("saw", [Disclosure(gained=True), Disclosure(other=True)], ids=["gained", "other"])
+def test_a_page_is_not_renewed_by_what_upstream_says_to_a_credential(world: World, saw: Disclosure) -> None:
+    world.reply = lambda: world.answer(GOOD, etag='"1"', cache_control="max-age=10")
+    world.get()
+    world.now += 100
+    world.reply = lambda: replace(world.answer(b"", 304, etag='"1"'), disclosure=saw)
+    assert world.get()[0] == GOOD
+    world.reply = lambda: world.answer(GOOD, etag='"1"')
+    world.asked.clear()
+    world.get()
+    assert len(world.asked) == 1
+
+
 @pytest.mark.parametrize("number", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "-1", ""])
 def test_a_header_that_is_no_number_says_nothing(world: World, number: str) -> None:
     headers = {"age": number, "content_length": number, "x_pypi_last_serial": number}
@@ -270,6 +284,41 @@ def test_two_failures_keep_every_process_from_asking(world: World) -> None:
     assert world.get(third)[1] == "stale"
     assert world.report.outcomes[-1].why == "not asked: it is gone, 0 s ago"
     assert len(world.asked) == 2
+
+
+def test_of_many_that_were_admitted_at_once_none_leaves_after_two_have_failed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = replace(PAGE, url="https://index.example/simple/docopt/")
+    fill(world, PAGE, OTHER_PAGE, third)
+    world.now += 100
+    world.reply = world.fail
+    world.asked.clear()
+
+    def after_two_others(work: Callable[[], object], *_: object) -> object:
+        monkeypatch.undo()
+        assert [world.get(request)[1] for request in (PAGE, OTHER_PAGE)] == ["stale", "stale"]
+        return work()
+
+    monkeypatch.setattr("cachedindex.lookup.attempts.call_with_deadline", after_two_others)
+    assert world.get(third)[1] == "stale"
+    assert world.report.outcomes[-1].why.startswith("not asked")
+    assert len(world.asked) == 2
+
+
+def test_of_two_that_probe_at_once_the_later_one_does_not_ask(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_outage(world)
+    world.now += 31
+    world.asked.clear()
+    claim = HealthLog.claim
+
+    def claim_after_another(log: HealthLog, name: str, event: Event) -> object:
+        log.append(name, replace(event, cause="another one's token"))
+        return claim(log, name, event)
+
+    monkeypatch.setattr(HealthLog, "claim", claim_after_another)
+    assert world.get()[1] == "stale"
+    assert world.asked == []
 
 
 def test_the_first_look_up_after_the_pause_probes_and_the_next_ones_ask(world: World) -> None:
@@ -496,6 +545,27 @@ def test_a_file_that_was_published_anew_is_what_the_clients_own_page_promises(
     assert world.get()[0] == page(wheel)
     world.reply = lambda: world.answer(new, content_length=str(len(new)))
     assert world.get(file)[0] == new
+
+
+def test_a_file_is_the_one_that_its_own_request_promises(world: World) -> None:
+    store_file(world)
+    other = Request("GET", FILE_URL, "file", {}, sha256(b"another build").hexdigest())
+    world.reply = lambda: world.answer(b"another build", content_length="13")
+    assert world.get(other) == (b"another build", "miss")
+    assert world.get(other) == (b"another build", "hit")
+
+
+@pytest.mark.parametrize("end", ["closed", "dropped"])
+def test_a_download_that_the_client_does_not_read_to_its_end_is_not_stored(world: World, end: str) -> None:
+    other = Request("GET", FILE_URL, "other", {})
+    world.reply = lambda: world.answer(WHEEL, transfer_encoding="chunked")
+    answer = world.cache.answer(other, world.send)
+    assert not isinstance(answer, Pass)
+    assert answer.body.read(10) == WHEEL[:10]
+    if end == "closed":
+        answer.body.close()
+    del answer
+    assert world.store.get(other) is None
 
 
 def test_what_no_page_vouches_for_is_always_asked_and_served_stale(world: World) -> None:
@@ -823,6 +893,15 @@ def test_a_run_loses_its_patience_with_an_origin_once(world: World) -> None:
     world.now += 1
     assert status_of(world)[0] == 504
     assert len(world.asked) == 1
+
+
+def test_a_file_that_fails_has_no_page_refused(world: World) -> None:
+    file = Request("GET", "https://index.example/simple/six-1.0.whl", "file", {}, "a" * 64)
+    world.reply = lambda: world.refuse(connected=False)
+    with pytest.raises(UpstreamFailed):
+        world.get(file)
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get() == (GOOD, "miss")
 
 
 def test_an_index_that_is_back_is_found_by_the_run_that_lost_its_patience(world: World) -> None:

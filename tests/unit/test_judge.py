@@ -94,6 +94,11 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         # nobody's right was revoked, as nobody had shown any (tuna#2603): a policy, or an outage
         (COPY, answer(403), b"", "doubt", False),
         (None, answer(403), b"", "pass", False),
+        # upstream saw more than the look-up shows, so that this says nothing of the copy
+        (COPY, answer(401, disclosure=OTHER), b"", "pass", False),
+        (COPY, answer(403, disclosure=ADDED), b"", "pass", False),
+        (COPY, answer(404, disclosure=ADDED), b"", "pass", False),
+        (COPY, answer(503, disclosure=ADDED), b"", "pass", True),
         # outages
         (COPY, answer(500), b"", "reject", True),
         (COPY, answer(503), b"", "reject", True),

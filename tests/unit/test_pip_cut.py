@@ -32,6 +32,15 @@ def test_a_wheel_for_another_python_is_left_out() -> None:
     assert taken(Cut(package_finder)) == (NAMES[0], NAMES[2])
 
 
+@pytest.mark.parametrize("media", [JSON, "text/html"])
+def test_a_yanked_wheel_stays_as_pip_reports_it(media: str) -> None:
+    url = f"https://files.example/{NAMES[1]}"
+    html = f'<a href="{url}" data-yanked="broken">x</a>'.encode()
+    body = json.dumps({"files": [{"url": url, "yanked": "broken"}]}).encode() if media == JSON else html
+    page = IndexContent(body, media, None, "https://index.example/simple/many/", False)
+    assert taken(Cut(package_finder), page) == (NAMES[1],)
+
+
 def test_outside_a_search_a_page_is_whole() -> None:
     page = IndexContent(PAGE, JSON, None, "https://index.example/simple/many/", False)
     assert len(Cut(package_finder).links(page)) == len(NAMES)

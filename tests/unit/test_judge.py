@@ -88,6 +88,7 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (None, answer(410), b"", "absent", False),
         (None, answer(404, NO_STORE), b"", "pass", False),
         (None, answer(404, disclosure=OTHER), b"", "pass", False),
+        (None, answer(404, {**JSON, "cache-control": "private"}), b"", "pass", False),
         # final
         (COPY, answer(401), b"", "bar", False),
         (None, answer(401), b"", "pass", False),
@@ -109,7 +110,9 @@ def answer(status: int = 200, headers: dict[str, str] = JSON, **more: Any) -> An
         (COPY, answer(401, {"server": "tinyproxy/1.11", "via": "1.1 x"}), b"", "bar", False),
         (None, answer(407), b"", "pass", True),
         (COPY, answer(429), b"", "reject", True),
+        (COPY, answer(300), b"", "reject", True),
         (COPY, answer(302), b"", "reject", True),
+        (None, answer(400), b"", "pass", False),
         (None, answer(500), b"", "pass", True),
         # not to be stored, where it would be sound otherwise
         (COPY, answer(disclosure=OTHER), GOOD, "pass", False),
@@ -151,7 +154,13 @@ def test_when_it_is_kept_that_an_index_has_no_such_page(
 
 
 @pytest.mark.parametrize(
-    ("got", "verdict"), [(answer(), "replace"), (answer(completeness=CUT), "reject"), (answer(404), "pass")]
+    ("got", "verdict"),
+    [
+        (answer(), "replace"),
+        (answer(headers={"content-type": "text/html"}), "replace"),
+        (answer(completeness=CUT), "reject"),
+        (answer(404), "pass"),
+    ],
 )
 def test_a_file_is_judged_by_its_hash_later_on(got: Answer, verdict: str) -> None:
     assert name(judge(FILE, None, got, b"", Health(), NOW)) == verdict
@@ -227,6 +236,7 @@ def with_serial(serial: int, *versions: int) -> bytes:
         (with_serial(5, 1, 2, 3), with_serial(4, 1, 2, 3), NOW - 9, "replace"),  # says the same
         (with_serial(5, 1, 2, 3), with_serial(4, 1, 2, 4), NOW - 9, "replace"),  # offers something new
         (with_serial(5, 1, 2, 3), with_serial(6, 1, 2), NOW - 9, "replace"),
+        (with_serial(5, 1, 2, 3), with_serial(5, 1, 2), NOW - 9, "replace"),
         (with_serial(5, 1, 2, 3), listing(1, 2), NOW - 9, "replace"),  # says nothing
         (listing(1, 2, 3), with_serial(4, 1, 2), NOW - 9, "replace"),
     ],
@@ -462,3 +472,55 @@ def test_a_page_of_no_project_lives_by_any_new_file(after: bytes, verdict: str) 
 def test_a_doubtful_page_that_changes_is_believed_a_day_after_the_first() -> None:
     health = Health(doubted={URL: Doubted(NOW - 90_000, NOW - 5, "another")})
     assert name(judge(PAGE, COPY, answer(), EMPTY, health, NOW)) == "replace"
+
+
+HEAD = replace(PAGE, method="HEAD")
+PLAIN = replace(PAGE, url="http://index.example/simple/six/")
+PROXIED = Route("http", "proxy.example:3128")
+
+
+@pytest.mark.parametrize(
+    ("request_", "got", "verdict"),
+    [
+        # a server may have HEAD for nobody, but an outage is one for HEAD, too
+        (HEAD, answer(404), "pass"),
+        (HEAD, answer(503), "reject"),
+        # an index that knows another spelling of the project's name
+        (replace(PAGE, url="https://index.example/simple/Six/"), answer(404), "pass"),
+        # only a proxy on the way could have refused it in the index's name
+        (PLAIN, answer(401), "bar"),
+        (replace(PLAIN, route=PROXIED), answer(401), "pass"),
+        (replace(PLAIN, route=PROXIED), answer(401, {"via": "1.1 x"}), "bar"),
+        (replace(PAGE, route=PROXIED), answer(401), "bar"),
+    ],
+)
+def test_what_says_nothing_of_a_copy(request_: Request, got: Answer, verdict: str) -> None:
+    assert name(judge(request_, COPY, got, b"", Health(), NOW)) == verdict
+
+
+def test_that_an_index_forbids_to_store_its_pages_is_not_known_by_a_download() -> None:
+    download = Request("GET", "https://files.example/base.txt", "other", {})
+    assert name(judge(download, None, answer(headers=NO_STORE), b"", Health(), NOW)) == "pass"
+    assert name(judge(PAGE, None, answer(headers=NO_STORE), GOOD, Health(), NOW)) == "forbid"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "url", "says"),
+    [
+        (PAGE, 503, URL, "it answered 503 Reason"),
+        (replace(PAGE, route=PROXIED), 503, URL, "it answered 503 Reason"),
+        (PLAIN, 503, PLAIN.url, "it answered 503 Reason"),
+        (replace(PLAIN, route=PROXIED), 503, PLAIN.url, "it, or its proxy, answered 503 Reason"),
+        (replace(PLAIN, route=PROXIED), 503, "", "it, or its proxy, answered 503 Reason"),
+        (replace(PLAIN, route=PROXIED), 404, PLAIN.url, "it answered 404 Reason"),
+        # where a redirect led to: what is asked by TLS, no proxy sees
+        (replace(PLAIN, route=PROXIED), 503, URL, "it answered 503 Reason"),
+        (replace(PAGE, route=PROXIED), 503, PLAIN.url, "it, or its proxy, answered 503 Reason"),
+        (PAGE, 404, "https://files.example/six/", "it answered 404 Reason"),
+        (PAGE, 407, URL, "its proxy answered 407 Reason"),
+    ],
+)
+def test_who_is_said_to_have_answered(request_: Request, status: int, url: str, says: str) -> None:
+    verdict = judge(request_, None, replace(answer(status), url=url), b"", Health(), NOW)
+    why: str = verdict.why  # type: ignore[union-attr] - a Replace has none
+    assert why.endswith(says)

@@ -27,6 +27,10 @@ def doubted(at: float, url: str = A, digest: str = "404") -> Event:
     return Event("doubted", T + at, url, digest)
 
 
+def limited(at: float, seconds: float, url: str = A) -> Event:
+    return Event("limited", T + at, url, "it answered 429", seconds)
+
+
 OPEN = [failed(0, A), failed(1, B)]
 
 
@@ -49,6 +53,8 @@ OPEN = [failed(0, A), failed(1, B)]
         ([failed(0, A), answered(1, A), failed(2, B)], C, 3, "ask"),
         ([failed(0, A), answered(1, A)], A, 2, "ask"),
         ([*OPEN, answered(2, A)], C, 3, "ask"),
+        # which forgets what had failed
+        ([*OPEN, answered(2, C), failed(3, C)], A, 4, "ask"),
         # half open after the pause: one probe
         (OPEN, C, 30, "hold"),
         (OPEN, C, 31, "probe"),
@@ -62,6 +68,7 @@ OPEN = [failed(0, A), failed(1, B)]
         ([*OPEN, probing(32), answered(33, C)], A, 34, "ask"),
         # in flight as it opened: no second opening
         ([*OPEN, failed(2, C)], A, 31, "probe"),
+        ([probing(0), failed(1, A), failed(2, B), failed(3, C)], A, 33, "probe"),
         # stamps from the future are void, old ones forgotten
         ([failed(500, A), failed(501, B)], C, 2, "ask"),
         (OPEN, C, 180_000, "ask"),
@@ -88,6 +95,7 @@ def test_only_the_first_of_two_probers_probes() -> None:
     assert breaker.is_prober([health], "one")
     assert not breaker.is_prober([health], "two")
     assert breaker.is_prober([Health(), health], "one"), "at a closed breaker there is nothing to be first at"
+    assert not breaker.is_prober([Health(opened=T)], "one"), "its own claim was not read"
 
 
 def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
@@ -95,6 +103,21 @@ def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
     assert breaker.why(health, A, T + 20) == "first, 20 s ago"
     assert breaker.why(health, C, T + 20) == "second, 19 s ago"
     assert breaker.why(Health(), A, T)
+
+
+def test_an_open_breaker_knows_its_cause_however_long_it_is_open() -> None:
+    assert breaker.why(breaker.recall(OPEN, T + 400), C, T + 400) == "no answer, 399 s ago"
+
+
+def test_a_limit_that_is_over_is_no_cause() -> None:
+    health = breaker.recall([limited(0, 10), failed(60)], T + 61)
+    assert breaker.why(health, A, T + 61) == "no answer, 1 s ago"
+    assert breaker.why(breaker.recall([limited(0, 10)], T + 5), A, T + 5) == "it answered 429"
+
+
+@pytest.mark.parametrize(("took", "slow"), [(1.5, True), (1.4, False)])
+def test_which_answers_are_slow(took: float, slow: bool) -> None:
+    assert breaker.is_slow(took) is slow
 
 
 @pytest.mark.parametrize(
@@ -105,6 +128,12 @@ def test_the_cause_of_the_url_itself_or_of_the_latest_failure() -> None:
         ([answered(0, B, took=1.6), answered(1, B, took=0.1)], answered(10, took=0.3), False),
         ([answered(0, B, took=4)], answered(10, took=4.2), False),
         ([answered(0, B, took=4)], answered(10, took=0.1), True),
+        ([answered(0, B, took=4)], answered(10, took=1.6), True),
+        ([answered(0, B, took=4)], answered(10, took=8), True),
+        ([answered(0, B, took=4), doubted(1)], answered(2, B), True),
+        ([doubted(0), answered(1, B)], answered(2), True),
+        ([], failed(1), True),
+        ([], limited(1, 5), True),
         ([failed(0)], answered(1), True),
         ([failed(0)], answered(1, B), False),
         (OPEN, answered(2, C), True),
@@ -141,10 +170,6 @@ def test_a_removal_that_is_believed_is_no_sound_answer_for_others() -> None:
     health = breaker.recall([doubted(0), doubted(1, B), Event("removed", T + 2, A)], T + 7)
     assert health.doubted == {B: Doubted(T + 1, T + 1, "404")}
     assert health.answered is None
-
-
-def limited(at: float, seconds: float, url: str = A) -> Event:
-    return Event("limited", T + at, url, "it answered 429", seconds)
 
 
 def unreachable(at: float, url: str = A) -> Event:
@@ -245,3 +270,29 @@ def test_a_failure_of_an_hour_ago_says_nothing() -> None:
     events = [Event("failed", 100.0, A, "503")]
     assert A in breaker.recall(events, 160.0).failed
     assert not breaker.recall(events, 3700.0).failed
+
+
+REMOVED = Event("removed", T + 1, B)
+
+
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        # of each URL the latest failure, unless its repository has answered since
+        ([failed(0), failed(1)], [failed(1)]),
+        ([failed(0), answered(1, B)], [answered(1, B)]),
+        ([failed(0), answered(1, OTHER_A)], [failed(0), answered(1, OTHER_A)]),
+        ([failed(0), REMOVED], [failed(0), REMOVED]),
+        # of each repository the latest answer
+        ([answered(0, A), answered(1, B), answered(2, OTHER_A)], [answered(1, B), answered(2, OTHER_A)]),
+        # of each URL since when it is in doubt, and since when in the same way
+        ([doubted(0), doubted(1), doubted(2)], [doubted(0)]),
+        ([doubted(0), doubted(1, digest="half"), doubted(2, digest="half")], [doubted(0), doubted(1, digest="half")]),
+        ([doubted(0), answered(1)], [answered(1)]),
+        # nothing for ever
+        ([failed(0), failed(3 * 86400, B)], [failed(3 * 86400, B)]),
+        ([], []),
+    ],
+)
+def test_what_of_a_long_log_still_counts(events: list[Event], left: list[Event]) -> None:
+    assert breaker.compacted(events) == left

@@ -44,6 +44,21 @@ def test_what_we_make_is_never_refused(mode: int, is_meant: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "is_meant", "made"),
+    [
+        (0o2775, False, 0o2775),
+        (0o775, True, 0o775),
+        (0o775, False, 0o755),
+        (0o777, True, 0o775),
+        (0o1777, False, 0o755),
+        (0o700, False, 0o700),
+    ],
+)
+def test_a_new_folder_keeps_what_is_meant(mode: int, is_meant: bool, made: int) -> None:
+    assert safest(mode, is_meant=is_meant) == made
+
+
+@pytest.mark.parametrize(
     ("mode", "owner", "group", "trusted"),
     [
         (0o755, 0, 5, True),

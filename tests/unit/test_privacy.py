@@ -19,6 +19,7 @@ UNKEPT = privacy.unkept(PAGE)
 OWN = PAGE.within(USER)
 FILE = Request("GET", "https://files.example/six-1.0.whl", "other", {})
 PRONE = replace(FILE, identity=Identity(may_gain=True))
+HIDING = replace(FILE, identity=Identity(gains=True))
 V1, V2 = "application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v2+json"
 
 
@@ -44,6 +45,9 @@ def test_how_much_a_peer_is_trusted(trust: str, first: str, less: bool) -> None:
         (replace(PAGE, headers={"private-token": "x"}), "private-token may be a credential"),
         (replace(PAGE, headers={"x-forwarded-user": "x"}), "x-forwarded-user may be a credential"),
         (replace(PAGE, url=f"{URL}?token=x"), "a query may be a secret"),
+        (replace(PAGE, identity=Identity(gains=True)), "asked with credentials"),
+        (replace(PAGE, identity=Identity(gains=True, scope=GAINED)), None),
+        (replace(FILE, url=f"{FILE.url}?sha256={'a' * 64}", kind="file", sha256="a" * 64), None),
         (replace(PAGE, headers={"host": "index.example"}), None),
         (replace(PAGE, headers={"host": "INDEX.EXAMPLE"}), None),
         (replace(PAGE, headers={"host": "other.example"}), "it names another host"),
@@ -82,6 +86,7 @@ def test_a_request_that_anybody_could_make_has_no_credential() -> None:
         (MINE, FILE, "mine-anybody", False),
         (ADDED, FILE, f"{GAINED}-anybody", False),
         (ADDED, PRONE, GAINED, False),
+        (ADDED, HIDING, GAINED, False),
         (MINE, PRONE, "mine-anybody", False),
         (SHARED, FILE, "", True),
         (OWN, FILE, USER, False),
@@ -180,6 +185,7 @@ def test_a_request_to_a_shared_index_keeps_no_credential() -> None:
     [
         (FILE, (USER,)),
         (PRONE, (USER, GAINED)),
+        (HIDING, ()),
         (PRONE.within(GAINED), ()),
         (MINE, ()),
         (OWN, ()),
@@ -265,3 +271,25 @@ def test_what_varies_by_more_than_is_in_the_key(request_: Request, vary: str, va
 @pytest.mark.parametrize(("userinfo", "sent"), [("u:p", b"u:p"), ("u", b"u:"), ("u%40x:p%3A", b"u@x:p:")])
 def test_the_credential_of_a_link_is_that_of_a_request_with_it(userinfo: str, sent: bytes) -> None:
     assert privacy.of_userinfo(userinfo) == privacy.credential("", f"Basic {base64.b64encode(sent).decode()}", "")
+
+
+def test_of_which_requests_nothing_private_is_kept() -> None:
+    unkept = privacy.unkept(PAGE)
+    assert not unkept.identity.keeps
+    assert not privacy.inherited(unkept, FILE).identity.keeps
+    assert not privacy.inherited(PAGE, privacy.unkept(FILE)).identity.keeps
+    assert privacy.inherited(PAGE, FILE).identity.keeps
+
+
+@pytest.mark.parametrize(("scope", "unseen"), [("", GAINED), ("abc", f"abc-{GAINED}")])
+def test_a_credential_that_nobody_sees_has_a_scope_of_its_own_beside_another(scope: str, unseen: str) -> None:
+    assert privacy.unseen(scope) == unseen
+    assert privacy.must_be_asked(PAGE.within(unseen))
+
+
+def test_an_index_whose_path_may_hold_a_token_is_shown_without_it() -> None:
+    shown = privacy.shown_index(PAGE.within(USER))
+    assert shown.startswith("https://index.example/***")
+    assert "simple" not in shown
+    assert shown != privacy.shown_index(replace(PAGE, url="https://index.example/another/six/").within(USER))
+    assert privacy.shown_index(PAGE) == privacy.shown_index(MINE) == "https://index.example/simple/"

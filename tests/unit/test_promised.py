@@ -30,6 +30,8 @@ FILES: list[dict[str, Any]] = [
     {"filename": "z-7.whl", "url": "https://cdn.example/z-7.whl", "dist-info-metadata": {"sha256": C}, "hashes": {}},
     {"filename": "z-1.whl", "url": "https://u:p@cdn.example/z-1.whl#sha256=00", "hashes": {"sha256": C}},
     {"filename": "z-8.whl", "url": "//[/z-8.whl", "hashes": {"sha256": C}},
+    {"more": {"url": "https://other.example/x"}, "url": "z-11.whl", "filename": "z-11.whl", "hashes": {"sha256": A}},
+    {"filename": "z-12.whl", "url": "z-12.whl", "hashes": {"sha256": B}, "yanked": "<base href='//other.example/'>"},
 ]  # fmt: skip
 ANCHORS = f"""
 <a href="../z-1.whl#sha256={A}" data-core-metadata="sha256={B}" data-requires-python=">=3.8, <4">z-1.whl</a><br/>

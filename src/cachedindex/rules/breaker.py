@@ -170,9 +170,7 @@ def _is_answer_news(health: Health, event: Event) -> bool:
         return health.answered is None or event.at - health.answered >= CONFIRM_AFTER
     if not is_slow(max(health.took, event.took)):
         return False
-    if health.took:
-        return not 0.5 * health.took <= event.took <= 1.5 * health.took
-    return is_slow(event.took)
+    return not 0.5 * health.took <= event.took <= 1.5 * health.took
 
 
 def _after_failure(health: Health, event: Event) -> Health:

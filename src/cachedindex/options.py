@@ -246,6 +246,10 @@ class Settings:
         start = self.section_of(url)
         return replace(self, **dict(self.indexes)[start]) if start else self
 
+    def is_too_stale(self, age: float | None) -> bool:
+        """Return whether a run is to fail for a copy of this age in seconds; None if none stood in."""
+        return age is not None and self.fail_on_stale is not None and age >= self.fail_on_stale
+
     def section_of(self, url: str) -> str:
         """Return the longest URL of an index with options of its own that a URL begins with; empty if there is none."""
         asked = f"{_comparable(url)}/"

@@ -71,6 +71,10 @@ class Process:
 
     def configure(self, loaded: sources.Loaded, *, begin: bool = False) -> None:
         """Use these settings from now on. A disabled client takes no part, and reports nothing."""
+        if os.environ.get(sources.REHEARSAL_VARIABLE):
+            from cachedindex.run import rehearsal  # noqa: PLC0415 - only below `cachedindex rehearse`
+
+            rehearsal.refuse_connections()
         if not loaded.settings.disable:
             self.report.speak_as(loaded.settings)
             self._enter_run(begin=begin)

@@ -22,6 +22,8 @@ PREFIX = "CACHEDINDEX_"
 FILE_VARIABLE = "CACHEDINDEX_CONFIG"
 RUN_VARIABLE = "CACHEDINDEX_RUN"
 """Names the folder of the run to child processes."""
+REHEARSAL_VARIABLE = "CACHEDINDEX_REHEARSAL"
+"""Set for the processes below `cachedindex rehearse`, whose connections are refused."""
 SECTION = "cachedindex"
 """The section of a configuration file, and the name of the user's cache folder."""
 _ALIKE = 0.8
@@ -112,7 +114,7 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[
     options = {
         name.removeprefix(PREFIX).lower().replace("_", "-"): text
         for name, text in environ.items()
-        if name.startswith(PREFIX) and name not in (FILE_VARIABLE, RUN_VARIABLE) and text
+        if name.startswith(PREFIX) and name not in (FILE_VARIABLE, RUN_VARIABLE, REHEARSAL_VARIABLE) and text
     }
     values, problems = read(options, "environment", variable)
     return values, [str(problem) for problem in problems]

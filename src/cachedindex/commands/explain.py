@@ -85,7 +85,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace) -> int:
     """Print it, and return 0; 1 if nothing would be had in an outage. SettingsError for a wrong argument."""
     loaded, environ = flags.load(arguments)
-    settings = replace(loaded.settings, read_only=True)  # So that a look does not count as a use.
+    settings = replace(
+        loaded.settings, read_only=True, report=None, summary=None
+    )  # So that a look does not count as a use.
     process = join("explain", replace(loaded, settings=settings, warnings=()), say=lambda _: None)
     if process.store is None:
         raise SettingsError("there is no cache: it is disabled, or its folder cannot be used; see cachedindex doctor")

@@ -15,7 +15,7 @@ from cachedindex import __version__, options, standard
 from cachedindex.commands import flags
 from cachedindex.errors import CachedIndexError, SettingsError
 
-COMMANDS = ("run", "hook", "status", "report", "ls", "explain", "purge", "refresh", "gc", "doctor")
+COMMANDS = ("run", "rehearse", "hook", "status", "report", "ls", "explain", "purge", "refresh", "gc", "doctor")
 """The modules beside this one that are a command each, in the order of the help."""
 _EXAMPLE = "cachedindex run -- pip install -r requirements.txt"
 _USAGE_ERROR = 2

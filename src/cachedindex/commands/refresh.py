@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     names = {urls.normalized(name) for name in arguments.names}
     wish = tuple(names) or (":all:",)
-    settings = replace(loaded.settings, refresh=wish, cache_dir=str(found.root), lock_dir=str(found.shared))
+    settings = replace(
+        loaded.settings, report=None, summary=None, refresh=wish, cache_dir=str(found.root), lock_dir=str(found.shared)
+    )
     process = join("refresh", replace(loaded, settings=settings), say=lambda _: None)
     entries = inventory.read(found.root, private.folder_of_user(found.root)).entries
     chosen = [entry for entry in entries if entry.is_page and not entry.is_purged]

@@ -88,8 +88,8 @@ def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, s
 
 def _is_too_stale(process: Process) -> bool:
     """Return whether the run is to fail for what was served stale, and say so."""
-    limit, oldest = process.settings.fail_on_stale, process.stale
-    if limit is None or oldest is None or oldest < limit:
+    oldest = process.stale
+    if oldest is None or not process.settings.is_too_stale(oldest):
         return False
     process.report.say(f"what was served is up to {ago(oldest)} old, so fail-on-stale ends the run with {_TOO_STALE}")
     return True

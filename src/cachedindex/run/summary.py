@@ -37,10 +37,10 @@ def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | N
         oldest = max(outcome.age or 0.0 for outcome in by_end["absent"])
         reasons = _reasons(by_end["absent"], late)
         parts.append(f"took {_amount(by_end['absent'])} as missing, as up to {ago(oldest)} ago ({reasons})")
-    missed = _missed(found)
-    if never := [outcome for outcome in missed if outcome.age is None]:
+    lacking = missed(found)
+    if never := [outcome for outcome in lacking if outcome.age is None]:
         parts.append(f"could not get {_names(never)}, of which nothing is stored ({_reasons(never, late)})")
-    if old := [outcome for outcome in missed if outcome.age is not None]:
+    if old := [outcome for outcome in lacking if outcome.age is not None]:
         whose = f"whose copy is too old to stand in ({ago(max(outcome.age or 0.0 for outcome in old))})"
         parts.append(f"could not get {_names(old)} ({_reasons(old, late)}), {whose}")
     if damaged:
@@ -85,7 +85,7 @@ def volume(size: float) -> str:
     return f"{size / 1e3:.1f} GB"
 
 
-def _missed(found: Iterable[Outcome]) -> list[Outcome]:
+def missed(found: Iterable[Outcome]) -> list[Outcome]:
     """Return what could not be had, and that somebody missed: not what came later, or that a client does without."""
     last = {outcome.url: outcome.ended for outcome in found if outcome.ended != "late"}
     gone = [outcome for outcome in found if outcome.ended in MISSED and last[outcome.url] in MISSED]

@@ -114,6 +114,13 @@ def test_markdown_does_not_carry_the_words_of_an_index(cache: Path, told: Told) 
     assert len(re.findall(r"(?<!\\)\|", rows[0])) == len(written.DETAILS) + 1
 
 
+def test_the_summary_of_a_cold_build_stays_small(cache: Path, told: Told) -> None:
+    runs.write(cache, replace(RUN, outcomes=[page("miss", f"project{number}") for number in range(3000)]))
+    out = told("--markdown")
+    assert len(out) < 100_000
+    assert "\n2700 more\n" in out
+
+
 def test_a_job_has_its_own_last_run_and_a_time_has_all(cache: Path, told: Told) -> None:
     now = time.time()
     for number, job in enumerate(("a", "b", "a", "c")):

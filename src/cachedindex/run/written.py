@@ -29,6 +29,8 @@ USUAL = ("hit", "revalidated", "negative", "passed")
 """The outcomes that a person need not see one by one."""
 DETAILS = ("outcome", "project or file", "version", "age", "why", "from")
 """The columns of a table of look-ups."""
+_MOST_ROWS = 300
+"""Of Markdown: GitHub drops the summary of a step that is larger than 1 MiB."""
 _WORST = ("failed", "refused", "stale", "absent", "late", "miss")
 
 
@@ -106,8 +108,10 @@ def as_markdown(run: Run, summed: Summed) -> str:
     lines = [f"### cachedindex: {verdict(summed.ended)}", "", _cell(title(run)), ""]
     lines += _table(("index", *COUNTED), [(url, *counts(each.ended)) for url, each in summed.indexes.items()])
     if rows := details(run.outcomes):
-        lines += ["", f"<details><summary>{len(rows)} look-ups that were no mere hit</summary>", ""]
-        lines += [*_table(DETAILS, rows), "", "</details>"]
+        lines += ["", f"<details><summary>Look-ups that were no mere hit: {len(rows)}</summary>", ""]
+        lines += [*_table(DETAILS, rows[:_MOST_ROWS]), ""]
+        lines += [f"{len(rows) - _MOST_ROWS} more", ""] if len(rows) > _MOST_ROWS else []
+        lines.append("</details>")
     return "\n".join([*lines, "", ""])
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Kind, Request, Route
-from cachedindex.rules import layout
+from cachedindex.rules import layout, urls
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 
@@ -33,7 +33,7 @@ def test_a_persons_way_to_a_record() -> None:
 @pytest.mark.parametrize(
     "url",
     ["https://index.example/../../etc/passwd", "https://index.example/%2e%2e/%2e%2e/x/", "https://index.example/a%00b/",
-     "https://index.example/%2fetc/", "https://index.example/" + "x" * 5000 + "/",
+     "https://index.example/.git/.x", "https://index.example/%2fetc/", "https://index.example/" + "x" * 5000 + "/",
      "https://index.example" + "/y" * 5000,
      "https://index.example/CON:a|b?/", "https://../x/"],
 )  # fmt: skip
@@ -93,3 +93,43 @@ def test_health_is_kept_for_an_origin_as_it_is_reached() -> None:
         layout.health_name(request("https://index.example:8443/simple/six/")),
     }
     assert len(same | others) == 4
+
+
+SIX, FLASK = (request(f"https://index.example/simple/{name}/", accepts=PIP) for name in ("six", "flask"))
+ANOTHER = request("https://index.example/token/simple/six/", accepts=PIP)
+WHEEL = request("https://index.example/simple/six-1.0.whl", "file")
+
+
+def test_an_event_says_what_it_is_about_if_that_is_everybodys() -> None:
+    assert layout.subject(SIX) == SIX.url
+
+
+@pytest.mark.parametrize("scope", ["0" * 32, "gained", layout.OF_USER])
+def test_an_event_does_not_name_what_is_private(scope: str) -> None:
+    six, flask, wheel = (layout.subject(each.within(scope)) for each in (SIX, FLASK, WHEEL))
+    assert len({six, flask, wheel, layout.subject(SIX.within("another"))}) == 4
+    assert not any(secret in subject for subject in (six, flask, wheel) for secret in ("six", "flask", scope))
+    assert [subject.endswith("/") for subject in (six, flask, wheel)] == [True, True, False]
+    # One index is one repository all the same, and another one is another.
+    assert urls.repository(six) == urls.repository(flask) == urls.repository(wheel)
+    assert urls.repository(six) != urls.repository(layout.subject(ANOTHER.within(scope)))
+
+
+def test_an_event_names_the_index_unless_its_path_may_hold_a_token() -> None:
+    assert urls.repository(layout.subject(SIX.within("0" * 32))) == "https://index.example/simple/"
+    assert "simple" not in layout.subject(SIX.within(layout.OF_USER))
+    assert layout.subject(SIX.within(layout.OF_USER)).startswith("https://index.example/")
+
+
+def test_the_name_of_a_lock_does_not_show_a_scope() -> None:
+    assert layout.preferred_key(SIX) == layout.key(SIX, "json")
+    private = [layout.preferred_key(SIX.within(scope)) for scope in ("mine", "yours")]
+    assert len({*private, layout.preferred_key(SIX)}) == 3
+    assert not any("mine" in name or "yours" in name for name in private)
+
+
+def test_only_pages_have_one_name_however_their_project_is_spelled() -> None:
+    one, other = "https://index.example/src/Zope.Interface/", "https://index.example/src/zope-interface/"
+    assert path_of(request(one)) == path_of(request(other))
+    assert path_of(request(one, "other"))[-1].startswith("Zope.Interface.")
+    assert layout.key(request(one, "other"), "") != layout.key(request(other, "other"), "")

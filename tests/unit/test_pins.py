@@ -77,3 +77,10 @@ def test_a_quoted_name_and_an_anchor_that_is_not_closed() -> None:
     text = "<a href='/f/alpha-1.0%2Dpy3-none-any.whl'>x</a>\n<a href=/f/alpha-2.0.zip>y\n<a href='/f/alpha-1.0.zip'>z"
     cut = pins.only(text, "alpha", "1.0")
     assert cut == "<a href='/f/alpha-1.0%2Dpy3-none-any.whl'>x</a>\n<a href='/f/alpha-1.0.zip'>z"
+
+
+@pytest.mark.parametrize(("version", "kept"), [("2.0", True), ("2", True), ("0.0", False)])
+def test_zeros_at_the_end_of_a_release_mean_nothing(version: str, kept: bool) -> None:
+    cut = pins.only(page("x-2.zip", "x-2.1.zip", "x-1.0.0.zip"), "x", version)
+    assert (cut is not None) is kept
+    assert cut is None or [name in cut for name in ("x-2.zip", "x-2.1.zip", "x-1.0.0.zip")] == [True, False, False]

@@ -134,3 +134,9 @@ def test_what_is_no_json_of_an_index_stays() -> None:
 def test_malformed_json_is_not_rendered(page: object) -> None:
     with pytest.raises((ValueError, LookupError, TypeError)):
         rendering.as_html(record(page))
+
+
+def test_a_page_without_a_serial_gets_none() -> None:
+    body = json.dumps({"name": "six", "files": []}).encode()
+    record = Record(URL, URL, {"content-type": JSON}, 0, 0, 0, len(body), "", body, "json")
+    assert b"SERIAL" not in (rendering.as_html(record).page or b"")

@@ -28,6 +28,7 @@ def test_what_may_be_shown(url: str, shown: str) -> None:
         ("http://index.example:8080/", "http://index.example:8080"),
         ("http://[::1]:80/", "http://::1"),
         ("http://index.example:99999/", "http://index.example:99999"),
+        ("https:///simple/", "https://"),
     ],
 )
 def test_origins(url: str, origin: str) -> None:
@@ -94,3 +95,37 @@ def test_the_part_of_an_origin_that_fails_by_itself(url: str, repository: str) -
 )
 def test_a_page_has_one_url_however_its_project_is_spelled(url: str, page: str) -> None:
     assert urls.page(url) == page
+
+
+@pytest.mark.parametrize(
+    ("header", "url", "is_its"),
+    [
+        ("index.example", "https://index.example/simple/", True),
+        (" Index.Example ", "https://u:p@index.example/simple/", True),
+        ("index.example", "https://index.example:8443/simple/", True),
+        ("index.example:8443", "https://index.example:8443/simple/", True),
+        ("index.example:8444", "https://index.example:8443/simple/", False),
+        ("other.example", "https://index.example/simple/", False),
+        ("", "https://index.example/simple/", False),
+    ],
+)
+def test_whether_a_host_header_names_the_host_of_a_url(header: str, url: str, is_its: bool) -> None:
+    assert urls.is_host_of(header, url) is is_its
+
+
+def test_a_file_is_stored_without_its_query_which_may_be_a_signature() -> None:
+    assert urls.of_file("https://files.example/six-1.0.whl?sig=1", A) == f"https://files.example/six-1.0.whl?sha256={A}"
+    assert urls.of_file("https://files.example/six-1.0.whl", A) == "https://files.example/six-1.0.whl"
+
+
+@pytest.mark.parametrize(
+    ("url", "project"),
+    [
+        ("https://index.example/simple/Zope.Interface/", "zope-interface"),
+        ("https://files.example/zope_interface-1.0.tar.gz", "zope-interface"),
+        ("https://files.example/zope%2Einterface-1.0.tar.gz", "zope-interface"),
+        ("https://files.example/base.cfg", "https://files.example/base.cfg"),
+    ],
+)
+def test_the_project_of_a_page_and_of_its_files(url: str, project: str) -> None:
+    assert urls.project_of(url) == project

@@ -85,7 +85,8 @@ def subject(request: Request) -> str:
     scope, repository = request.identity.scope, urls.repository(request.url)
     if not scope:
         return request.url
-    index = f"{urls.origin(request.url)}/{_digest(repository, scope)}/" if scope == OF_USER else repository
+    # Not a digest alone, as folders of digests are no part of a file's repository.
+    index = f"{urls.origin(request.url)}/index-{_digest(repository, scope)}/" if scope == OF_USER else repository
     return f"{index}{_digest(request.url, scope)}{'/' if urlsplit(request.url).path.endswith('/') else ''}"
 
 

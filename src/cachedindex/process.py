@@ -140,7 +140,7 @@ class Process:
         settings = self.settings
         if settings.disable:
             return
-        why = self._why_hanging() or why_unusable(settings)
+        why = self._silence() or why_unusable(settings)
         root = None if why else sources.cache_folder(settings)
         if root is None:
             self.report.warn(f"{why}; the build continues without the cache")
@@ -152,15 +152,11 @@ class Process:
         host = health_log.of_host(shared, own, read_only=read_only)
         upstream = Upstream(store, host, health_log.of_run(own))
         single_flight = None if read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
-        self.cache = Cache(
-            store, upstream, settings, self.report, single_flight=single_flight, why_lost=self._why_hanging
-        )
+        self.cache = Cache(store, upstream, settings, self.report, single_flight=single_flight, why_lost=self._silence)
         self.store, self.upstream = store, upstream
 
-    def _why_hanging(self) -> str | None:
-        """Return that the cache folder does not answer; None if it does."""
-        places = sources.places(self.settings)
-        return None if probe.answers(places) else f"{' or '.join(map(str, places))} does not answer"
+    def _silence(self) -> str | None:
+        return probe.silence(sources.places(self.settings))
 
     def _print_summary(self, run: RunFolder) -> None:
         try:

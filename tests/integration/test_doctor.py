@@ -268,7 +268,7 @@ def test_what_doctor_and_an_outage_leave_is_ours(doctor: Callable[..., Ran], run
 def test_a_user_or_a_mount_that_only_reads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cachedindex.store.folder.may_write", lambda _: False)
     monkeypatch.setattr(mounts, "file_system", lambda _: FileSystem("squashfs", 0, 0))
-    found = list(doctor_command._findings(sources.Loaded(Settings()), root, repair=True))
+    found = list(doctor_command._findings(sources.Loaded(Settings(cache_dir=str(root))), {}, repair=True))
     assert [finding.says for finding in found if finding.advice] == []
     assert "reads only: this user stores nothing" in [finding.says for finding in found]
 

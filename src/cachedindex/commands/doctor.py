@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.options import OPTIONS, size
 from cachedindex.rules import urls
 from cachedindex.run.summary import ago, volume
-from cachedindex.store import folder
+from cachedindex.store import folder, probe
 from cachedindex.upkeep import hints, inspection, listing, verify
 from cachedindex.upkeep.inspection import Finding
 
@@ -46,17 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
     for line in _settings(loaded):
         print(f"       {line}")
     wrong = False
-    for found in _findings(loaded, sources.cache_folder(loaded.settings, environ), repair=arguments.repair):
+    for found in _findings(loaded, environ, repair=arguments.repair):
         wrong = wrong or bool(found.advice and found.is_wrong)
         word = "ok   " if not found.advice else "WRONG" if found.is_wrong else "note "
         print(f"{word}  {found.says}" + (f": {found.advice}" if found.advice else ""), flush=True)
     return int(wrong)
 
 
-def _findings(loaded: sources.Loaded, root: Path | None, *, repair: bool) -> Iterator[Finding]:
+def _findings(loaded: sources.Loaded, environ: Mapping[str, str], *, repair: bool) -> Iterator[Finding]:
     settings = loaded.settings
     for warning in loaded.warnings:
         yield Finding(warning, "it is ignored; correct it there")
+    if silence := probe.silence(sources.places(settings, environ)):
+        yield Finding(silence, "see whether its disk is frozen, or the server of its mount is gone")
+        return
+    root = sources.cache_folder(settings, environ)
     if root is None:
         yield Finding("there is no folder to store anything in", "set cache-dir")
         return

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cachedindex import sources
 from cachedindex.errors import StoreUnavailable
 from cachedindex.run.report import Report
-from cachedindex.store import folder
+from cachedindex.store import folder, probe
 from cachedindex.upkeep import listing
 
 
@@ -24,10 +24,12 @@ class Place(NamedTuple):
 def readable(loaded: sources.Loaded, environ: Mapping[str, str]) -> Place | None:
     """Return the cache folder; None if nothing is stored yet, which `empty` says in words.
 
-    Raises StoreUnavailable if the folder is refused, or another program's.
+    Raises StoreUnavailable if the folder is refused, or another program's, or does not answer.
     """
     for warning in loaded.warnings:
         Report().warn(f"{warning} (ignored)")
+    if silence := probe.silence(sources.places(loaded.settings, environ)):
+        raise StoreUnavailable(silence)
     root = sources.cache_folder(loaded.settings, environ)
     if root is None or _is_empty(root):
         return None

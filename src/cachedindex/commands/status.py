@@ -13,6 +13,7 @@ from cachedindex import __version__, process, sources
 from cachedindex.commands import flags, show
 from cachedindex.run import written
 from cachedindex.run.summary import ago, volume
+from cachedindex.store import probe
 from cachedindex.upkeep import fullness, indexes, mounts, usage
 from cachedindex.upkeep.fullness import Fullness
 from cachedindex.upkeep.indexes import Index
@@ -41,8 +42,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace) -> int:
     """Print the state, and return 0, or 1 if something wants attention."""
     loaded, environ = flags.load(arguments)
-    root = sources.cache_folder(loaded.settings, environ)
-    state = _state(loaded, root, process.why_unusable(loaded.settings), time.time())
+    silence = probe.silence(sources.places(loaded.settings, environ))
+    root = None if silence else sources.cache_folder(loaded.settings, environ)
+    state = _state(loaded, root, silence or process.why_unusable(loaded.settings), time.time())
     if arguments.json:
         show.as_json(state)
     else:

@@ -36,6 +36,11 @@ def answers(folders: Sequence[Path]) -> bool:
         os.close(reader)
 
 
+def silence(folders: Sequence[Path]) -> str | None:
+    """Return in words that folders do not answer; None if they do."""
+    return None if answers(folders) else f"{' or '.join(map(str, folders))} does not answer"
+
+
 def _started(folders: Sequence[Path], writer: int) -> int | None:
     """Return the number of a process that touches the folders, and holds the writer until then."""
     program = next(filter(os.path.exists, _TOUCH), None)

@@ -16,7 +16,7 @@ import pytest
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
 from cachedindex.run.folder import RunFolder
-from cachedindex.store import blob as blob_module, disk, health_log, locks, record
+from cachedindex.store import blob as blob_module, disk, health_log, locks, record, store as store_module
 from cachedindex.store.store import Store
 from tests.stored import file, open_blob
 
@@ -441,3 +441,161 @@ def test_a_lock_that_a_killed_process_left_is_removed(store: Store, monkeypatch:
 def test_where_no_lock_can_be_made_a_page_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_made", lambda _: False)
     assert store.put(PAGE, RECORD)
+
+
+# -- what a store that only reads leaves alone, and what others are marked by ------------------------------------------
+
+MARKER = replace(RECORD, page=b"", size=0, sha256=sha256(b"").hexdigest())
+OWN = PAGE.within("0" * 32)
+EGG = Request("GET", "https://index.example/simple/six-1.0.egg", "file", {}, sha256(b"egg").hexdigest())
+NEXT_WEEK = RECORD.asked + 7 * 86400.0
+
+
+def put_egg(store: Store) -> Record:
+    blob = store.new_blob(EGG)
+    blob.write(b"egg")
+    blob.commit()
+    stored = Record(EGG.url, EGG.url, {}, 10.0, 11.0, 1.0, 3, blob.sha256)
+    assert store.put(EGG, stored)
+    return stored
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return all files, with what is in them and when they were written."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def test_a_store_that_only_reads_changes_nothing(store: Store) -> None:
+    absent = replace(PAGE, url="https://index.example/simple/none/")
+    store.put(PAGE, RECORD)
+    egg = put_egg(store)
+    store.put_absence(absent, replace(MARKER, url=absent.url))
+    for path in store.root.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    blob = store._shared.blob_path(egg.sha256)
+    blob.write_bytes(b"EGG")
+    damaged = replace(PAGE, url="https://index.example/simple/damaged/")
+    store.put(damaged, replace(RECORD, url=damaged.url))
+    store._shared.record_path(damaged, "html").write_bytes(b"cut")
+    before = files(store.root)
+    reading = Store(store.root, read_only=True)
+    assert reading.get(PAGE) == RECORD
+    assert reading.absence(absent)
+    assert reading.open_blob(EGG, egg) is None
+    assert reading.get(damaged) is None
+    assert not reading.put(PAGE, replace(RECORD, asked=NEXT_WEEK))
+    reading.put_absence(replace(PAGE, url=absent.url + "x/"), MARKER)
+    reading.put_prohibition(PAGE, MARKER)
+    reading.remove(PAGE, NEXT_WEEK)
+    reading.bar(PAGE)
+    reading.expire(store.record_name(PAGE, RECORD))
+    assert files(store.root) == before
+
+
+def test_a_store_that_only_reads_holds_pages_and_no_files_for_its_process(store: Store) -> None:
+    egg = put_egg(store)
+    reading = Store(store.root, read_only=True)
+    absent = replace(PAGE, url="https://index.example/simple/none/")
+    reading.put(PAGE, RECORD)
+    reading.put(EGG, replace(egg, asked=NEXT_WEEK))
+    reading.put_absence(absent, replace(MARKER, url=absent.url))
+    reading.put_prohibition(PAGE, MARKER)
+    assert reading.get(PAGE) == RECORD
+    assert reading.get(EGG) == egg
+    assert reading.absence(absent)
+    assert reading.is_forbidden(PAGE)
+    reading.bar(PAGE)
+    assert reading.get(PAGE) is None
+
+
+@pytest.mark.parametrize("change", ["remove", "bar"])
+def test_a_file_is_removed_or_barred_as_a_page_is(store: Store, change: str) -> None:
+    put_egg(store)
+    if change == "remove":
+        store.remove(EGG, NEXT_WEEK)
+    else:
+        store.bar(EGG)
+    assert store.get(EGG) is None
+
+
+def test_an_absence_that_is_looked_at_is_in_use(store: Store) -> None:
+    store.put_absence(PAGE, MARKER)
+    path = store._shared.record_path(PAGE, "absent")
+    os.utime(path, (1e9, 1e9))
+    assert store.absence(PAGE)
+    assert path.stat().st_mtime > 1e9
+
+
+def test_what_says_the_same_is_not_written_again_for_some_minutes(store: Store) -> None:
+    def put(checked: float) -> dict[str, tuple[bytes, int]]:
+        marker = replace(MARKER, asked=checked, checked=checked)
+        store.put_absence(PAGE, marker)
+        store.put_prohibition(PAGE, marker)
+        return files(store.root / "records-v1")
+
+    assert put(100.0) == put(200.0)
+    assert len(put(100.0)) == 2
+    assert put(200.0) != put(900.0)
+
+
+def test_a_file_does_not_show_that_an_index_has_its_pages_stored(store: Store) -> None:
+    store.put_prohibition(PAGE, MARKER)
+    put_egg(store)
+    assert store.is_forbidden(PAGE)
+    store.put(PAGE, RECORD)
+    assert not store.is_forbidden(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "known"),
+    [
+        (None, 10.0, True),
+        # another one has just got it, or it is listed still
+        (RECORD, 11.0, False),
+        (replace(MARKER, form="html"), 9.0, False),
+        # an empty page that is older says nothing else
+        (replace(MARKER, form="html"), 11.0, True),
+    ],
+)
+def test_when_it_is_kept_that_a_page_is_absent(store: Store, stored: Record | None, asked: float, known: bool) -> None:
+    if stored:
+        store.put(PAGE, stored)
+    store.put_absence(PAGE, replace(MARKER, asked=asked, checked=asked))
+    assert (store.absence(PAGE) is not None) is known
+
+
+def test_a_private_page_expires_in_its_own_folder(store: Store) -> None:
+    store.root.mkdir()
+    store.root.chmod(0o2775)
+    store.put(OWN, RECORD)
+    name = store.record_name(OWN, RECORD)
+    for _ in range(2):
+        store.expire(name)
+    assert store.get(OWN) == replace(RECORD, expired=True)
+    assert (store.root / name).stat().st_mode & 0o777 == 0o600
+    store.expire("records-v1/index.example/simple/gone/page.html.0")
+    assert store.get(PAGE) is None
+
+
+def test_a_private_folder_that_is_open_to_others_is_not_used(store: Store) -> None:
+    store.put(OWN, RECORD)
+    assert store.scopes(PAGE) == {"0" * 32}
+    store.private.folder.chmod(0o755)
+    assert store.scopes(PAGE) == set()
+    with pytest.raises(StoreUnavailable, match="does not belong to this user alone"):
+        store.get(OWN)
+
+
+def test_a_page_does_not_grow_as_a_file_does(store: Store) -> None:
+    assert store.growing(PAGE) is None
+
+
+def test_which_record_is_sound(store: Store) -> None:
+    store.put(PAGE, RECORD)
+    path = only_file(store.root / "records-v1")
+    assert store_module.is_sound_record(path, store.root)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not store_module.is_sound_record(path, store.root)
+    path.unlink()
+    assert store_module.is_sound_record(path, store.root), "there is nothing wrong with it any more"

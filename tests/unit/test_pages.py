@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cachedindex.model import Kind, Record, Request
 from cachedindex.rules import pages
 from cachedindex.rules.pages import Link, NoIndexPage, Page
 
@@ -145,6 +146,7 @@ def test_a_page_is_flat_if_it_lists_files_of_others(page: str, sample: bytes, is
         ("", "abc", None),
         ("abcd", "abcde", None),
         ("abcd", "ab", None),
+        ("abcde", "abc", None),
         ("abcd", "a", "it lost 3 of its 4 files"),
         ("abcd", "", "it lists none of the files that it had"),
         ("abcd", "wxyz", "it lists none of the files that it had"),
@@ -299,3 +301,100 @@ def test_the_group_of_a_page_with_a_long_word_is_found_in_linear_time() -> None:
     assert pages.group(URL, b"a" * 200_000 + b" zope.interface-1.0.tar.gz " + b"b" * 200_000 + b".whl") == pages.group(
         URL
     )
+
+
+@pytest.mark.parametrize("media", ["application/json", JSON])
+def test_links_are_relative_to_the_end_of_the_redirects(media: str) -> None:
+    link = Link("https://cdn.example/z/z-1.zip", "z-1.zip", None, None)
+    json_page, html_page = as_json({"url": "z-1.zip", "filename": "z-1.zip"}), b"<a href=z-1.zip>z</a>"
+    assert pages.read(URL, media, json_page, "https://cdn.example/z/").links == (link,)
+    assert pages.read(URL, HTML, html_page, "https://cdn.example/z/").links == (link,)
+
+
+def test_a_folder_of_files_lists_no_projects() -> None:
+    assert pages.read(URL, HTML, b"<a href=z-1.zip>z</a><a href=z-2.zip>z</a>").projects == 0
+
+
+@pytest.mark.parametrize("body", [b'<html><a href="http://[bad/">x</a></html>', b'<h1>x</h1><a href="//[">x</a>'])
+def test_html_whose_only_link_is_malformed_is_no_index_page(body: bytes) -> None:
+    with pytest.raises(NoIndexPage):
+        pages.read(URL, HTML, body)
+
+
+def test_a_malformed_base_is_none() -> None:
+    body = b'<base href="http://[bad/"><a href=z-1.zip>z</a>'
+    assert pages.read(URL, HTML, body).links == (Link(f"{URL}z-1.zip", "z-1.zip", None, None),)
+
+
+@pytest.mark.parametrize("file", [7, None, "z-1.zip", {}, {"url": 7}])
+def test_a_file_without_a_url_makes_no_page(file: object) -> None:
+    with pytest.raises(NoIndexPage, match="no URL"):
+        pages.read(URL, JSON, as_json(file))
+
+
+@pytest.mark.parametrize("hashes", [{"sha256": 7}, {"sha256": "short"}, {"sha256": None}, [], "x"])
+def test_what_is_no_sha256_promises_nothing(hashes: object) -> None:
+    (link,) = pages.read(URL, JSON, as_json({"url": "z-1.zip", "hashes": hashes, "core-metadata": hashes})).links
+    assert (link.sha256, link.metadata_sha256) == (None, None)
+
+
+def test_metadata_under_its_older_name() -> None:
+    """Before PEP 714 it was `dist-info-metadata`."""
+    body = f"<a href=z-1.whl data-dist-info-metadata=sha256={B}>z</a>".encode()
+    (html,) = pages.read(URL, HTML, body).links
+    (from_json,) = pages.read(URL, JSON, as_json({"url": "z-1.whl", "dist-info-metadata": {"sha256": B}})).links
+    assert html.metadata_sha256 == from_json.metadata_sha256 == B
+
+
+@pytest.mark.parametrize(("last", "serial"), [(7, 7), ("7", None), (None, None)])
+def test_a_serial_is_a_number(last: object, serial: int | None) -> None:
+    assert pages.read(URL, JSON, as_json(meta={"_last-serial": last})).serial == serial
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "is_closed"),
+    [
+        (HTML, b"<html><a></html>", True),
+        (HTML, b"<html><a>", False),
+        (HTML, b"<a href=x>", True),
+        (JSON, b'{"name": "<html>"', True),
+    ],
+)
+def test_html_that_was_opened_is_to_be_closed(content_type: str, body: bytes, is_closed: bool) -> None:
+    assert pages.is_closed(content_type, body) is is_closed
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "is_read"),
+    [
+        ("page", URL, True),
+        ("other", "https://index.example/base.cfg", True),
+        ("other", "https://index.example/z-1.zip", False),
+        ("file", "https://index.example/base.cfg", False),
+    ],
+)
+def test_what_is_judged_by_its_whole_body(kind: Kind, url: str, is_read: bool) -> None:
+    assert pages.is_read_whole(Request("GET", url, kind)) is is_read
+
+
+OTHERWISE = "https://index.example/simple/Zope.Interface/"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "url", "is_for"),
+    [
+        (JSON, as_json(), OTHERWISE, True),
+        (JSON, b'{"projects": []}', OTHERWISE, False),
+        (HTML, b"<title>Links for zope.interface</title>", OTHERWISE, True),
+        (HTML, b"<title>Links for another</title>", OTHERWISE, False),
+        # a folder of find-links says whose it is by its files only
+        (HTML, b"<a href=zope.interface-1.0.zip>z</a>", OTHERWISE, True),
+        (HTML, b"<a href=six-1.0.zip>z</a>", OTHERWISE, False),
+        (HTML, b"<title>Links for zope.interface</title>", "https://index.example/simple/zope/", False),
+        (JSON, as_json(), "https://index.example/other/zope-interface/", False),
+        (HTML, None, OTHERWISE, False),
+    ],
+)
+def test_for_which_spelling_a_record_is_as_well(content_type: str, body: bytes | None, url: str, is_for: bool) -> None:
+    record = Record(URL, URL, {"content-type": content_type}, 0, 0, 0, 0, "", body)
+    assert pages.is_for(record, url) is is_for

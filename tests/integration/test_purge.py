@@ -215,6 +215,13 @@ def test_what_a_process_is_writing_goes(purge: Command, store: Store) -> None:
     blob.abandon()
 
 
+def test_bytes_without_a_record_go_by_their_digest(purge: Command, store: Store) -> None:
+    record, blob = put_file(store, "six-1.0.tar.gz", SIX)
+    record.unlink()
+    assert "removed sha256:" in purge(f"sha256:{blob.name}").out
+    assert not blob.exists()
+
+
 def test_what_lies_in_the_quarantine_goes(purge: Command, store: Store) -> None:
     put_named(store, "six-1.0.tar.gz")
     blob = store._shared.blob_path(digest("six-1.0.tar.gz"))

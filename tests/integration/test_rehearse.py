@@ -163,6 +163,18 @@ def test_a_buildout_that_lacks_a_file(
     assert any("delta-1.0" in line for line in missing(buildout(builds.agree, survive=False)))
 
 
+def test_a_buildouts_own_folder_hides_nothing_and_stays_as_it_is(
+    builds: Builds, buildout: Callable[..., Ran], environment: Mapping[str, str], python: Path, run: Run, tmp_path: Path
+) -> None:
+    buildout(builds.online)
+    for record in Path(environment["CACHEDINDEX_CACHE_DIR"], "records-v1").rglob("delta-1.0*"):
+        record.unlink()
+    before = snapshot(tmp_path / "node-0")
+    command = (sys.executable, "-m", "cachedindex", "rehearse", "--", python.with_name("buildout"))
+    assert any("delta-1.0" in line for line in missing(run(*command, cwd=tmp_path / "node-0")))
+    assert snapshot(tmp_path / "node-0") == before
+
+
 @pytest.mark.slow
 def test_a_tox(builds: Builds, python_with: Callable[..., Path]) -> None:
     tox = python_with("tox", "nox", "hatch", "pip-tools", "pip==26.3", ours=True).parent / "tox"
@@ -209,10 +221,11 @@ def test_a_pip_and_a_buildout_get_places_of_their_own(tmp_path: Path, monkeypatc
     assert on_a_new_node("python", "-m", "pip", "-q", "install", "six")[4:] == ["install", *target, "six"]
     assert on_a_new_node("pip", "install", "--prefix=x", "six") == ["pip", "install", *target[:1], "--prefix=x", "six"]
     assert on_a_new_node("pip", "install", "six", PIP_PREFIX="x") == ["pip", "install", *target[:1], "six"]
-    assert on_a_new_node("pip", "download", "six") == ["pip", "download", "six"]
+    assert on_a_new_node("pip", "download", "six") == ["pip", "download", "six", "--dest", f"{scratch}/fetched"]
+    assert on_a_new_node("pip", "list") == ["pip", "list"]
     assert on_a_new_node("make", "install") == ["make", "install"]
     assert on_a_new_node("bin/buildout", "-c", "x.cfg")[:2] == [
         f"{scratch}/bin/buildout",
-        f"buildout:bin-directory={scratch}/bin",
+        f"buildout:eggs-directory={scratch}/eggs",
     ]
     assert on_a_new_node("python", "other/buildout", "-N")[:2] == ["python", "other/buildout"]

@@ -139,7 +139,8 @@ def _named(url: str, entries: Sequence[Entry]) -> Place:
         if not each.record.form and inventory.spelled(each.record.url) == spelled:
             return Place(url, "command line", each.record.sha256, each.scope)
     for page in (each for each in entries if each.is_page):
-        for link in pages.stored(page.record).links if not spelled.endswith("/") else ():
+        whole = None if spelled.endswith("/") else page.whole()
+        for link in pages.stored(whole).links if whole else ():
             if link.sha256 and inventory.spelled(link.url) == spelled:
                 return Place(url, "command line", link.sha256, page.scope)
     stored = next((each for each in entries if urls.page(each.record.url) == urls.page(urls.public(url))), None)

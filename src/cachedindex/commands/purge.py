@@ -107,12 +107,12 @@ def _add(total: Purged, more: Purged) -> None:
 
 
 def _print(root: Path, target: Target, purged: Purged, *, dry_run: bool) -> None:
-    if not purged.entries:
+    if not purged.entries and not purged.size:
         print(f"nothing of {_named(target)} is stored in {root}")
     for holding in inventory.holdings(purged.entries):
         for entry in (*holding.pages, *holding.absences, *holding.files):
             print(f"{'would remove' if dry_run else 'removed'} {entry.shown}, for {holding.whom}")
-    if purged.entries:
+    if purged.entries or purged.size:
         pages = sum(bool(entry.record.form) for entry in purged.entries)
         amount = f"{pages} pages, {len(purged.entries) - pages} files, {volume(purged.size)}"
         print(f"{'would remove' if dry_run else 'removed'} {_named(target)}: {amount}")

@@ -107,9 +107,9 @@ def _result(entry: Entry, why: Mapping[str, str], *, is_asked: bool) -> tuple[bo
     """Return whether a page was heard of, and what to say of it."""
     if not is_asked:
         return True, "the next look-up asks for it, with its own credentials"
-    after = inventory.reread(entry)
+    after = entry.whole()
     if after is None:
         return True, "the index has it no more"
-    if after.record.checked > entry.record.checked and not after.record.expired:
-        return True, "unchanged" if after.record.sha256 == entry.record.sha256 else "new"
+    if after.checked > entry.record.checked and not after.expired:
+        return True, "unchanged" if after.sha256 == entry.record.sha256 else "new"
     return False, f"{why.get(urls.public(entry.record.url)) or 'no answer'}; the copy stays"

@@ -17,8 +17,11 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _LOOPBACK = "localhost,127.0.0.1,::1"
 _PLACED = ("--target", "-t", "--prefix", "--root", "--user")
 _PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
-_EGGS = "\n[buildout]\neggs-directory = {0}/eggs\ndownload-cache =\nextends-cache =\n"
-"""At the end of the user's default.cfg; a section may be there twice (zc.buildout 3 to 6, configparser.py)."""
+_CACHES = {"eggs-directory": "eggs", "download-cache": "downloads", "extends-cache": "extends"}
+"""Of buildout. An empty one would be a folder of the project."""
+_PLACES_OF_BUILDOUT = {"bin-directory": "bin", "parts-directory": "parts", "installed": "installed.cfg"}
+_FETCHING = {"download": "--dest", "wheel": "--wheel-dir"}
+"""The option of each command of pip that names where files go; what lies there already is not asked for."""
 
 
 def variables(environ: Mapping[str, str], scratch: Path, proxy: str) -> dict[str, str]:
@@ -31,8 +34,10 @@ def variables(environ: Mapping[str, str], scratch: Path, proxy: str) -> dict[str
         _copy_settings(Path(environ["HOME"]), home)
     defaults = home / ".buildout/default.cfg"
     defaults.parent.mkdir(parents=True, exist_ok=True)
-    with defaults.open("a", encoding="utf-8") as file:
-        file.write(_EGGS.format(scratch))
+    for name in _CACHES.values():
+        (scratch / name).mkdir()
+    with defaults.open("a", encoding="utf-8") as file:  # A section may be there twice (zc.buildout 3 to 6).
+        file.write("\n[buildout]\n" + "".join(f"{option} = {scratch / name}\n" for option, name in _CACHES.items()))
     own = {
         "HOME": str(home),
         "XDG_CACHE_HOME": str(scratch / "cache"),
@@ -58,14 +63,19 @@ def command(words: Sequence[str], scratch: Path, environ: Mapping[str, str]) -> 
     names = [re.sub(r"[\d.]+$", "", Path(word).name.removesuffix(".exe")) for word in words]
     pips = [at for at, name in enumerate(names) if name == "pip" and (at == 0 or words[at - 1] == "-m")]
     start = pips[0] if pips and names[0] in ("pip", "python") else None
-    if start is not None and "install" in words[start:]:
-        return _pip(list(words), list(words).index("install", start), scratch, environ)
+    if start is not None:
+        return _pip(list(words), start, scratch, environ)
     start = next((at for at in (0, 1) if names[at : at + 1] == ["buildout"]), None)
     return list(words) if start is None else _buildout(list(words), start, scratch)
 
 
-def _pip(words: list[str], at: int, scratch: Path, environ: Mapping[str, str]) -> list[str]:
-    """Return a `pip install` that finds nothing installed, and installs where it disturbs nobody."""
+def _pip(words: list[str], start: int, scratch: Path, environ: Mapping[str, str]) -> list[str]:
+    """Return a pip that finds nothing installed or downloaded, and writes where it disturbs nobody."""
+    at = next((at for at in range(start, len(words)) if words[at] in ("install", *_FETCHING)), None)
+    if at is None:
+        return words
+    if words[at] in _FETCHING:
+        return [*words, _FETCHING[words[at]], str(scratch / "fetched")]
     is_placed = any(word.partition("=")[0] in _PLACED for word in words) or any(environ.get(name) for name in _PLACES)
     target = [] if is_placed else ["--target", str(scratch / "target")]
     return [*words[: at + 1], "--ignore-installed", *target, *words[at + 1 :]]
@@ -77,14 +87,8 @@ def _buildout(words: list[str], at: int, scratch: Path) -> list[str]:
     If it is the project's own `bin/buildout`, it is a copy: such a one looks for a newer zc.buildout, and may replace
     itself (zc.buildout 6.0.1, buildout.py, _maybe_upgrade).
     """
-    folders = {
-        "bin-directory": "bin",
-        "parts-directory": "parts",
-        "eggs-directory": "eggs",
-        "installed": "installed.cfg",
-    }
+    folders = {**_CACHES, **_PLACES_OF_BUILDOUT}
     given = [f"buildout:{option}={scratch / name}" for option, name in folders.items()]
-    given += ["buildout:download-cache=", "buildout:extends-cache="]
     script = Path(words[at])
     with suppress(OSError):  # It is on PATH.
         if script.resolve().parent == Path("bin").resolve():

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -32,6 +32,9 @@ class Entry:
     tree: Path
     file: ListedFile
     record: Record
+    """Without the body of a page: there may be thousands of them, which `whole` reads again one by one."""
+    project: str
+    """Normalized; empty for what is of none, or of several."""
 
     @property
     def owner(self) -> int | None:
@@ -61,21 +64,7 @@ class Entry:
     @property
     def filename(self) -> str:
         """The last part of its path."""
-        return unquote(urlsplit(self.record.url).path.rpartition("/")[2])
-
-    @cached_property
-    def project(self) -> str:
-        """The project, normalized; empty for what is of none, or of several."""
-        url = self.record.url
-        if self.record.form == layout.FORBIDDEN:
-            return ""
-        if self.record.form == layout.ABSENT:
-            return urls.project(url)
-        if self.is_page:
-            return _project_of_page(self.record)
-        if named := filenames.parsed(self.filename):
-            return named.project
-        return urls.normalized(url.rpartition("/pypi/")[2].partition("/")[0]) if downloads.is_optional(url) else ""
+        return _last(self.record.url)
 
     @property
     def version(self) -> str:
@@ -110,14 +99,17 @@ class Entry:
             return url
         return f"{privacy.shown_index(self.request)}{urls.project(url) + '/' if self.record.form else self.filename}"
 
-    @cached_property
-    def listing(self) -> promised.Listing:
-        """The text of a page."""
-        return promised.listing(self.record)
+    def whole(self) -> Record | None:
+        """Return the record as it is now, with the body of a page; None if it is gone, or of no use any more."""
+        try:
+            raw = disk.read(self.file.path, self.tree)
+        except StoreUnavailable:
+            return None
+        return record.decode(raw) if raw else None
 
     def lists(self, other: Entry) -> bool:
         """Return whether a page promises the hash of a file."""
-        links = promised.promises(self.listing, other.filename)
+        links = promised.promises(_listing(self.file.where, self.tree), other.filename)
         return any(spelled(link) == spelled(other.record.url) for link in links)
 
 
@@ -163,18 +155,8 @@ def read(*trees: Path) -> Contents:
                 continue
             stored = record.decode(raw) if raw else None
             if stored:
-                entries.append(Entry(tree, file, stored))
+                entries.append(Entry(tree, file, replace(stored, page=stored.page and b""), _project(stored)))
     return Contents(entries, unreadable)
-
-
-def reread(entry: Entry) -> Entry | None:
-    """Return an entry as it is now; None if it is gone, or its record is of no use any more."""
-    try:
-        raw = disk.read(entry.file.path, entry.tree)
-    except StoreUnavailable:
-        return None
-    stored = record.decode(raw) if raw else None
-    return replace(entry, record=stored) if stored else None
 
 
 def holdings(entries: Iterable[Entry]) -> list[Holding]:
@@ -261,6 +243,29 @@ def _index(entry: Entry, of_project: Mapping[str, Sequence[Entry]]) -> str:
     if not entry.project:
         return entry.shown
     return privacy.shown_index(entry.request)
+
+
+@lru_cache(maxsize=8)  # The files of a project are looked for one after the other.
+def _listing(where: str, tree: Path) -> promised.Listing:
+    """Return the text of a page; an empty one if it is gone."""
+    raw = disk.read(Path(where), tree)
+    stored = record.decode(raw) if raw else None
+    return promised.listing(stored) if stored else promised.Listing("", "", is_json=False)
+
+
+def _project(stored: Record) -> str:
+    url = stored.url
+    if stored.form == layout.FORBIDDEN:
+        return ""
+    if stored.form:
+        return urls.project(url) if stored.form == layout.ABSENT else _project_of_page(stored)
+    if named := filenames.parsed(_last(url)):
+        return named.project
+    return urls.normalized(url.rpartition("/pypi/")[2].partition("/")[0]) if downloads.is_optional(url) else ""
+
+
+def _last(url: str) -> str:
+    return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
 def _project_of_page(page: Record) -> str:

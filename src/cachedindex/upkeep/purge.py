@@ -121,12 +121,12 @@ def _swept(tree: Path, target: Target, now: float, until: float, *, dry_run: boo
     addresses = {inventory.spelled(link.url) + end for _, link in linked for end in ("", ".metadata")}
     going = [entry for entry in old if _goes(entry, target) or _is_at(entry, addresses)]
     gone = set(map(id, going))
-    needed = {entry.record.sha256 for entry in entries if id(entry) not in gone and entry.record.page is None}
+    needed = {entry.record.sha256 for entry in entries if id(entry) not in gone and not entry.record.form}
     digests = {digest for _, link in linked for digest in (link.sha256, link.metadata_sha256) if digest}
-    digests |= {entry.record.sha256 for entry in going if entry.record.page is None}
+    digests |= {entry.record.sha256 for entry in going if not entry.record.form} | ({target.sha256} - {""})
     remains = list(_remains(tree, going, digests - needed))
     purged = Purged(going, list({id(page): page for page, _ in linked if id(page) not in gone}.values()))
-    purged.size = sum(entry.record.size for entry in going if entry.record.page is not None)
+    purged.size = sum(entry.record.size for entry in going if entry.record.form)
     purged.size += sum(file.status.st_size for file in remains)
     purged.kept = len(digests & needed)
     if not dry_run:
@@ -140,9 +140,9 @@ def _swept(tree: Path, target: Target, now: float, until: float, *, dry_run: boo
 def _links(page: Entry, target: Target) -> Iterator[pages.Link]:
     """Yield the links of a page to what is to go; a page that cannot have any is not read."""
     may_list = not target.project or page.project in ("", target.project)
-    has_digest = not target.sha256 or target.sha256.encode() in (page.record.page or b"")
-    if may_list and has_digest and (not target.whole or target.has_page(page)):
-        yield from (link for link in pages.stored(page.record).links if target.has_link(page, link))
+    stored = page.whole() if may_list and (not target.whole or target.has_page(page)) else None
+    if stored and (not target.sha256 or target.sha256.encode() in (stored.page or b"")):
+        yield from (link for link in pages.stored(stored).links if target.has_link(page, link))
 
 
 def _goes(entry: Entry, target: Target) -> bool:
@@ -174,7 +174,7 @@ def _emptied(entry: Entry, now: float) -> bool:
     try:
         for form, path in _places(entry):
             empty = Record(entry.record.url, "", {}, now, now, 0.0, 0, sha256().hexdigest(), b"", form, barred=True)
-            tree.publish(path, empty, lambda there: there is None or there.asked <= now or there == entry.record)
+            tree.publish(path, empty, lambda there: there is None or there.asked <= max(now, entry.record.asked))
     except StoreUnavailable:  # The disk is full, or not writable: on a full one, a file can be removed.
         return entry.file.remove()
     return True
@@ -191,6 +191,7 @@ def _places(entry: Entry) -> Iterator[tuple[str, Path]]:
 
 def _expire(page: Entry) -> None:
     """Have upstream asked for a page at the next look-up."""
-    expired = replace(page.record, expired=True)
+    stored = page.whole()
     with suppress(StoreUnavailable):  # Then it is asked when its time to live is over.
-        Tree(page.tree).publish(page.file.path, expired, lambda there: there == page.record)
+        if stored:
+            Tree(page.tree).publish(page.file.path, replace(stored, expired=True), lambda there: there == stored)

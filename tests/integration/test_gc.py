@@ -162,7 +162,7 @@ def test_a_blob_stays_as_long_as_one_of_two_records_names_it(store: Store) -> No
 
 
 def test_no_more_absences_stay_than_are_of_use(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gc, "MOST_ABSENCES", 2)
+    monkeypatch.setattr(gc, "_MOST_ABSENCES", 2)
     for number in range(4):
         request = page(str(number))
         store.put_absence(request, Record(request.url, request.url, {}, 10.0, 11.0, 1.0, 0, sha256().hexdigest(), b""))

@@ -40,6 +40,8 @@ def going(cut: Cut, entries: Sequence[Entry]) -> list[Entry]:
         # of those of one age, as many as are needed
         ([(1, 40), (1, 40), (1, 40)], 100, [(1, 40)]),
         ([(1, 40), (1, 40), (1, 40), (9, 1)], 100, [(1, 40), (9, 1)]),
+        # ages that differ by one percent are one age
+        ([(1010, 40), (1015, 40), (1, 40)], 100, [(1010, 40)]),
         ([(HOUR, 40), (DAY, 40), (0, 40)], 0, [(HOUR, 40), (DAY, 40), (0, 40)]),
         ([], 0, []),
     ],
@@ -57,6 +59,8 @@ def test_so_many_go_that_the_rest_is_kept() -> None:
     absences = [(4.0, 1), (30.0, 1), (20.0, 1)]
     assert going(measured(absences).without(1), absences) == [(30.0, 1)]
     assert going(measured(absences).without(0), absences) == []
+    assert going(measured(absences).without(-1), absences) == []
+    assert going(measured([(9, 40), (9, 40)]).without(40), [(9, 40), (9, 40)]) == [(9, 40)]
 
 
 def test_a_sum_goes_on_where_another_process_left_it() -> None:

@@ -12,10 +12,6 @@ from collections.abc import Mapping
 from math import inf, log2
 from types import MappingProxyType
 
-MOST_ABSENCES = 10_000
-"""Absences that are kept, the most recently used ones: they take hardly any bytes, but each is a file."""
-YOUNG = 3600.0
-"""Seconds for which a blob without a record is spared, since its record may be about to be written."""
 _LOW_WATER = 0.9
 """The share of the limit down to which entries are deleted, so that not every store exceeds the limit again."""
 _STEPS = 32
@@ -61,7 +57,7 @@ class Ages:
 
     def without(self, surplus: float) -> Cut:
         """Return what goes so that so much less is left."""
-        for age in sorted(self.sums, reverse=True) if surplus > 0 else ():
+        for age in sorted(self.sums, reverse=True):
             if self.sums[age] >= surplus:
                 return Cut(self.now, age, surplus)
             surplus -= self.sums[age]

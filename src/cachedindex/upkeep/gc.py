@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cachedindex.rules import layout
-from cachedindex.rules.eviction import MOST_ABSENCES, YOUNG
 from cachedindex.store import disk, locks, quarantine, record
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import listing, progress
@@ -26,6 +25,10 @@ from cachedindex.upkeep.progress import Progress
 
 _TIMES = 3
 """How often it is done, if more is left than may be: a blob that two records name is counted twice as it goes."""
+_MOST_ABSENCES = 10_000
+"""Absences that are kept, the most recently used ones: they take hardly any bytes, but each is a file."""
+_YOUNG = 3600.0
+"""Seconds for which a blob without a record is spared, since its record may be about to be written."""
 _LINES = 2
 _HEAD = 8192
 """Bytes that hold a record that names a blob; a longer one has a long header, and is read whole."""
@@ -132,7 +135,9 @@ class _Collection:
         state = self._state
         if state.step.startswith("measure") and step.startswith("delete"):
             state.cut = state.bytes_by_age.beyond(self._limit)
-            state.absences_cut = state.absences_by_age.without(sum(state.absences_by_age.sums.values()) - MOST_ABSENCES)
+            state.absences_cut = state.absences_by_age.without(
+                sum(state.absences_by_age.sums.values()) - _MOST_ABSENCES
+            )
         if is_tree:
             self._dropped = set()
         state.enter(step, tree=is_tree)
@@ -178,7 +183,7 @@ class _Collection:
     def _blob(self, file: ListedFile) -> None:
         state, used, blob = self._state, file.status.st_mtime, _short(file.name)
         # One that was used since is another record's, or one that a client is just about to name.
-        is_old = state.is_sure and state.begun - used > YOUNG
+        is_old = state.is_sure and state.begun - used > _YOUNG
         is_useless = is_old or (blob in self._dropped and used <= self._began)
         if blob in state.named or not is_useless or not self.remove(file):
             self._keep(file)

@@ -44,7 +44,7 @@ SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
 STORES = [f"tests/integration/test_{name}.py" for name in ("store", "gc", "quarantine", "single_flight")]
 Named = ast.FunctionDef | ast.ClassDef
 SECONDS = 60
-"""After them a change counts as noticed, since it has something hang."""
+"""So much longer than three times as long as without a change, and it counts as noticed: it has something hang."""
 SMALL = 2
 """A number up to this gets one more; a larger one gets ten times as much, as somebody would notice that."""
 
@@ -192,7 +192,8 @@ def is_killed(module: str, mutant: Mutant, items: Sequence[pytest.Item], reach: 
     own = f"tests/unit/test_{module.rpartition('/')[2]}.py"
     chosen = [item for item in items if item.nodeid in tests]
     chosen.sort(key=lambda item: (not item.nodeid.startswith(own), reach.seconds[item.nodeid]))
-    return in_a_child(partial(passes, module, mutant.text, chosen), SECONDS) is not True
+    patience = SECONDS + round(3 * sum(reach.seconds[item.nodeid] for item in chosen))
+    return in_a_child(partial(passes, module, mutant.text, chosen), patience) is not True
 
 
 def in_a_child(work: Callable[[], object], seconds: int) -> object:

@@ -79,6 +79,7 @@ def test_why_not_the_newer_version(explain: Explain, cache: Path, index: Index, 
     ran = explain("epsilon==1.3.0", "--ask")
     assert "1.3.0: not on the stored page" in ran.out
     assert "the index says now: it has 1.3, too" in ran.out
+    assert ran.code == 1
     assert "1.0: on the stored page; of its 1 files there, 1 are stored" in explain("epsilon==1.0").out
     index.fault(status(503))
     assert "the index says now: it answered 503" in explain("epsilon", "--ask").out

@@ -109,7 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
             print("\n".join(_lines(each, files, version)))
         if not found:
             print(f"no page of {name} is stored, and no index is known")
-    return 0 if any(each.seen.survives for each in found) else _LOST
+    return (
+        0 if any(each.seen.survives and (not version or _files_of(each, files, version)) for each in found) else _LOST
+    )
 
 
 def _places(name: str, entries: Sequence[Entry], asked: Sequence[str]) -> list[Place]:
@@ -175,7 +177,7 @@ def _lines(each: Explained, files: Sequence[Entry], version: str) -> Iterator[st
     yield f"  if the index is down: {each.seen.in_outage}"
     if each.said:
         yield f"  the index says now: {_said(each)}"
-    if files and each.page:
+    if each.page and each.page.links:
         listed = _stored_versions(each, files)
         yield f"  files stored: {', '.join(listed) or 'none'}"
 
@@ -224,10 +226,16 @@ def _of_version(each: Explained, files: Sequence[Entry], version: str) -> str:
     release = filenames.by_version(each.page).get(filenames.canonical(version))
     if release is None:
         return "not on the stored page: the index did not have it then; a client that needs it has the index asked"
-    digests = {file.record.sha256 for file in files}
-    stored = sum(link.sha256 in digests for link in release.files)
+    stored = _files_of(each, files, version)
     lost = "" if stored else "; in an outage no client could have it"
     return f"on the stored page; of its {len(release.files)} files there, {stored} are stored{lost}"
+
+
+def _files_of(each: Explained, files: Sequence[Entry], version: str) -> int:
+    """Return how many files of a version are stored that the stored page lists."""
+    digests = {file.record.sha256 for file in files}
+    release = filenames.by_version(each.page).get(filenames.canonical(version)) if each.page else None
+    return sum(link.sha256 in digests for link in release.files) if release else 0
 
 
 def _said(each: Explained) -> str:

@@ -262,3 +262,12 @@ def test_an_index_that_asks_for_a_password_first_leaves_no_name(run: Run, index:
     assert run(*CACHEDINDEX, "run", "--", sys.executable, "build.py", index.url).code == 0
     (name,) = runs.names(tmp_path / "cache")
     assert b"alpha" not in (tmp_path / "cache/runs-v1" / name).read_bytes()
+
+
+def test_a_buildout_and_its_pips_have_one_record(buildout: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = buildout("workspace", JOB_NAME="nightly")
+    assert ran.code == 0, ran.err
+    found = only_run(tmp_path / "cache")
+    assert (found.command, found.job) == ("buildout", "nightly")
+    projects = {each.url.split("/")[-2] for each in found.outcomes if each.kind == "page"}
+    assert projects >= {"alpha", "source", "zc-recipe-egg", "tinybackend"}  # The last one is its pip's pip's.

@@ -400,7 +400,7 @@ class Handler(BaseHTTPRequestHandler):
         kind, _, rest = (path or self.path).partition("?")[0].strip("/").partition("/")
         if kind == "files" and (self.index.folder / rest).is_file():
             return 200, {"Content-Type": "application/octet-stream"}, (self.index.folder / rest).read_bytes()
-        if kind == "files" and rest.endswith(".metadata"):
+        if kind == "files" and rest.endswith(".metadata") and (self.index.folder / rest[:-9]).is_file():
             return 200, {"Content-Type": "application/octet-stream"}, metadata(self.index.folder / rest[:-9])
         if kind == "simple" and not rest:
             names = sorted({project_of(path.name) for path in self.index.folder.iterdir()})

@@ -2022,3 +2022,67 @@ def test_what_a_head_is_refused_changes_no_copy(world: World, status: int) -> No
         assert world.get(replace(wheel, method="HEAD")) == (b"", "passed")
     world.reply = world.fail
     assert world.get(wheel) == (WHEEL, "stale")
+
+
+WHEEL_FILE = Request("GET", FILE_URL, "other")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_outdated"),
+    [
+        (404, b"", True),
+        (410, b"", True),
+        (403, b"", True),
+        (400, b"expired", True),
+        (200, b"another wheel", True),
+        (200, WHEEL, False),
+        (401, b"", False),
+        (429, b"", False),
+        (503, b"", False),
+    ],
+)
+def test_a_page_expires_if_a_file_of_it_is_gone_or_another(
+    world: World, status: int, body: bytes, is_outdated: bool
+) -> None:
+    world.get()
+    assert world.get()[1] == "hit"
+    world.reply = lambda: world.answer(body, status, content_length=str(len(body)))
+    world.get(WHEEL_FILE)
+    assert world.cache.outdated() == (["six"] if is_outdated else [])
+
+    world.cache = world.another_process()
+    world.reply = lambda: world.answer(GOOD)
+    assert world.get()[1] == ("miss" if is_outdated else "hit")
+
+
+def test_a_page_that_upstream_has_just_given_is_not_outdated(world: World) -> None:
+    world.get()
+    world.reply = lambda: world.answer(b"", 404)
+    world.get(WHEEL_FILE)
+    assert world.cache.outdated() == []
+    assert world.get()[1] == "hit"
+
+
+def test_an_outdated_page_is_asked_for_again_once(world: World) -> None:
+    world.get()
+    for _ in range(2):
+        world.get()
+        world.reply = lambda: world.answer(b"", 404)
+        world.get(WHEEL_FILE)
+        world.reply = lambda: world.answer(GOOD)
+        projects = world.cache.outdated()
+        with world.cache.refreshing(*projects):
+            world.get()
+    assert projects == []
+    assert [patient for _, patient in world.asked] == [True, True, False, True, False]
+
+
+def test_a_file_that_was_not_read_to_its_end_is_no_other_one(world: World) -> None:
+    world.get()
+    world.get()
+    world.reply = lambda: world.answer(WHEEL, content_length=str(len(WHEEL)))
+    answer = world.cache.answer(WHEEL_FILE, world.send)
+    assert not isinstance(answer, Pass)
+    answer.body.read(10)
+    answer.body.close()
+    assert world.cache.outdated() == []

@@ -26,6 +26,9 @@ ATTEMPT_TIMEOUT = 60.0
 _LONGEST_PAGE = 128 << 20
 """Bytes: an answer that announces more is not taken for a page, and not read into memory."""
 
+OUTDATED = "a file is gone or has changed since its page was stored; the page is read again"
+"""What a person reads who has just seen the client's message about that file."""
+
 _ALERTS = ("UNKNOWN_CA", "ACCESS_DENIED")
 """The alerts about a client's certificate whose names do not say so (RFC 8446, section 6.2)."""
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^()<>']*)")

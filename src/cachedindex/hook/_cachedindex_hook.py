@@ -1,9 +1,9 @@
 """Waits until pip or buildout imports its own modules, then attaches the cache; it does nothing in other programs.
 
 In pip, four places change: `PipSession.get_adapter`, which every look-up calls; `PackageFinder`, which knows if none
-was successful; `Resolver`, which knows what it will ask for; and `get_runnable_pip`, which names the pip that pip
-itself starts, for isolated builds and `--python` (pip 22.2 and later). In buildout, it is the main module: at its
-import, buildout has not read anything yet.
+was successful; `Resolver`, which knows what it will ask for, and can choose another file; and `get_runnable_pip`,
+which names the pip that pip itself starts, for isolated builds and `--python` (pip 22.2 and later). In buildout, it is
+the main module: at its import, buildout has not read anything yet.
 """
 
 import os
@@ -98,9 +98,10 @@ def _attach_finder(finder_module):
 def _attach_resolver(resolver_module):
     """Hand pip's resolver to the package too, if it has pip's sessions."""
     if "cachedindex.clients.pip.sessions" in sys.modules:
-        from cachedindex.clients.pip import ahead
+        from cachedindex.clients.pip import ahead, resolver
 
         ahead.attach(resolver_module)
+        resolver.attach(resolver_module)  # Around it: what is resolved again is looked up ahead again.
 
 
 def _attach_buildout(_main_module):

@@ -16,8 +16,9 @@ from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.unreachable import Unreachable
 from cachedindex.model import Answer, Ended, Identity, Outcome, Record, Request
-from cachedindex.rules import accept, privacy, ranges, urls
+from cachedindex.rules import accept, downloads, privacy, ranges, urls
 from cachedindex.rules.decide import Refuse, lifetime
+from cachedindex.rules.judge import GONE
 from cachedindex.run.report import Report
 from cachedindex.run.summary import MISSED, ago, printable
 
@@ -26,6 +27,9 @@ _LACKING = "what is stored is HTML, which has no upload times"
 _ANYBODY = Identity()
 _SAMPLE = 4096
 """Bytes of a page's beginning and of its end that are kept until somebody asks for a file that it may list."""
+_GONE = (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, *GONE)
+"""What a file is answered with that is not there any more, or not under this link: S3 says 403 for a missing key, and
+400 or 403 to a signature that has expired."""
 
 
 class Answers:
@@ -134,6 +138,8 @@ class Answers:
         if isinstance(answer.body, Tee):
             answer.body.when_settled(lambda tee: self._streamed(lookup, answer, tee))
             return answer
+        if answer.status in _GONE:
+            self._lapse(request)
         is_stored = exchange.record is not None and means.store == "answer"
         if means.is_down:
             # buildout takes a 5xx for a page without links, so only the outcome says that it failed.
@@ -154,6 +160,14 @@ class Answers:
         else:
             why = "its bytes were not those that were promised"
             self._add_outcome(lookup.request, "passed", why, answer=answer)
+            if tee.is_another:
+                self._lapse(lookup.request)
+
+    def _lapse(self, request: Request) -> None:
+        """Have the pages expire that list a file which is gone or another one, if upstream was not asked for them."""
+        if request.kind == "file" or downloads.is_distribution(request.url.removesuffix(".metadata")):
+            for page in self._given.lapse(request.url):
+                self._copies.expire(page)
 
     def _cache_status(self, lookup: Lookup, record: Record, ended: Ended, now: float) -> str:
         """Return the header of RFC 9211, whose word for expired is stale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -133,6 +133,10 @@ class Cache:
     def has_unasked(self, project: str) -> bool:
         """Return whether upstream may have more of a project than the client was given."""
         return bool(self._given.unasked(project))
+
+    def outdated(self) -> Sequence[str]:
+        """Return the projects of which a file is gone or another one, if upstream may have more of them."""
+        return self._given.outdated()
 
     def explain(self, project: str) -> None:
         """Say why a client has found nothing of a project, if its index has quarantined it (PEP 792)."""

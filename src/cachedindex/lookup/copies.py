@@ -71,6 +71,15 @@ class Copies:
         """Return the name by which a record's page can be marked as expired later."""
         return self._store.record_name(request, record)
 
+    def expire(self, request: Request) -> None:
+        """Have the next look-up of a page ask upstream, in whatever form; the copies stay for an outage."""
+        request, forms = self.found(request)
+        try:
+            for record in forms:
+                self._store.expire(self.name(request, record))
+        except StoreUnavailable as problem:
+            self.report(problem)
+
     def has_private(self, request: Request) -> bool:
         """Return whether this user has a copy that takes another credential to get than the request has."""
         if request.identity.shared or not request.identity.keeps:

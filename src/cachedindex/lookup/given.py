@@ -40,9 +40,12 @@ class GivenPages:
         self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
         self._indexes: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._pages: defaultdict[str, list[Request]] = defaultdict(list)
-        self._unasked: defaultdict[str, set[str]] = defaultdict(set)
+        self._unasked: defaultdict[str, dict[str, Request]] = defaultdict(dict)
         self._asked_again: set[str] = set()
         self._guard = threading.Lock()
+        self._listing: defaultdict[str, set[str]] = defaultdict(set)
+        """By group: the projects of the pages that may list its files; a flat page has its own name as its project."""
+        self._outdated: set[str] = set()
 
     def take_unread(self, file_url: str) -> Iterable[GivenPage]:
         """Return the pages that may list a file, each of them once after it was given."""
@@ -73,6 +76,19 @@ class GivenPages:
         self._asked_again.add(urls.normalized(name))
         return found
 
+    def lapse(self, file_url: str) -> Sequence[Request]:
+        """Return the unasked pages that may list a file: it is gone, or another one, so that they are outdated."""
+        self._sort()
+        projects = set[str]().union(*(self._listing.get(group, ()) for group in pages.groups_of(file_url)))
+        found = [request for project in projects for request in self._unasked[project].values()]
+        self._outdated |= projects
+        return found
+
+    def outdated(self) -> Sequence[str]:
+        """Return the projects that have outdated pages, and were not asked for again."""
+        self._sort()
+        return [project for project in sorted(self._outdated) if self.unasked(project)]
+
     def _sort(self) -> None:
         with self._guard, suppress(IndexError):  # None is left.
             while True:
@@ -81,10 +97,12 @@ class GivenPages:
     def _place(self, page: GivenPage) -> None:
         url, project = page.request.url, urls.project(page.request.url)
         if page.is_unasked:
-            self._unasked[project].add(url)
+            self._unasked[project][url] = page.request
         else:
-            self._unasked[project].discard(url)
+            self._unasked[project].pop(url, None)
         if not page.is_absent:
-            self._unread[page.group][url] = page
+            group = page.group
+            self._unread[group][url] = page
+            self._listing[group].add(project)
             self._indexes[project][privacy.shown_index(page.request)] = None
             self._pages[project].append(page.request)

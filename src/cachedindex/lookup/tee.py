@@ -32,6 +32,8 @@ class Tee:
         """Why it could not be stored."""
         self.is_broken = False
         """Whether upstream did not send all of it."""
+        self.is_another = False
+        """Whether all of it came, but not the bytes that were promised."""
 
     def when_settled(self, watcher: Callable[[Tee], None]) -> None:
         """Call `watcher` once, when it is known whether something was stored."""
@@ -94,6 +96,7 @@ class Tee:
         try:
             if complete and self._announced in (None, blob.size):
                 self.record = self._publish(blob)
+                self.is_another = self.record is None
         except StoreUnavailable as error:
             self.problem = error
         finally:

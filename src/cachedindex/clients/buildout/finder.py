@@ -1,4 +1,7 @@
-"""Surrounds buildout's search for a version: asks upstream before it fails, and turns a timeout into a user's error."""
+"""Surrounds buildout's search for a version: asks upstream before it fails, and turns a timeout into a user's error.
+
+It searches again if the file that it found is gone or has changed since the page was stored.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cachedindex.clients.buildout.pages import BuildoutPages
-from cachedindex.clients.common import cause, searched_pages
+from cachedindex.clients.common import OUTDATED, cause, searched_pages
 from cachedindex.rules import pins
 
 
@@ -19,8 +22,10 @@ def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Excep
     a traceback.
     """
     installer: Any = getattr(easy_install, "Installer", None)
-    obtain, fetch = getattr(installer, "_obtain", None), getattr(installer, "_fetch", None)
-    if not (obtain and fetch and hasattr(easy_install, "_get_index") and hasattr(easy_install, "clear_index_cache")):
+    obtain, fetch, get = (getattr(installer, name, None) for name in ("_obtain", "_fetch", "_get_dist"))
+    if not (
+        obtain and fetch and get and hasattr(easy_install, "_get_index") and hasattr(easy_install, "clear_index_cache")
+    ):
         return False
     finder = _Finder(pages, easy_install, obtain)
 
@@ -34,7 +39,12 @@ def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Excep
         with _without_traceback(fatal, dist):
             return fetch(self, dist, *more, **named)
 
-    installer._obtain, installer._fetch = obtain_all, fetch_all  # noqa: SLF001 - their names in all these releases
+    @functools.wraps(get)
+    def get_all(self: Any, *given: Any) -> Any:
+        return finder.get(get, self, *given)
+
+    # Their names in all these releases.
+    installer._obtain, installer._fetch, installer._get_dist = obtain_all, fetch_all, get_all  # noqa: SLF001
     return True
 
 
@@ -60,6 +70,20 @@ class _Finder:
         if found is None:
             cache.explain(requirement.project_name)
         return found
+
+    def get(self, original: Callable[..., Any], installer: Any, *given: Any) -> Any:
+        """Install a distribution; if its file is gone or another one, search again after upstream was asked."""
+        try:
+            return original(installer, *given)
+        except Exception:
+            cache = self._pages.cache
+            projects = cache.outdated() if cache else ()
+            if not cache or not projects:
+                raise
+        cache.report.warn(OUTDATED)
+        with cache.refreshing(*projects):  # Each of them once, so that this comes to an end.
+            self._renew(installer)
+            return self.get(original, installer, *given)
 
     def _once(self, installer: Any, requirement: Any, source: Any) -> Any:
         # By the requirement, not by `[versions]`: a recipe may bring other pins.

@@ -25,14 +25,14 @@ def attach(finder_module: ModuleType) -> None:
     """Make the finder of pip's `_internal/index/package_finder.py` search again, after upstream was asked."""
     process = join(CLIENT)
     cache = process.cache
-    finder = getattr(finder_module, "PackageFinder", None)
+    finder: Any = getattr(finder_module, "PackageFinder", None)
     if cache is None:
         return
     if not all(callable(getattr(finder, name, None)) for name in ("find_all_candidates", "find_best_candidate")):
         cache.report.warn("this pip finds versions in another way; it sees a new one only after a page has expired")
         return
     wheels.attach(join(CLIENT))
-    forget = _forgetting(finder, finder_module)
+    forget = finder.cachedindex_forget = _forgetting(finder, finder_module)
     if process.settings.cut_pages:
         cut.attach(finder_module, process.report)
     _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
@@ -70,8 +70,8 @@ def _wrap(
     setattr(finder, name, find)
 
 
-def _forgetting(finder: Any, finder_module: ModuleType) -> Callable[[Any, str], None]:
-    """Return a function that makes a finder forget a project: pip had an lru_cache, and has its own since 25.1.
+def _forgetting(finder: Any, finder_module: ModuleType) -> Callable[..., None]:
+    """Return a function that makes a finder forget a project, or all: pip had an lru_cache, and has its own since 25.1.
 
     It also forgets the links of the find-links pages, which pip reads once a process (collector.py, parse_links).
     """
@@ -79,12 +79,13 @@ def _forgetting(finder: Any, finder_module: ModuleType) -> Callable[[Any, str], 
     cached = [getattr(finder, name) for name in ("find_all_candidates", "find_best_candidate")]
     cached += [cell.cell_contents for cell in getattr(parse, "__closure__", None) or ()]
 
-    def forget(instance: Any, project_name: str) -> None:
+    def forget(instance: Any, project_name: str | None = None) -> None:
         for method in cached:
             getattr(method, "cache_clear", lambda: None)()
-        getattr(instance, "_all_candidates", {}).pop(project_name, None)
-        best = getattr(instance, "_best_candidates", {})
-        for key in [key for key in best if key[0] == project_name]:
+        found, best = (getattr(instance, name, {}) for name in ("_all_candidates", "_best_candidates"))
+        for key in [key for key in found if project_name in (None, key)]:
+            del found[key]
+        for key in [key for key in best if project_name in (None, key[0])]:
             del best[key]
 
     return forget

@@ -229,6 +229,16 @@ def flapping() -> Fault:
     return fault
 
 
+def becoming(*states: Fault) -> Fault:
+    """Do one after the other, and the last one for ever."""
+    left = list(states)
+
+    def fault(handler: Handler) -> bool:
+        return (left.pop(0) if len(left) > 1 else left[0])(handler)
+
+    return fault
+
+
 def drip_headers(handler: Handler) -> bool:
     """Send the answer at a byte per second, from its first header on."""
     code, headers, content = handler.answer()
@@ -254,6 +264,18 @@ def chunked_without_end(handler: Handler) -> bool:
     code, headers, content = handler.answer()
     part = without_last_file(content)
     handler.wfile.write(_head(code, {**headers, "Transfer-Encoding": "chunked"}) + b"%x\r\n%s\r\n" % (len(part), part))
+    handler.close_connection = True
+    return False
+
+
+def half_a_status_line(handler: Handler) -> bool:
+    handler.wfile.write(b"HTTP/1.")
+    handler.close_connection = True
+    return False
+
+
+def no_http(handler: Handler) -> bool:
+    handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
     handler.close_connection = True
     return False
 

@@ -84,6 +84,8 @@ class UpstreamFailed(CachedIndexError):
         self.final = final
         self.broken = False
         """Whether an answer had begun and broke off at once, which says more of the page than of its index."""
+        self.abrupt = False
+        """Whether it hung up at once instead of answering, or answered in vain: other pages may be well."""
 
 
 class IndexMissing(CachedIndexError):

@@ -188,7 +188,7 @@ class Record:
     """Whether upstream has answered 401 since to a client of this scope: it is served to no such client any more."""
 
 
-EventKind = Literal["failed", "unreachable", "limited", "answered", "probing", "doubted", "removed"]
+EventKind = Literal["failed", "unreachable", "abrupt", "limited", "answered", "probing", "doubted", "removed"]
 
 
 @dataclass(frozen=True)
@@ -245,6 +245,8 @@ class RunMemory:
     and why, if no later one was answered."""
     missing: Mapping[str, float] = field(default_factory=dict)
     """The URLs that the origin does not have, and when it said so."""
+    alone: Mapping[str, str] = field(default_factory=dict)
+    """For each repository of which a single page failed, and at once: the URL of that page."""
 
 
 @dataclass(frozen=True)

@@ -324,6 +324,22 @@ def test_a_project_that_comes_from_another_index_for_want_of_an_answer(
     assert not installed(tmp_path / "B")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [faults.reset, faults.half_a_status_line, faults.no_http, faults.status(503)],
+    ids=lambda fault: fault.__name__,
+)
+@pytest.mark.usefixtures("measured_environments")
+def test_a_broken_page_that_another_index_has_leaves_the_next_ones_alone(
+    install: Callable[..., Ran], index: Index, another_index: Index, fault: faults.Fault, tmp_path: Path
+) -> None:
+    packages.add_wheel(index.folder, "zeta", "1.0", ())
+    index.fault(fault, "/simple/epsilon/")
+    ran = install("A", "epsilon", "zeta", PIP_EXTRA_INDEX_URL=another_index.url, PIP_RETRIES="1")
+    assert ran.code == 0, ran.err
+    assert installed(tmp_path / "A") == ["epsilon-0.1.dist-info", "zeta-1.0.dist-info"]
+
+
 def test_an_index_that_has_a_copy_is_not_missing(
     install: Callable[..., Ran], index: Index, another_index: Index, tmp_path: Path
 ) -> None:

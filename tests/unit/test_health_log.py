@@ -24,6 +24,7 @@ WRITTEN_BY_0_1_0 = [
 ]
 FAILURES_TO_0_1_0 = [
     (Event("unreachable", 100.25, "https://index.example/simple/six/", "it refused the connection"), -1.0),
+    (Event("abrupt", 100.25, "https://index.example/simple/six/", "it reset the connection"), -2.0),
     (Event("limited", 100.25, "https://index.example/simple/six/", "it answered 429", 60.0), 60.0),
 ]
 
@@ -34,7 +35,7 @@ def test_the_format_is_that_of_release_0_1_0(line: bytes, event: Event) -> None:
     assert encode(event) == line
 
 
-@pytest.mark.parametrize(("event", "took"), FAILURES_TO_0_1_0, ids=["unreachable", "limited"])
+@pytest.mark.parametrize(("event", "took"), FAILURES_TO_0_1_0, ids=["unreachable", "abrupt", "limited"])
 def test_a_kind_that_release_0_1_0_does_not_know_is_a_failure_to_it(event: Event, took: float) -> None:
     fields = loads(encode(event))
     assert fields == {"what": "failed", "at": event.at, "url": event.url, "cause": event.cause, "took": took}

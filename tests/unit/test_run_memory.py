@@ -69,3 +69,26 @@ def test_what_failed_at_one_repository_says_nothing_of_another(
     memory = run_memory.recall(events)
     found = [run_memory.failed_since(memory, url, 30, 12) for url in (B, NEIGHBOUR)]
     assert [seen and seen[1] for seen in found] == [here, there]
+
+
+ABRUPT = [Event("abrupt", 10, A, "x")]
+
+
+@pytest.mark.parametrize(
+    ("events", "well"),
+    [
+        (ABRUPT, {B}),
+        ([*ABRUPT, Event("abrupt", 11, A, "x")], {B}),
+        ([*ABRUPT, Event("abrupt", 11, B, "y")], set()),
+        ([*ABRUPT, Event("failed", 11, B, "it hangs")], set()),
+        ([*ABRUPT, Event("unreachable", 11, A, "it refused")], set()),
+        ([Event("failed", 9, A, "it hangs"), *ABRUPT], set()),
+        ([*ABRUPT, Event("answered", 11, B), Event("abrupt", 12, B, "y")], {A}),
+        ([*ABRUPT, Event("abrupt", 100, B, "y")], {A}),
+        ([Event("failed", 10, A, "it hangs")], set()),
+    ],
+)
+def test_a_page_that_fails_at_once_may_be_the_only_one(events: list[Event], well: set[str]) -> None:
+    memory = run_memory.recall(events)
+    assert run_memory.failed_since(memory, B, 60, events[-1].at)
+    assert {url for url in (A, B) if run_memory.may_be_well(memory, url)} == well

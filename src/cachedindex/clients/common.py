@@ -185,6 +185,7 @@ def failure(
     is_final = refused == "certificate"
     failed = UpstreamFailed(words, error, hops, url=url, connected=connected, personal=bool(refused), final=is_final)
     failed.broken = answered and words != _LATE
+    failed.abrupt = connected and not answered and words != _LATE
     return failed
 
 

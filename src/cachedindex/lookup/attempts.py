@@ -77,10 +77,13 @@ class Attempts:
         """Return the exchange of one try without a copy, whatever the breaker says; a failure is noted."""
         origin = self._upstream.origin(lookup.request)
         try:
-            return self._made(_Attempt(self._upstream, lookup, {}, send, origin, Admission(origin.health())))
+            exchange = self._made(_Attempt(self._upstream, lookup, {}, send, origin, Admission(origin.health())))
         except UpstreamFailed as failure:
             origin.failed(failure, with_copy=False)
             raise
+        if exchange.answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # The client's own retries would end so, too.
+            origin.hop(exchange.answer.url).remember("abrupt", exchange.meaning.why)
+        return exchange
 
     def openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Exchange:
         """Return the exchange of a look-up without which the client would give up, whatever the breaker says.

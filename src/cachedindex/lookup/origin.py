@@ -119,7 +119,7 @@ class Origin:
         place = self.hop(failure.url)
         place.note(what, failure.cause)
         if not with_copy and not failure.broken:
-            place.remember(what, failure.cause)
+            place.remember("abrupt" if failure.abrupt else what, failure.cause)
 
     def note(self, what: EventKind, cause: str = "", took: float = 0.0) -> None:
         """Note an event for the host, if it changes anything; `took` is in seconds."""

@@ -235,7 +235,8 @@ def _by_memory(request: Request, settings: Settings, now: float, known: RunMemor
     why = f"not asked: {cause}, {now - at:.0f} s ago"
     # Anything but a page may be a download that a recipe tries again at once, so it is not refused. It gets one try, as
     # pip-compile would else wait a hundred seconds for a file that its index has never had.
-    return Refuse(504, why) if is_page and now - at < _REFUSED_FOR else TryOnce(why)
+    is_refused = is_page and now - at < _REFUSED_FOR and not run_memory.may_be_well(known, layout.subject(request))
+    return Refuse(504, why) if is_refused else TryOnce(why)
 
 
 def _is_preferred(request: Request, record: Record) -> bool:

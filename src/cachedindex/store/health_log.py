@@ -26,8 +26,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _LONGEST = 1 << 16
 """Bytes from which on a file is reduced to what still counts; an event that comes meanwhile may be lost."""
 
-_UNREACHABLE = -1.0
-"""Stands as `took` in the line of a failure without a connection."""
+_UNREACHABLE, _ABRUPT = -1.0, -2.0
+"""Stand as `took` in the line of a failure without a connection, and of one that came at once."""
 _MOST = 500
 """Events that a process remembers by itself, about as many as a file holds: a script may run for days."""
 
@@ -184,11 +184,13 @@ def encode(event: Event) -> bytes:
     """Return the event as a line of JSON, with its line feed.
 
     Release 0.1.0 accepts these five fields only, takes a kind that it does not know for doubt, and does not read the
-    `took` of a failure. So the two kinds that it does not know are failures, which `took` identifies.
+    `took` of a failure. So the three kinds that it does not know are failures, which `took` identifies.
     """
     what, took = event.what, event.took
     if what == "unreachable":
         what, took = "failed", _UNREACHABLE
+    elif what == "abrupt":
+        what, took = "failed", _ABRUPT
     elif what == "limited":
         what = "failed"
     fields = {"what": what, "at": event.at, "url": event.url, "cause": event.cause, "took": took}
@@ -217,4 +219,6 @@ def decode(line: bytes) -> Event | None:
 def _failure(at: float, url: str, cause: str, took: float) -> Event:
     if took == _UNREACHABLE:
         return Event("unreachable", at, url, cause)
+    if took == _ABRUPT:
+        return Event("abrupt", at, url, cause)
     return Event("limited", at, url, cause, took) if took > 0 else Event("failed", at, url, cause)

@@ -21,7 +21,7 @@ LAYERS = [
     ["clients.buildout", "clients.outsiders", "clients.pip", "clients.uv", "clients.virtualenv"],
     ["clients.requests", "clients.urllib"],
     ["clients.replay"],
-    ["clients.common"],
+    ["clients.bodies", "clients.common"],
     ["process"],
     ["lookup"],
     ["run"],

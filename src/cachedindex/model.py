@@ -74,6 +74,8 @@ class Request:
     identity: Identity = Identity()
     aside: str = ""
     """Why the cache leaves the request to the client, if the headers do not show it: a body, another encoding."""
+    of_recipe: bool = False
+    """Whether a recipe asks instead of an index reader: for all that is known, its URL is no index's."""
 
     def within(self, scope: str) -> Request:
         """Return the request with this scope in place of its credential, before it is stored, shown or reported."""
@@ -126,6 +128,8 @@ class Answer:
     age: float = 0.0
     """Seconds that the answer has been in the client's own cache; 0 if it comes from upstream."""
     native: Native | None = None
+    is_streamed: bool = False
+    """Whether somebody has begun to read its body, and left the rest to the client: it is too long for a page."""
 
     @property
     def announced(self) -> int | None:

@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 import cachedindex
+from cachedindex.clients import bodies
 from tests import index as faults, packages
 from tests.index import JSON, Index
 
@@ -452,13 +454,91 @@ def test_an_adapter_that_we_cannot_use_twice_asks_by_itself(
     assert len(caplog.records) == said, caplog.text
 
 
-@pytest.mark.parametrize("fault", [faults.cut, faults.chunked_without_end])
+BROKEN = [faults.cut, faults.chunked_without_end, faults.reset, faults.half_a_status_line, faults.no_http,
+          faults.status(503)]  # fmt: skip
+
+
+def retrying() -> HTTPAdapter:
+    """Return an adapter that raises if it is answered 503, as pip's does."""
+    return HTTPAdapter(max_retries=Retry(1, status_forcelist=[503], backoff_factor=0))
+
+
+@pytest.mark.parametrize("fault", BROKEN)
 def test_a_broken_page_leaves_the_next_one_alone(open_session: Open, index: Index, fault: faults.Fault) -> None:
-    session = open_session(negative="1 min")
+    session = open_session(retrying(), negative="1 min")
     index.fault(fault, "alpha")
     with pytest.raises(requests.RequestException):
         session.get(f"{index.url}alpha/")
     assert session.get(f"{index.url}beta/").ok
+    with pytest.raises(requests.RequestException):
+        session.get(f"{index.url}alpha/")
+    assert session.get(f"{index.url}gamma/").ok
+
+
+@pytest.mark.parametrize("fault", BROKEN[2:])
+def test_of_several_broken_pages_the_next_one_is_refused(open_session: Open, index: Index, fault: faults.Fault) -> None:
+    session = open_session(retrying(), negative="1 min")
+    index.fault(fault, "alpha|beta")
+    with pytest.raises(requests.RequestException):
+        session.get(f"{index.url}alpha/")
+    assert session.get(f"{index.url}beta/").status_code in (503, 504)
+    assert session.get(f"{index.url}gamma/").status_code == 504
+    assert "/simple/gamma/" not in index.pages_seen()
+
+
+def chunked(go: threading.Event, headers: dict[str, str], before: bytes, after: bytes) -> faults.Fault:
+    """Send the rest of a body only after its beginning has arrived."""
+
+    def fault(handler: faults.Handler) -> bool:
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(before), before))
+        if go.wait(20):
+            handler.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(after), after))
+        handler.close_connection = True
+        return False
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("headers", "begin"),
+    [
+        ({"Content-Type": "application/octet-stream"}, b"PK\3\4"),
+        ({}, b"<html>"),
+        ({"Content-Type": "text/html"}, b"PK\3\4\0"),
+        ({"Content-Type": "application/json"}, b"PK\3\4"),
+        ({"Content-Type": "text/html"}, b"<html>"),
+        ({"Content-Type": "application/json"}, b"{"),
+        ({"Content-Type": "text/html", "Content-Encoding": "gzip"}, b""),
+    ],
+)
+@pytest.mark.parametrize("has_copy", [False, True])
+def test_a_chunked_download_below_a_slash_arrives_as_it_comes(
+    open_session: Open, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str],
+    begin: bytes, has_copy: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(bodies, "_LONGEST_PAGE", 1 << 18)
+    session = open_session(index_ttl=0)
+    if has_copy:
+        assert session.get(f"{index.url}alpha/").ok
+    content = begin + b"".join(hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(20_000))
+    sent = gzip.compress(content, mtime=0) if "Content-Encoding" in headers else content
+    go = threading.Event()
+    index.fault(chunked(go, headers, sent[:600_000], sent[600_000:]), "alpha" if has_copy else "/export/")
+    if has_copy:
+        assert b"alpha-1.0" in session.get(f"{index.url}alpha/").content, "the copy"
+        return
+    with session.get(f"{index.origin}/export/", stream=True) as response:
+        pieces = response.iter_content(1 << 14)
+        first = next(pieces)
+        go.set()
+        assert first + b"".join(pieces) == content
+    assert not list((tmp_path / "cache").rglob("page.*"))
+    assert not list((tmp_path / "cache/blobs-v1").rglob("*"))
 
 
 def test_a_kept_connection_that_is_closed_as_the_next_request_arrives_is_no_outage(

@@ -418,6 +418,26 @@ def test_an_index_that_is_gone_is_said(build: Buildout, index: Index) -> None:
     ]
 
 
+WAITS = """
+import time, urllib.request
+for attempt in range(5):
+    try:
+        print("found", urllib.request.urlopen("{origin}/ready/").read().decode())
+        break
+    except OSError:
+        pass
+"""
+
+
+def test_a_recipe_may_wait_for_a_server(build: Buildout, index: Index) -> None:
+    ready = faults.body(b"<html>it is ready</html>")
+    index.fault(faults.becoming(faults.status(404), faults.reset, faults.status(503), ready), "/ready/")
+    ran = build("A", small(index, WAITS.format(origin=index.origin), LISTED))
+    assert ran.code == 0, ran.err
+    assert "found <html>it is ready</html>" in ran.out
+    assert ran.ours == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["/simple/alpha/", "/files/alpha"])
 def test_a_timeout_in_the_middle_is_no_internal_error(build: Buildout, index: Index, where: str) -> None:

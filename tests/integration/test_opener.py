@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -425,3 +426,104 @@ print(response.status, ended())
 response.close()
 """
     assert python(code).out.strip() == "200 []"
+
+
+# -- recipes -----------------------------------------------------------------------------------------------------------
+
+POLLS = """
+import time
+def poll(path, times, **headers):
+    for _ in range(times):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(origin + path, headers=headers)) as response:
+                yield response.read().decode()
+        except urllib.error.HTTPError as error:
+            yield error.code
+        except urllib.error.URLError as error:
+            yield type(error.reason).__name__
+        except OSError as error:
+            yield type(error).__name__
+"""
+READER = "**{'User-Agent': 'setuptools/80.9.0 Python-urllib/3.13'}"
+
+
+@pytest.mark.parametrize(
+    ("state", "seen"),
+    [(faults.status(404), "404"), (faults.status(503), "503"), (faults.reset, "'RemoteDisconnected'")],
+)
+def test_a_recipe_that_waits_for_a_server_sees_it_ready(
+    python: Python, index: Index, state: faults.Fault, seen: str
+) -> None:
+    index.fault(faults.becoming(state, state, faults.body(b"ready")), "/ready/")
+    ran = python(f"{POLLS}print(*map(repr, poll('/ready/', 3)), sep=', ')")
+    assert ran.out.strip().replace("ConnectionResetError", "RemoteDisconnected") == f"{seen}, {seen}, 'ready'"
+
+
+def test_a_recipe_that_waits_for_a_server_gets_its_own_errors(python: Python, index: Index) -> None:
+    index.close()
+    ran = python(f"{POLLS}print(*poll('/ready/', 2), *poll('/ready', 2), *poll('/tool.bin', 2))")
+    assert set(ran.out.split()) == {"ConnectionRefusedError"}
+
+
+def test_what_an_index_reader_was_refused_is_remembered(python: Python, index: Index) -> None:
+    index.fault(faults.becoming(faults.status(404), faults.body(b"<html>ready</html>")), "/simple/ready/")
+    assert python(f"{POLLS}print(*poll('/simple/ready/', 2, {READER}))").out.split() == ["404", "404"]
+    index.close()
+    ran = python(f"{POLLS}print(*poll('/simple/new/', 2, {READER}))")
+    assert ran.out.split() == ["ConnectionRefusedError", "504"]
+
+
+def test_what_a_recipe_asks_of_a_program_is_not_stored(python: Python, index: Index, tmp_path: Path) -> None:
+    def status(text: str) -> faults.Fault:
+        return faults.body(f"<html>{text}</html>".encode())
+
+    index.fault(faults.becoming(status("starting"), status("ready")), "/ready/")
+    index.fault(faults.becoming(faults.body(b"starting", "text/plain"), faults.body(b"ready", "text/plain")), "/health")
+    ran = python(f"{POLLS}print(*poll('/ready/', 2), *poll('/health', 2), ended())")
+    assert ran.out.strip() == (
+        "<html>starting</html> <html>ready</html> starting ready ['passed', 'passed', 'passed', 'passed']"
+    )
+    assert ran.err == ""
+    index.close()
+    ran = python(f"{POLLS}print(*poll('/ready/', 1), *poll('/health', 1))")
+    assert ran.out.split() == ["ConnectionRefusedError"] * 2
+    assert not list((tmp_path / "cache").rglob("page.*"))
+
+
+DOWNLOAD = f"""
+import resource
+{POLLS}
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+get("/simple/alpha/")
+response = urllib.request.urlopen(origin + "/export/")
+first, before = response.read(1 << 16), peak()
+list(poll("/go", 1))
+size = len(first)
+while data := response.read(1 << 16):
+    size += len(data)
+print(size, peak() - before)
+"""
+
+
+@pytest.mark.parametrize("media", ["application/octet-stream", "text/html"])
+def test_a_chunked_download_below_a_slash_takes_little_memory(python: Python, index: Index, media: str) -> None:
+    go, mib = threading.Event(), b"PK\3\4" * (1 << 18)
+
+    def export(handler: faults.Handler) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Type", media)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for number in range(100):
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(mib), mib))
+            if number == 0 and not go.wait(20):
+                return False
+        handler.wfile.write(b"0\r\n\r\n")
+        return False
+
+    index.fault(export, "/export/")
+    index.fault(lambda _: go.set() or True, "/go")
+    size, grown = map(int, python(DOWNLOAD).out.split())
+    assert size == 100 << 20
+    assert grown < 16 << 20

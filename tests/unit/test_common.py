@@ -1,28 +1,20 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from http.client import BadStatusLine, IncompleteRead
-from io import BytesIO
-from typing import Any
 from urllib.request import urlopen
 
 import pytest
 import requests
 
-from cachedindex.clients.common import Whole, cause, failure, request_of, unzipped, with_page
+from cachedindex.clients.common import cause, failure, request_of
 from cachedindex.errors import Shortage, UpstreamFailed
-from cachedindex.model import Answer, Native
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
 CERTIFIED = request_of("GET", PAGE.url, {}, trust="tls", certificate="x")
-UNREAD = Answer(
-    200, "OK", PAGE.url, {"content-length": "4", "content-encoding": "x"}, BytesIO(), native=Native(object())
-)
 
 
 def test_credentials_and_fragments_stay_out_of_a_request() -> None:
@@ -34,73 +26,6 @@ def test_credentials_and_fragments_stay_out_of_a_request() -> None:
     assert request.identity.credential
     assert "secret" not in repr(request)
     assert "secret" not in repr(request)
-
-
-def test_a_page_is_read_whole() -> None:
-    answer = with_page(PAGE, UNREAD, lambda: Whole(b"decoded", 4))
-    assert (answer.body.read(), answer.headers, answer.completeness.whole, answer.untouched) == (
-        b"decoded", {"content-length": "7"}, True, None,
-    )  # fmt: skip
-    assert answer.native
-    assert answer.native.response is UNREAD.untouched
-
-
-def test_a_page_that_was_announced_longer_is_not_whole() -> None:
-    assert not with_page(PAGE, UNREAD, lambda: Whole(b"abc", 3)).completeness.whole
-
-
-@pytest.mark.parametrize(
-    ("headers", "whole", "sound", "ends"),
-    [
-        ({}, Whole(b"x", 1), True, False),
-        ({"content-length": "1"}, Whole(b"x", 1), True, True),
-        ({"transfer-encoding": "chunked"}, Whole(b"x", 1), True, True),
-        ({"content-encoding": "gzip"}, Whole(b"x", 9, ended=True), True, True),
-        ({"content-encoding": "gzip"}, Whole(b"x", 9, cut=True), False, False),
-    ],
-)
-def test_what_tells_the_end_of_a_page(headers: dict[str, str], whole: Whole, sound: bool, ends: bool) -> None:
-    answer = with_page(PAGE, replace(UNREAD, headers=headers), lambda: whole)
-    assert (answer.completeness.whole, answer.completeness.ends) == (sound, ends)
-
-
-def test_what_cannot_be_decoded_is_left_to_the_client() -> None:
-    answer = with_page(PAGE, UNREAD, lambda: Whole(b"\x00", 4, cut=True, encoded=True))
-    assert (answer.headers["content-encoding"], answer.body.read(), answer.completeness.whole) == ("x", b"\x00", False)
-
-
-ZIPPED = gzip.compress(b"one", mtime=0)
-
-
-@pytest.mark.parametrize(
-    ("data", "whole"),
-    [
-        (ZIPPED, Whole(b"one", len(ZIPPED), ended=True)),
-        (ZIPPED + gzip.compress(b"two", mtime=0), Whole(b"onetwo", len(ZIPPED) * 2, ended=True)),
-        (ZIPPED * 5000, Whole(b"one" * 5000, len(ZIPPED) * 5000, ended=True)),
-        (gzip.compress(bytes(range(256)) * 999, mtime=0) + ZIPPED[:-1], None),
-        (ZIPPED + b"\0\0", Whole(b"one", len(ZIPPED) + 2, ended=True)),
-        (ZIPPED[:-1], Whole(b"one", len(ZIPPED) - 1, cut=True)),
-        (ZIPPED[:10], Whole(b"", 10, cut=True)),
-        (b"", Whole(b"", 0)),
-        (b"plain", Whole(b"plain", 5, cut=True, encoded=True)),
-    ],
-)
-def test_gzip_and_its_end(data: bytes, whole: Whole | None) -> None:
-    found = unzipped(data)
-    assert found == whole if whole else (found.cut, found.body) == (True, bytes(range(256)) * 999 + b"one")
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [replace(UNREAD, status=404), replace(UNREAD, headers={"content-length": str(1 << 40)})],
-    ids=["no 200", "too long"],
-)
-def test_what_is_no_page_stays_unread(answer: Answer) -> None:
-    def read() -> Any:
-        raise AssertionError("read all the same")
-
-    assert with_page(PAGE, answer, read) is answer
 
 
 class Wrapped(Exception):

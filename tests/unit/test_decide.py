@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from cachedindex.model import Health, Record, Request, RunMemory
+from cachedindex.model import Health, Kind, Record, Request, RunMemory
 from cachedindex.options import Settings
 from cachedindex.rules.decide import (
     AskOpenly,
@@ -311,6 +311,48 @@ ASKED_BEFORE = Refuse(404, "this run was answered 404 a moment ago")
 )
 def test_what_a_run_remembers(request_: Request, cold: RunMemory, settings: Settings, decision: object) -> None:
     assert_is(decide(request_, None, settings, NOW, lambda: cold), decision)
+
+
+RECIPES = replace(PAGE, of_recipe=True)
+READY = replace(RECIPES, url="http://localhost:8080/ready/")
+BROKEN = RunMemory(
+    {"https://index.example/simple/": (NOW - 2, "reset")}, alone={"https://index.example/simple/": "six"}
+)
+
+
+@pytest.mark.parametrize("memory", [GONE, DOWN, DOWN_BEFORE, RunMemory(missing={READY.url: NOW - 10})])
+@pytest.mark.parametrize(
+    "request_", [RECIPES, READY, replace(READY, url="http://127.0.0.1:8080/tool.bin", kind="other")]
+)
+def test_a_recipe_that_waits_for_a_server_asks_each_time(request_: Request, memory: RunMemory) -> None:
+    assert_is(decide(request_, None, Settings(), NOW, lambda: memory, absence=RECORD), Fetch())
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "passes"),
+    [
+        ("http://localhost:8080/ready", "other", True),
+        ("http://[::1]:8080/health/ready", "other", True),
+        ("http://127.1.2.3/ready", "other", True),
+        ("http://service.localhost/ready", "other", True),
+        ("http://localhost:8080/ready/", "page", False),
+        ("http://localhost:8080/tool.bin", "other", False),
+        ("http://localhost.example/ready", "other", False),
+        ("http://index.example/ready", "other", False),
+    ],
+)
+def test_what_a_recipe_asks_a_program_on_this_machine_has_no_copy(url: str, kind: Kind, passes: bool) -> None:
+    request = replace(PAGE, url=url, kind=kind)
+    recipes = decide(replace(request, of_recipe=True), replace(RECORD, url=url), Settings(), NOW)
+    assert isinstance(recipes, Pass) is passes
+    assert not isinstance(decide(request, replace(RECORD, url=url), Settings(), NOW), Pass)
+
+
+def test_a_single_broken_page_leaves_its_neighbours_one_try() -> None:
+    neighbour = replace(BROKEN, alone={"https://index.example/simple/": ZOPE.url})
+    assert_is(decide(PAGE, None, Settings(), NOW, lambda: neighbour), TryOnce("not asked: reset, 2 s ago"))
+    itself = replace(BROKEN, alone={"https://index.example/simple/": PAGE.url})
+    assert_is(decide(PAGE, None, Settings(), NOW, lambda: itself), Refuse(504, "not asked: reset, 2 s ago"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every edge needs: a request made of a URL, an answer with its page read whole, a failure in a few words."""
+"""What every edge needs: a request made of a URL, and a failure in a few words."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ import re
 import socket
 import ssl
 import traceback
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from http import HTTPStatus
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from cachedindex.errors import Shortage, UpstreamFailed
 from cachedindex.lookup.deadline import CONNECTS
-from cachedindex.model import Answer, Completeness, Identity, Request, Route
-from cachedindex.rules import pages, privacy, urls
+from cachedindex.model import Identity, Request, Route
+from cachedindex.rules import privacy, urls
 
 ATTEMPT_TIMEOUT = 60.0
 """Seconds for which an attempt waits for a late answer if the client has set no timeout."""
-_LONGEST_PAGE = 128 << 20
-"""Bytes: an answer that announces more is not taken for a page, and not read into memory."""
 
 OUTDATED = "a file is gone or has changed since its page was stored; the page is read again"
 """What a person reads who has just seen the client's message about that file."""
@@ -34,8 +28,6 @@ _ALERTS = ("UNKNOWN_CA", "ACCESS_DENIED")
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^()<>']*)")
 _PROXYS = ("401", "403", "407")
 """What a proxy answers to a user whom it does not serve; tinyproxy sends 401."""
-_FIRST_READ = 256
-_GZIP = b"\x1f\x8b"
 _LATE = "it did not answer in time"
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name could not be looked up"),
@@ -92,69 +84,6 @@ def request_of(
     identity = Identity(credential, gains=gains, certified=bool(certificate))
     url = urls.of_file(parts.bare, parts.sha256) if parts.sha256 else parts.bare
     return Request(method, url, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A body that was read to its end."""
-
-    body: bytes
-    """Decoded."""
-    came: int
-    """Its bytes on the wire."""
-    ended: bool = False
-    """Whether its encoding marks an end, which has come."""
-    cut: bool = False
-    """Whether its encoding marks an end, which has not come."""
-    encoded: bool = False
-    """Whether it could not be decoded here; the client gets it as it is."""
-
-
-def with_page(asked: Request, answer: Answer, read: Callable[[], Whole]) -> Answer:
-    """Return the answer with its page read whole, as Send promises; a body that is streamed stays unread."""
-    announced = answer.announced
-    if not pages.is_read_whole(asked) or answer.status != HTTPStatus.OK or (announced or 0) > _LONGEST_PAGE:
-        return answer
-    whole = read()
-    headers = {**answer.headers, "content-length": str(len(whole.body))}
-    if not whole.encoded:
-        headers.pop("content-encoding", None)
-    # http.client and urllib3 raise if the last chunk is missing.
-    chunked = "chunked" in headers.pop("transfer-encoding", "").lower()
-    return replace(
-        answer,
-        headers=headers,
-        body=BytesIO(whole.body),
-        completeness=Completeness(
-            whole=announced in (None, whole.came) and not whole.cut,
-            ends=announced is not None or chunked or whole.ended,
-        ),
-        native=answer.native and answer.native.being_read(),
-    )
-
-
-def unzipped(data: bytes) -> Whole:
-    """Return a body that gzip made, which may be in several parts (RFC 1952)."""
-    parts: list[bytes] = []
-    at, complete = 0, False
-    while at < len(data) and not (complete and not data.startswith(_GZIP, at)):
-        try:
-            at, complete = _unzipped_part(data, at, parts)
-        except zlib.error:
-            return Whole(data, len(data), cut=True, encoded=True)
-    return Whole(b"".join(parts), len(data), ended=complete, cut=bool(data) and not complete)
-
-
-def _unzipped_part(data: bytes, at: int, parts: list[bytes]) -> tuple[int, bool]:
-    """Add what one part decodes to; return where it ends, and whether it is complete.
-
-    A decoder copies what follows the end of its part, so it is given little at first: a body may have many parts.
-    """
-    decoder, size = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), _FIRST_READ
-    while at < len(data) and not decoder.eof:
-        parts.append(decoder.decompress(data[at : at + size]))
-        at, size = min(at + size, len(data)) - len(decoder.unused_data), size * 2
-    return at, decoder.eof
 
 
 _RETRIED = re.compile(r"too many (\d{3}) error responses")

@@ -74,7 +74,7 @@ class Upstream:
         if record is None and (kept_for := privacy.kept_for(request, answer)) is not request:
             request, origin = kept_for, self.origin(kept_for)
         body = b""
-        if pages.is_read_whole(request) and answer.untouched is None:
+        if pages.is_read_whole(request) and answer.untouched is None and not answer.is_streamed:
             body = answer.body.read()
             answer = replace(answer, body=BytesIO(body))
         health, now = origin.health(), self._clock()

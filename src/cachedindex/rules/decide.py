@@ -179,7 +179,7 @@ def _bypassed(request: Request) -> str | None:
     """Return why the cache leaves a request to the client; None if it does not."""
     if request.method not in ("GET", "HEAD"):
         return f"{request.method} is not cached"
-    why = request.aside or privacy.unscoped(request)
+    why = request.aside or privacy.unscoped(request) or _of_a_program(request)
     if why:
         return why
     if "range" in request.headers and request.kind != "file":
@@ -190,6 +190,12 @@ def _bypassed(request: Request) -> str | None:
     if request.kind == "page" and not accept.is_of_a_page(request.headers.get("accept", "*/*")):
         return "its Accept header names a form that no index page has"
     return None
+
+
+def _of_a_program(request: Request) -> str:
+    """Return why what a recipe asks of this machine has no copy: that would say that a program runs which did once."""
+    is_asked = request.of_recipe and urls.is_loopback(request.url) and downloads.is_unnamed(request.url)
+    return "it is asked of a program on this machine" if is_asked else ""
 
 
 def _with_copy(request: Request, record: Record, settings: Settings, now: float, *, unsatisfied: bool) -> Decision:
@@ -214,9 +220,14 @@ def _without_copy(
         return Refuse(404, "offline = true, and the index did not have it")
     if settings.offline:
         return Refuse(504, "offline = true")
-    if request.kind == "file" or not settings.negative:
+    if request.kind == "file" or not settings.negative or _may_poll(request):
         return Fetch()
     return _by_memory(request, settings, now, memory(), absence)
+
+
+def _may_poll(request: Request) -> bool:
+    """Return whether somebody may be waiting for a server, by asking it again and again."""
+    return request.of_recipe and (request.kind == "page" or urls.is_loopback(request.url))
 
 
 def _by_memory(request: Request, settings: Settings, now: float, known: RunMemory, absence: Record | None) -> Decision:

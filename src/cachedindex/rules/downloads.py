@@ -22,6 +22,12 @@ def is_optional(url: str) -> bool:
     return _HASHES.search(urlsplit(url).path) is not None
 
 
+def is_unnamed(url: str) -> bool:
+    """Return whether a URL names neither a file nor a page, as one does that asks a program whether it is ready."""
+    name = urlsplit(url).path.rpartition("/")[2]
+    return bool(name) and "." not in name
+
+
 def is_distribution(url: str) -> bool:
     """Return whether a URL is an archive's, whose name has its version, so that it hardly ever changes."""
     return _ARCHIVE.search(urlsplit(url).path.lower()) is not None

@@ -210,7 +210,7 @@ def _is_to_be_known(request: Request, answer: Answer, health: Health, store: pri
     """Return whether it is kept that an index does not have a page: not if that may be its outage, or is secret."""
     is_doubtful = layout.subject(request) in health.doubted or _doubted_projects(health) >= _DOUBTED_PROJECTS
     # The answer to a credential that is added below us would never be found again.
-    is_lost = privacy.must_be_asked(request) or privacy.is_one_users(request, answer)
+    is_lost = request.of_recipe or privacy.must_be_asked(request) or privacy.is_one_users(request, answer)
     is_lost = is_lost or privacy.unstorable(request, answer, store=store)
     return request.kind == "page" and not is_doubtful and not is_lost
 
@@ -248,10 +248,16 @@ def _judge_body(
 def _judge_page(
     request: Request, record: Record | None, media: str, body: bytes, answer: Answer, health: Health, now: float
 ) -> Verdict:
+    is_the_clients = record is None and (request.of_recipe or answer.is_streamed)
     try:
+        if answer.is_streamed:
+            raise pages.NoIndexPage("a body that is no page, or longer than any")
         new = pages.read(request.url, media, body)
+        if is_the_clients and not new.links and not new.projects:
+            raise pages.NoIndexPage("a page that lists nothing")
     except pages.NoIndexPage as error:
-        return Reject(f"it answered with {error}")
+        why = f"it answered with {error}"
+        return HandOver(why) if is_the_clients else Reject(why)
     # If neither a length, nor a last chunk, nor gzip shows that an answer is whole, its HTML has to.
     if not answer.completeness.ends and not pages.is_closed(media, body):
         return Reject("the answer was cut short")

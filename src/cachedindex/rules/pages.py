@@ -85,13 +85,29 @@ def is_read_whole(request: Request) -> bool:
     return request.kind == "page" or (request.kind == "other" and downloads.is_configuration(request.url))
 
 
+def is_type(content_type: str) -> bool:
+    """Return whether a body of this type may be an index page."""
+    return _is_json(content_type) or "html" in content_type.lower()
+
+
+def may_begin_with(content_type: str, beginning: bytes) -> bool:
+    """Return whether a page of this type may begin so; many a server sends a download as HTML, too."""
+    if b"\0" in beginning:
+        return False
+    return (
+        beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+        if _is_json(content_type)
+        else b"<" in beginning
+    )
+
+
 def read(url: str, content_type: str, body: bytes, base: str = "") -> Page:
     """Return what a page says; NoIndexPage if it is not sound.
 
     `url` is the one that was asked for, and names the project; links are relative to `base`, the end of the redirects.
     """
     media = content_type.partition(";")[0].strip().lower()
-    if media == "application/json" or media.endswith("+json"):
+    if _is_json(content_type):
         return _read_json(url, body, base or url)
     if b"\0" in body:  # A full disk, here or at a CDN, fills a page up to the right length.
         raise NoIndexPage("a page with zeros in it")
@@ -224,6 +240,11 @@ def html_link(url: str, anchor: Mapping[str, str]) -> Link | None:
         return None
     metadata = anchor.get("data-core-metadata") or anchor.get("data-dist-info-metadata") or ""
     return Link(target, filename, urls.promised(fragment), urls.promised(metadata))
+
+
+def _is_json(content_type: str) -> bool:
+    media = content_type.partition(";")[0].strip().lower()
+    return media == "application/json" or media.endswith("+json")
 
 
 def _read_json(url: str, body: bytes, base: str) -> Page:

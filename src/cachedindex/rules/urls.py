@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     r"|(?:[0-9a-f]{32}|[0-9a-f]{48})"  # a commit has 40 digits, a sha256 has 64
 )
 _SHORTEST_TOKEN = 11
+_LOOPBACK = re.compile(r"(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|::1")
 _HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
 """The folders that an index makes of a file's digest."""
 
@@ -71,6 +72,11 @@ def origin(url: str) -> str:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
     port = "" if number in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{number}"
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether the URL is asked of this machine itself (RFC 1122, RFC 4291, RFC 6761)."""
+    return _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
 
 
 def is_host_of(header: str, url: str) -> bool:

@@ -7,7 +7,7 @@ the client's adapter comes from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -16,13 +16,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, Whole, failure, request_of, unzipped, with_page
+from cachedindex.clients.bodies import CHUNK, Whole, unzipped, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, failure, request_of
 from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, hides_credential, is_known, trust_of
 from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.model import Answer, Disclosure, Keyring, Native, Request, Send
-from cachedindex.rules import privacy, urls
+from cachedindex.rules import pages, privacy, urls
 from cachedindex.rules.decide import Pass
 
 if TYPE_CHECKING:
@@ -269,19 +270,31 @@ def _answer(asked: Request, response: Response, disclosure: Disclosure) -> Answe
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         _ = response.content  # Reading its empty body gives the connection back for the next page.
 
-    def read() -> Whole:
-        # urllib3 1.26 does not compare a body with its length. tell() counts the bytes on the wire; after a 304, the
-        # body that CacheControl returns has been read once before (pip 23.2).
-        before = response.raw.tell()
-        if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
-            page = response.content
-            return Whole(page, response.raw.tell() - before)
-        # Not by urllib3, which takes gzip that breaks off for the whole body.
-        whole = unzipped(response.raw.read(decode_content=False))
-        response.close()
-        return replace(whole, came=response.raw.tell() - before)
+    # Not by urllib3, which takes gzip that breaks off for the whole body.
+    is_zipped = headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip")
+    # urllib3 1.26 does not compare a body with its length. tell() counts the bytes on the wire; after a 304, the body
+    # that CacheControl returns has been read once before (pip 23.2).
+    before = response.raw.tell() if pages.is_read_whole(asked) else 0
 
-    return with_page(asked, answer, read)
+    def whole(body: bytes) -> Whole:
+        if is_zipped:
+            response.close()
+        found = unzipped(body) if is_zipped else Whole(body, len(body))
+        return replace(found, came=response.raw.tell() - before)
+
+    return with_page(
+        asked, answer, _pieces(response, is_zipped=is_zipped, is_known=answer.announced is not None), whole
+    )
+
+
+def _pieces(response: Response, *, is_zipped: bool, is_known: bool) -> Iterator[bytes]:
+    """Read a body: at once, if its length is known; still encoded, if gzip made it."""
+    if is_known:
+        yield response.raw.read(decode_content=False) if is_zipped else response.content
+    elif is_zipped:
+        yield from iter(lambda: response.raw.read(CHUNK, decode_content=False), b"")
+    else:
+        yield from response.iter_content(CHUNK)
 
 
 def _certificate(cert: Any) -> str:

@@ -5,6 +5,7 @@ So proxies, certificates and the handlers of other extensions stay in force.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import sys
@@ -16,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
-from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, Whole, failure, request_of, with_page
+from cachedindex.clients.bodies import CHUNK, Whole, with_page
+from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, failure, request_of
 from cachedindex.clients.replay import http_response
 from cachedindex.errors import IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup import deadline
@@ -39,6 +41,9 @@ class _Thread(threading.local):
 
 _thread = _Thread()
 
+
+_INDEX_READERS = re.compile(r"\bsetuptools/|vnd\.pypi\.simple")
+"""What buildout's index reader sends as its User-Agent (zc.buildout 3.3 to 6.0.1), or another one as its Accept."""
 
 _MAKES_NONE = sys.version_info < (3, 12)
 """Whether a handler has no TLS context unless it was given one."""
@@ -108,7 +113,9 @@ class CacheHandler(urllib.request.BaseHandler):
             aside = "asked for in an encoding"
         trust, gains = self._trust(url), self._hides_credential(req.type)
         asked = request_of(req.get_method(), url, headers, trust=trust, proxy=proxy_of(req), aside=aside, gains=gains)
-        return replace(asked, identity=replace(asked.identity, may_gain=True))
+        said = f"{asked.headers.get('user-agent')} {asked.headers.get('accept')}"
+        of_recipe = _INDEX_READERS.search(said) is None
+        return replace(asked, identity=replace(asked.identity, may_gain=True), of_recipe=of_recipe)
 
     def _hides_credential(self, scheme: str) -> bool:
         """Return whether a handler may add a credential that is no header, by code of its own or a TLS context.
@@ -254,12 +261,17 @@ def answer_from(asked: Request, native: Any) -> Answer:
     if "content-encoding" in headers:  # Nobody asked for it, and nobody here decodes it.
         return answer
 
-    def read() -> Whole:
-        page = native.read()
-        native.close()
-        return Whole(page, len(page))
+    def pieces() -> Iterator[bytes]:
+        if answer.announced is not None:  # http.client notices only so that it is shorter.
+            yield native.read()
+        else:
+            yield from iter(lambda: native.read(CHUNK), b"")
 
-    return with_page(asked, answer, read)
+    def whole(body: bytes) -> Whole:
+        native.close()
+        return Whole(body, len(body))
+
+    return with_page(asked, answer, pieces(), whole)
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -121,6 +121,24 @@ def test_a_listing_without_a_sha256(pip: Pip, index: Index, distributions: Path,
     assert (tmp_path / "got" / wheel.name).read_bytes() == wheel.read_bytes()
 
 
+def test_a_page_of_find_links_is_asked_for_again(pip: Pip, index: Index, distributions: Path, tmp_path: Path) -> None:
+    def page(handler: faults.Handler) -> bool:
+        links = "".join(f'<a href="/files/{path.name}">{path.name}</a>' for path in sorted(distributions.iterdir()))
+        handler.reply(200, {"Content-Type": "text/html"}, f"<title>Links</title>{links}".encode())
+        return False
+
+    index.fault(page, "/links/")
+    there = ("--no-index", "--find-links", f"{index.origin}/links/")
+    add_nightly(distributions, "nightly", "1.0")
+    assert pip("download", *there, "epsilon").code == 0
+    add_nightly(distributions, "nightly", "1.1")
+    index.seen.clear()
+    ran = pip("download", *there, "nightly")
+    assert ran.code == 0, ran.err
+    assert got(tmp_path, "nightly") == ["nightly-1.1"]
+    assert [seen.path for seen in index.seen].count("/links/") == 1
+
+
 @pytest.mark.parametrize("command", ["install", "download"])
 def test_a_locked_wheel_that_was_uploaded_later_is_found(
     pip: Pip, distributions: Path, tmp_path: Path, command: str

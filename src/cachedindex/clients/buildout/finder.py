@@ -14,6 +14,9 @@ from cachedindex.clients.buildout.pages import BuildoutPages
 from cachedindex.clients.common import OUTDATED, cause, searched_pages
 from cachedindex.rules import pins
 
+_GETTING = ("_get_dist", "build")
+"""The methods of buildout's installer that search for a distribution, and then fetch it."""
+
 
 def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Exception]) -> bool:
     """Have the installer of `zc/buildout/easy_install.py` search by way of `pages` (zc.buildout 3.3 to 6.0.1).
@@ -22,11 +25,10 @@ def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Excep
     a traceback.
     """
     installer: Any = getattr(easy_install, "Installer", None)
-    obtain, fetch, get = (getattr(installer, name, None) for name in ("_obtain", "_fetch", "_get_dist"))
-    if not (
-        obtain and fetch and get and hasattr(easy_install, "_get_index") and hasattr(easy_install, "clear_index_cache")
-    ):
+    needed = (installer, "_obtain", "_fetch", *_GETTING), (easy_install, "_get_index", "clear_index_cache")
+    if not all(hasattr(owner, name) for owner, *names in needed for name in names):
         return False
+    obtain, fetch = installer._obtain, installer._fetch  # noqa: SLF001 - their names in all these releases
     finder = _Finder(pages, easy_install, obtain)
 
     @functools.wraps(obtain)
@@ -39,12 +41,9 @@ def attach(pages: BuildoutPages, easy_install: Any, fatal: Callable[[str], Excep
         with _without_traceback(fatal, dist):
             return fetch(self, dist, *more, **named)
 
-    @functools.wraps(get)
-    def get_all(self: Any, *given: Any) -> Any:
-        return finder.get(get, self, *given)
-
-    # Their names in all these releases.
-    installer._obtain, installer._fetch, installer._get_dist = obtain_all, fetch_all, get_all  # noqa: SLF001
+    installer._obtain, installer._fetch = obtain_all, fetch_all  # noqa: SLF001
+    for name in _GETTING:
+        setattr(installer, name, finder.getting(getattr(installer, name)))
     return True
 
 
@@ -71,19 +70,24 @@ class _Finder:
             cache.explain(requirement.project_name)
         return found
 
-    def get(self, original: Callable[..., Any], installer: Any, *given: Any) -> Any:
-        """Install a distribution; if its file is gone or another one, search again after upstream was asked."""
-        try:
-            return original(installer, *given)
-        except Exception:
-            cache = self._pages.cache
-            projects = cache.outdated() if cache else ()
-            if not cache or not projects:
-                raise
-        cache.report.warn(OUTDATED)
-        with cache.refreshing(*projects):  # Each of them once, so that this comes to an end.
-            self._renew(installer)
-            return self.get(original, installer, *given)
+    def getting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method that begins again, after upstream was asked, if the file that it found is gone or another."""
+
+        @functools.wraps(original)
+        def get(installer: Any, *given: Any, **named: Any) -> Any:
+            try:
+                return original(installer, *given, **named)
+            except Exception:
+                cache = self._pages.cache
+                projects = cache.outdated() if cache else ()
+                if not cache or not projects:
+                    raise
+            cache.report.warn(OUTDATED)
+            with cache.refreshing(*projects):  # Each of them once, so that this comes to an end.
+                self._renew(installer)
+                return get(installer, *given, **named)
+
+        return get
 
     def _once(self, installer: Any, requirement: Any, source: Any) -> Any:
         # By the requirement, not by `[versions]`: a recipe may bring other pins.

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.table import table
-from cachedindex.clients.common import unzipped
+from cachedindex.clients.bodies import unzipped
 from cachedindex.errors import UpstreamFailed
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.upstream import Upstream

@@ -129,3 +129,21 @@ def test_a_file_is_stored_without_its_query_which_may_be_a_signature() -> None:
 )
 def test_the_project_of_a_page_and_of_its_files(url: str, project: str) -> None:
     assert urls.project_of(url) == project
+
+
+@pytest.mark.parametrize(
+    ("segment", "is_token"),
+    [
+        ("glpat-abcdefgh", True),
+        ("eyJ12345678", True),
+        ("eyJ1234567", False),
+        ("aB3" * 6, True),
+        ("a" * 32, True),
+        ("a" * 40, False),
+        ("simple", False),
+        ("zope-interface", False),
+        ("", False),
+    ],
+)
+def test_which_part_of_a_path_looks_like_a_token(segment: str, is_token: bool) -> None:
+    assert urls.is_token(segment) is is_token

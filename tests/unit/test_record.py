@@ -171,3 +171,9 @@ def test_a_record_with_other_types_or_more_fields_is_a_miss_but_sound(field: str
     raw = b"cachedindex-record-1 %s\n%s\n" % (sha256(line).hexdigest().encode(), line)
     assert decode(raw, "url") is None
     assert is_sound(raw)
+
+
+def test_a_size_that_is_no_number_counts_for_nothing() -> None:
+    header = dumps({"sha256": "a" * 64, "size": "large"}).encode()
+    raw = b"cachedindex-record-1 %s\n%s\n" % (sha256(header).hexdigest().encode(), header)
+    assert blob_of(raw) == ("a" * 64, 0)

@@ -78,7 +78,7 @@ def at_once(width: int) -> faults.Fault:
     barrier = threading.Barrier(width)
 
     def wait(_handler: Handler) -> bool:
-        barrier.wait(20)
+        barrier.wait(60)
         return True
 
     return wait
@@ -190,6 +190,26 @@ def test_it_asks_the_same_whatever_pip_is_asked_to_do(
     both(*arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("pip",), ("-U", "pip"), ("-U", "--upgrade-strategy", "eager", "star")], ids=" ".join
+)
+def test_what_is_installed_and_may_stay_is_not_asked_for(
+    run: Run, pip: list[object], index: Index, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """`star` requires a pip, and there is one: the dry run is in an environment, not in an empty folder."""
+    packages.add_wheel(index.folder, "pip", "99.0")
+    packages.add_wheel(index.folder, "star", "2.0", ("pip", "project-000"))
+    index.fault(AWAY)
+    seen = []
+    for cache, variables in (("off", OFF), ("on", {})):
+        command = [*pip, "install", "-q", "--dry-run", *arguments, "star"]
+        own = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1", "CACHEDINDEX_CACHE_DIR": str(tmp_path / cache)}
+        assert run(*command, **own, **variables).code == 0
+        seen.append(asked(index))
+    assert seen[0] == seen[1]
+    assert ("/simple/pip/" in seen[1]) == ("-U" in arguments)
+
+
 def test_a_second_index_is_asked_for_what_it_may_have(
     both: Callable[..., tuple[Ran, Ran, Counter[str]]], tmp_path: Path
 ) -> None:
@@ -257,7 +277,7 @@ def test_an_interrupt_ends_pip_at_once(
     index.fault(AWAY)
     command = [str(part) for part in (*pip, "install", "--target", tmp_path / "A", "star")]
     variables = {**environment, "PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1"}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         while len(index.pages_seen()) < 3:  # More than pip itself has under way.
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)

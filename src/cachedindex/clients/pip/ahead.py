@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from cachedindex.clients.pip.likely import Likely
-from cachedindex.clients.pip.sessions import CLIENT
+from cachedindex.clients.pip.sessions import CLIENT, version
 from cachedindex.lookup.ahead import Ahead
 from cachedindex.lookup.beginnings import Came
 from cachedindex.process import Process, join
@@ -23,13 +23,15 @@ from cachedindex.rules import promised
 from cachedindex.rules.promised import Listing
 
 _OURS = "_cachedindex_foresight"
+_SINCE = (23, 2)
+"""Older pips ask for no metadata, or resolve in another way."""
 _MOVED = "this pip resolves in another way; it makes its look-ups one after the other"
 
 
 def attach(resolver_module: ModuleType) -> None:
     """Surround the resolver of pip's `_internal/resolution/resolvelib/resolver.py` (pip 23.2 to 26.3)."""
     process = join(CLIENT)
-    if process.cache is None or not process.settings.ahead or process.settings.offline:
+    if process.cache is None or not process.settings.ahead or process.settings.offline or version() < _SINCE:
         return
     try:
         from pip._internal.operations.prepare import RequirementPreparer  # noqa: PLC0415 - only in a pip

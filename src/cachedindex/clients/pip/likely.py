@@ -88,6 +88,8 @@ class Likely:
         return self._link.from_element(entry, listing.base, listing.base)
 
     def _best(self, links: Sequence[Any], project: str, version: Any, specifier: Any, hashes: Any) -> Any:
+        if len(links) == 1 and not hashes:
+            return links[0]
         evaluator = self._finder.make_candidate_evaluator(project, specifier=specifier, hashes=hashes)
         candidates = [self._candidate(project, str(version), link) for link in links]
         best = evaluator.compute_best_candidate(candidates).best_candidate

@@ -44,7 +44,7 @@ def attach(session_module: ModuleType) -> None:
 
 
 def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    heeds_max_age = _version() >= _HEEDS_MAX_AGE_SINCE
+    heeds_max_age = version() >= _HEEDS_MAX_AGE_SINCE
 
     def get_adapter(session: Any, url: str) -> Any:
         """Return pip's own adapter for the URL, in one IndexAdapter for each of them."""
@@ -81,6 +81,7 @@ def _fatal(text: str) -> Exception:
     return error
 
 
-def _version() -> tuple[int, ...]:
+def version() -> tuple[int, ...]:
+    """Return the numbers of the pip that is running; (0,) if it does not say."""
     text = str(getattr(sys.modules.get("pip"), "__version__", "0"))
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

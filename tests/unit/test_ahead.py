@@ -172,6 +172,30 @@ def test_a_deadline_that_has_passed_is_not_waited_for_twice(client: Guessing, wo
     assert client.asked.count(SECOND.url) == 2
 
 
+def test_a_deadline_that_passes_while_others_are_answered_says_nothing(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    client.get(SECOND)
+    world.now += 1000
+    client.get(PAGE)
+    client.ahead._asked.discard(SECOND.url)  # As in another run.
+    begun, go_on = threading.Event(), threading.Event()
+
+    def pass_deadline() -> Answer:
+        begun.set()
+        assert go_on.wait(20)
+        raise UpstreamFailed("no answer within 3 s")
+
+    client.replies[SECOND.url] = pass_deadline
+    client.expect(SECOND)
+    assert begun.wait(20)
+    client.expect(THIRD)
+    client.wait()
+    client.replies.clear()
+    go_on.set()
+    assert client.get(SECOND) == page(name="flask")
+    assert world.report.outcomes[-1].ended in ("miss", "revalidated")
+
+
 def test_what_is_meant_for_another_user_is_not_handed_over(client: Guessing, world: World) -> None:
     client.get(PAGE)
     client.expect(SECOND)

@@ -46,6 +46,8 @@ class Ahead:
         self._process = os.getpid()
         self._likes: dict[str, Like] = {}
         self._sound: set[str] = set()
+        self._answered: dict[str, float] = {}
+        """When each place last gave an answer to a look-up that was begun ahead, by time.monotonic()."""
         self._early: dict[str, _Early] = {}
         self._unheard: defaultdict[str, list[_Early]] = defaultdict(list)
         """Those at places where the client has not asked yet, or has got no sound answer."""
@@ -164,6 +166,7 @@ class Ahead:
             return True
 
     def _come(self, early: _Early) -> Came | None:
+        began = time.monotonic()
         request, send = self._likes[early.place](early.url)
         early.request = early.promised(request)
         begun = self._beginnings.begin(request, early.request, send, early.promised, may_ask=early.place in self._sound)
@@ -171,7 +174,11 @@ class Ahead:
             return None
         if begun.is_bad:
             self.end()
-        if not begun.is_final:
+        elif begun.exchange:
+            self._answered[early.place] = time.monotonic()
+        is_alive = self._answered.get(early.place, began) > began
+        # A deadline that has passed while others were answered may be due to so many at once: the client asks alone.
+        if not begun.is_final or (begun.failure and is_alive):
             begun.close()
             return None
         if begun.exchange or begun.failure:

@@ -47,6 +47,22 @@ lock.release()
 print(locks.try_lock("page") is not None)
 """
 
+COLLECTION = """
+import os, sys
+from pathlib import Path
+from cachedindex.store import locks
+
+root = Path(sys.argv[1])
+kept, end = os.pipe()
+with locks.holding(root / "gc.lock", root):
+    if (child := os.fork()) == 0:
+        os.close(end)
+        os.read(kept, 1)
+        os._exit(0)
+with locks.holding(root / "gc.lock", root) as alone:
+    print(alone)
+"""
+
 PLACES = """
 import os, threading, warnings
 from contextlib import suppress
@@ -86,3 +102,7 @@ def test_a_lock_is_free_again_though_a_fork_lives_on(tmp_path: Path) -> None:
 
 def test_a_fork_has_all_its_places_to_ask(tmp_path: Path) -> None:
     assert said(PLACES, tmp_path) == "0"
+
+
+def test_a_collection_is_over_though_a_fork_lives_on(tmp_path: Path) -> None:
+    assert said(COLLECTION, tmp_path) == "True"

@@ -438,6 +438,30 @@ def test_a_lock_that_a_killed_process_left_is_removed(store: Store, monkeypatch:
     assert not left.exists()
 
 
+def test_a_record_is_compared_and_replaced_while_nobody_else_replaces_it(store: Store) -> None:
+    path = store._shared.record_path(PAGE, "html")
+    lock = path.parent / f".{path.name}.lock.tmp"
+    assert store._shared.publish(path, RECORD, lambda _: lock.exists())
+    assert not lock.exists()
+
+
+def test_where_there_is_no_locking_two_may_do_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks, "_by_flock", taken)
+    with locks.holding(tmp_path / "gc.lock", tmp_path) as first, locks.holding(tmp_path / "gc.lock", tmp_path) as other:
+        assert (first, other) == (True, True)
+
+
+def test_who_could_make_no_lock_leaves_that_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_made", lambda _: False)
+    others = tmp_path / ".page.lock.tmp"
+    with locks.replacing(tmp_path / "page"):
+        others.touch()
+    assert others.exists()
+
+
 def test_where_no_lock_can_be_made_a_page_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_made", lambda _: False)
     assert store.put(PAGE, RECORD)

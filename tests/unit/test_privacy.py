@@ -293,3 +293,32 @@ def test_an_index_whose_path_may_hold_a_token_is_shown_without_it() -> None:
     assert "simple" not in shown
     assert shown != privacy.shown_index(replace(PAGE, url="https://index.example/another/six/").within(USER))
     assert privacy.shown_index(PAGE) == privacy.shown_index(MINE) == "https://index.example/simple/"
+
+
+@pytest.mark.parametrize(
+    ("request_", "got", "page", "readers"),
+    [
+        (PAGE, None, b"", "all"),
+        (PAGE, answer(), b"<a href=x>", "all"),
+        (SHARED, answer(cache_control="private"), b"", "all"),
+        # a scope is this user's, and without one nothing is kept of a credential
+        (MINE, answer(), b"", "user"),
+        (MINE, None, b"", "user"),
+        (replace(PAGE, identity=Identity("secret")), answer(), b"", "nobody"),
+        (replace(PAGE, identity=Identity(gains=True)), None, b"", "nobody"),
+        # what upstream has shown to be private
+        (PAGE, answer(GAINS), b"", "user"),
+        (PAGE, answer(OTHER), b"", "user"),
+        (PAGE, answer(cache_control="private"), b"", "user"),
+        (PAGE, answer(), b"<a href=https://u:p@index.example/x>", "user"),
+        (PAGE, replace(answer(), status=401), b"", "user"),
+        (PAGE, replace(answer(), status=403), b"", "user"),
+        (PAGE, replace(answer(), status=404), b"", "all"),
+        (UNKEPT, answer(GAINS), b"", "nobody"),
+        (UNKEPT, answer(), b"", "all"),
+    ],
+)
+def test_who_may_learn_that_a_request_was_made(
+    request_: Request, got: Answer | None, page: bytes, readers: str
+) -> None:
+    assert privacy.seen_by(request_, got, page) == readers

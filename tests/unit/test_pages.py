@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urljoin
 
 import pytest
 
@@ -398,3 +399,22 @@ OTHERWISE = "https://index.example/simple/Zope.Interface/"
 def test_for_which_spelling_a_record_is_as_well(content_type: str, body: bytes | None, url: str, is_for: bool) -> None:
     record = Record(URL, URL, {"content-type": content_type}, 0, 0, 0, 0, "", body)
     assert pages.is_for(record, url) is is_for
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/files/z-1.zip", "/files//z-1.zip#sha256=0", "/../z-1.zip", "/a/./z-1.zip", "/z-1.zip?a=/..",
+     "//cdn.example/z-1.zip", "/z-1.zip;a", "../z-1.zip", "/", "/.z-1.zip"],
+)  # fmt: skip
+@pytest.mark.parametrize("url", [URL, "HTTPS://index.example/simple/z/", "https://index.example"])
+def test_a_link_is_joined_as_urllib_does(url: str, target: str) -> None:
+    assert pages._joined(url, target) == urljoin(url, target)
+
+
+def test_the_links_of_a_page_are_made_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is stored for the first time is compared with none."""
+    joined: list[str] = []
+    monkeypatch.setattr(pages, "_joined", lambda _url, target: joined.append(target) or target)
+    page = pages.read(URL, JSON, as_json(*({"url": f"z-{number}.zip", "filename": "z"} for number in range(9))))
+    assert not joined
+    assert len(page.links) == len(page.links) == len(joined) == 9

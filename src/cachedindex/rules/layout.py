@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
@@ -33,13 +34,7 @@ def record_path(request: Request, form: str) -> Sequence[str]:
 
     The folders are for people, the key is for uniqueness; the reader compares the URL all the same.
     """
-    parts = urlsplit(urls.page(request.url) if form else request.url)
-    host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
-    segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
-    if form:
-        return [host, *segments[-_DEEPEST:], f"page.{form}.{key(request, form)}"]
-    # A URL's hashed directories get no folders: one level of files for each host is readable with `ls`.
-    return [host, "files", f"{segments[-1] if segments else 'index'}.{key(request, form)}"]
+    return _record_path(request.url, form, request.route.trust, request.identity.scope)
 
 
 def of_repository(request: Request) -> Request:
@@ -59,9 +54,7 @@ def is_page(name: str) -> bool:
 
 def key(request: Request, form: str) -> str:
     """Return what distinguishes the request's record in this form from every other one."""
-    url, scope = urls.page(request.url) if form else request.url, request.identity.scope
-    public = _digest(url, form, request.route.trust)
-    return f"{public}.{scope}" if scope else public
+    return _key(request.url, form, request.route.trust, request.identity.scope)
 
 
 def preferred_key(request: Request) -> str:
@@ -88,6 +81,23 @@ def subject(request: Request) -> str:
     # Not a digest alone, as folders of digests are no part of a file's repository.
     index = f"{urls.origin(request.url)}/index-{_digest(repository, scope)}/" if scope == OF_USER else repository
     return f"{index}{_digest(request.url, scope)}{'/' if urlsplit(request.url).path.endswith('/') else ''}"
+
+
+@lru_cache(maxsize=256)  # A look-up that stores a page needs each of its paths several times.
+def _record_path(url: str, form: str, trust: str, scope: str) -> Sequence[str]:
+    parts, name = urlsplit(urls.page(url) if form else url), _key(url, form, trust, scope)
+    host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
+    segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
+    if form:
+        return (host, *segments[-_DEEPEST:], f"page.{form}.{name}")
+    # A URL's hashed directories get no folders: one level of files for each host is readable with `ls`.
+    return (host, "files", f"{segments[-1] if segments else 'index'}.{name}")
+
+
+@lru_cache(maxsize=256)
+def _key(url: str, form: str, trust: str, scope: str) -> str:
+    public = _digest(urls.page(url) if form else url, form, trust)
+    return f"{public}.{scope}" if scope else public
 
 
 def _forms(request: Request) -> Sequence[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from hashlib import sha256
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 from cachedindex import standard
@@ -25,6 +25,9 @@ ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
 LINK = re.compile(r"<a\s" + _VALUES + r"[^<]*(?:</a>)?(?:\s*<br\s*/?>)?\s*", re.IGNORECASE)
 """An anchor with its text; its first group is what `target` reads."""
 _ABSOLUTE = re.compile(r"https?://[^\s\[\]]+")
+_ROOTED = re.compile(r"(?!.*/\.)/(?!/)[^\s\[\]?;]*")
+"""A path from the root, without what joining would change in it."""
+_ORIGIN = re.compile(r"https?://[^\s\[\]/?#]+(?=/)")
 _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
@@ -52,8 +55,7 @@ _NAMED = re.compile(
 _SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """One file of a page."""
 
     url: str
@@ -63,17 +65,26 @@ class Link:
     """Of the `.metadata` file beside it (PEP 658, PEP 714)."""
 
 
-@dataclass(frozen=True)
 class Page:
     """What an index page says."""
 
-    links: tuple[Link, ...] = ()
-    projects: int = 0
-    """How many a project list has; 0 for a page with files."""
-    status: str = "active"
-    """Of the project (PEP 792)."""
-    serial: int | None = None
-    """The number of the index's last change, if the page has it (bandersnatch, and the software that it mirrors)."""
+    def __init__(
+        self, links: Iterable[Link] = (), projects: int = 0, status: str = "active", serial: int | None = None
+    ) -> None:
+        """Take the links, which are made when somebody asks for them: a page has thousands, and a new one needs none.
+
+        `projects` is how many a project list has, 0 for a page with files; `status` is the project's (PEP 792);
+        `serial` is the number of the index's last change, if the page has it (bandersnatch, and what it mirrors).
+        """
+        self._links = links
+        self.projects = projects
+        self.status = status
+        self.serial = serial
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The files of the page."""
+        return tuple(self._links)
 
 
 class NoIndexPage(ValueError):
@@ -220,11 +231,9 @@ def base(text: str, final: str) -> str:
     return _joined(final, next((href for href in hrefs if href is not None), "")) or final
 
 
-def json_links(url: str, files: Iterable[Any]) -> Iterable[Link]:
-    """Yield the links of a JSON page's files; NoIndexPage for a file without a URL."""
+def json_links(url: str, files: Iterable[Mapping[str, Any]]) -> Iterator[Link]:
+    """Yield the links of a JSON page's files, each of which has a URL."""
     for file in files:
-        if not isinstance(file, dict) or not isinstance(file.get("url"), str):
-            raise NoIndexPage("JSON with a file that has no URL")
         target = _joined(url, file["url"])
         metadata = file.get("core-metadata") or file.get("dist-info-metadata")
         if target:
@@ -255,10 +264,12 @@ def _read_json(url: str, body: bytes, base: str) -> Page:
     if isinstance(page, dict) and isinstance(page.get("files"), list):
         if urls.normalized(str(page.get("name", ""))) != urls.project(url):
             raise NoIndexPage("another project's page")
+        if not all(isinstance(file, dict) and isinstance(file.get("url"), str) for file in page["files"]):
+            raise NoIndexPage("JSON with a file that has no URL")
         meta, status = page.get("meta"), page.get("project-status")
         last = meta.get("_last-serial") if isinstance(meta, dict) else None
         return Page(
-            tuple(json_links(base, page["files"])),
+            json_links(base, page["files"]),
             status=str(status.get("status", "active")) if isinstance(status, dict) else "active",
             serial=last if isinstance(last, int) else None,
         )
@@ -274,15 +285,22 @@ def _json_sha256(hashes: object) -> str | None:
 
 def _read_html(url: str, text: str, final: str) -> Page:
     start = base(text, final)
-    anchors = [attributes(anchor) for anchor in ANCHOR.findall(text)]
-    found = tuple(link for anchor in anchors if (link := html_link(start, anchor)))
-    projects = 0 if found else _projects(start, anchors)
-    if not found and not projects and not _PEP_503.search(text) and not _lists_nothing(start, text, anchors):
+    links = filter(None, (html_link(start, attributes(anchor)) for anchor in _anchors(text)))
+    first = next(links, None)
+    anchors = [] if first else [attributes(anchor) for anchor in _anchors(text)]
+    projects = _projects(start, anchors)
+    if not first and not projects and not _PEP_503.search(text) and not _lists_nothing(start, text, anchors):
         raise NoIndexPage("HTML, but no index page")
-    if _is_anothers(url, text, found):
-        raise NoIndexPage("another project's page")
     last = _SERIAL.search(text)
-    return Page(found, projects, _status(text), number(last[1]) if last else None)
+    page = Page(chain([first], links) if first else (), projects, _status(text), number(last[1]) if last else None)
+    if _is_anothers(url, text, page):
+        raise NoIndexPage("another project's page")
+    return page
+
+
+def _anchors(text: str) -> Iterator[str]:
+    """Yield the attributes of each anchor."""
+    return (found[1] for found in ANCHOR.finditer(text))
 
 
 def _lists_nothing(start: str, text: str, anchors: Iterable[Mapping[str, str]]) -> bool:
@@ -303,18 +321,20 @@ def _status(text: str) -> str:
     return next(statuses, "active")
 
 
-def _is_anothers(url: str, text: str, found: Iterable[Link]) -> bool:
+def _is_anothers(url: str, text: str, page: Page) -> bool:
     """Return whether a project page says that it is another project's, and none of its files says otherwise."""
     named, project = _LINKS_FOR.search(text), urls.project(url)
     if not named or not urlsplit(url).path.endswith("/") or urls.normalized(named[1]) == project:
         return False
-    return not any(urls.normalized(link.filename).startswith(f"{project}-") for link in found)
+    return not any(urls.normalized(link.filename).startswith(f"{project}-") for link in page.links)
 
 
 def _joined(url: str, target: str) -> str | None:
     """Return an absolute URL, or None for a malformed link; one of those does not make a page unsound."""
     if _ABSOLUTE.fullmatch(target):  # As pip does; joining takes ten times as long (pip 26.3, models/link.py).
         return target
+    if _ROOTED.fullmatch(target) and (origin := _ORIGIN.match(url)):
+        return origin[0] + target
     try:
         joined = urljoin(url, target)
         urlsplit(joined)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
 Readers = Literal["all", "user", "nobody"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "absent", "late", "negative", "passed", "refused", "failed"]
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 def number(text: str) -> int | None:
@@ -195,8 +197,7 @@ class Record:
 EventKind = Literal["failed", "unreachable", "abrupt", "limited", "answered", "probing", "doubted", "removed"]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Something that an origin did, as the processes of a host, or of a run, report it to each other."""
 
     what: EventKind
@@ -218,11 +219,10 @@ class Doubted(NamedTuple):
     """Of the latest one."""
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(NamedTuple):
     """What this host remembers of one repository, or of an origin as a whole; the fold of its events."""
 
-    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    failed: Mapping[str, tuple[float, str]] = _NONE
     """For each URL: when it failed last, and why."""
     opened: float | None = None
     """When the breaker opened; None if it is closed."""
@@ -234,20 +234,19 @@ class Health:
     """Until when it asked to be left alone, and what it answered."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
-    doubted: Mapping[str, Doubted] = field(default_factory=dict)
+    doubted: Mapping[str, Doubted] = _NONE
     """By URL."""
     answered: float | None = None
     """When a URL last gave a sound answer while another one was in doubt."""
 
 
-@dataclass(frozen=True)
-class RunMemory:
+class RunMemory(NamedTuple):
     """What a run remembers of look-ups at an origin that had no copy; the fold of their events."""
 
-    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    failed: Mapping[str, tuple[float, str]] = _NONE
     """For each repository, or "" for the origin as a whole: when a look-up last failed with all the client's retries,
     and why, if no later one was answered."""
-    missing: Mapping[str, float] = field(default_factory=dict)
+    missing: Mapping[str, float] = _NONE
     """The URLs that the origin does not have, and when it said so."""
     alone: Mapping[str, str] = field(default_factory=dict)
     """For each repository of which a single page failed, and at once: the URL of that page."""

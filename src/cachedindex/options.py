@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from cachedindex import standard
@@ -256,8 +256,7 @@ class Settings:
         return max((start for start, _ in self.indexes if asked.startswith(start)), key=len, default="")
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option: how its text becomes a value, and its line in the help of a command."""
 
     parse: Callable[[str], Any]
@@ -303,8 +302,7 @@ _INDEX_OPTIONS: Mapping[str, Option] = {
 """The options that one index may have for itself."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One wrong option: its place, its name, its value, and what to write."""
 
     place: str

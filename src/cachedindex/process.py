@@ -18,21 +18,25 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cachedindex import sources
 from cachedindex.errors import StoreUnavailable
-from cachedindex.lookup.cache import Cache
-from cachedindex.lookup.single_flight import SingleFlight
-from cachedindex.lookup.upstream import Upstream
 from cachedindex.options import Settings
 from cachedindex.run import environment
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report, say
 from cachedindex.run.summary import summary
-from cachedindex.store import folder, health_log, locks, probe
-from cachedindex.store.store import Store
-from cachedindex.upkeep.hourly import Upkeep
+from cachedindex.store import folder, probe
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.cache import Cache
+    from cachedindex.lookup.opened import Opened
+    from cachedindex.lookup.upstream import Upstream
+    from cachedindex.store.store import Store
 
 __all__ = ["Process", "join", "why_unusable"]
 
@@ -55,10 +59,8 @@ class Process:
         self.report = Report(say)
         self.run: RunFolder | None = None
         """None for a client that neither was handed a run nor began one: it prints its own summary."""
-        self.store: Store | None = None
-        self.upstream: Upstream | None = None
-        self.cache: Cache | None = None
-        """None if the client has to do without one: it is disabled, or the cache folder is unusable."""
+        self.root: Path | None = None
+        """The cache folder; None if the client has to do without one: it is disabled, or the folder is unusable."""
         self.children: Mapping[str, str] = {}
         """The variables to set for child processes, by `hand_down`."""
         self.attached = False
@@ -81,8 +83,46 @@ class Process:
             self.report.warn_ignored(loaded.warnings)
         if loaded.settings != self.settings:
             self.settings = loaded.settings
-            self.store = self.upstream = self.cache = None
-            self._open_cache()
+            self.root = self._usable_folder()
+            for name in ("store", "_opened"):
+                self.__dict__.pop(name, None)
+
+    @property
+    def cache(self) -> Cache | None:
+        """None if the client has to do without one, as it has no folder."""
+        return self._opened.cache if self._opened else None
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """None as for the cache."""
+        return self._opened.upstream if self._opened else None
+
+    @cached_property
+    def store(self) -> Store | None:
+        """None as for the cache."""
+        if self.root is None:
+            return None
+        from cachedindex.store.store import Store  # noqa: PLC0415 - as below
+        from cachedindex.upkeep.hourly import Upkeep  # noqa: PLC0415
+
+        root, settings = self.root, self.settings
+        read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
+        upkeep = Upkeep(root, sources.lock_folder(settings, root), settings.max_size, settings.max_idle)
+        return Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside)
+
+    @cached_property
+    def _opened(self) -> Opened | None:
+        """What a look-up needs, made for the first one: `cachedindex run` hardly ever looks anything up."""
+        try:
+            if self.store is None:
+                return None
+            from cachedindex.lookup.opened import opened  # noqa: PLC0415 - 30 ms, of which a run needs none
+
+            own = self.run.folder if self.run else None
+            return opened(self.store, self.settings, self.report, own, self._silence)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+            self.report.internal_error(error)
+            return None
 
     def hand_down(
         self,
@@ -136,24 +176,14 @@ class Process:
             self.run, self._began_in = RunFolder.begin(), os.getpid()
         self.report.run = self.run
 
-    def _open_cache(self) -> None:
-        settings = self.settings
-        if settings.disable:
-            return
-        why = self._silence() or why_unusable(settings)
-        root = None if why else sources.cache_folder(settings)
+    def _usable_folder(self) -> Path | None:
+        if self.settings.disable:
+            return None
+        why = self._silence() or why_unusable(self.settings)
+        root = None if why else sources.cache_folder(self.settings)
         if root is None:
             self.report.warn(f"{why}; the build continues without the cache")
-            return
-        shared, own = sources.lock_folder(settings, root), self.run.folder if self.run else None
-        read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
-        upkeep = Upkeep(root, shared, settings.max_size, settings.max_idle)
-        store = Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside)
-        host = health_log.of_host(shared, own, read_only=read_only)
-        upstream = Upstream(store, host, health_log.of_run(own))
-        single_flight = None if read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
-        self.cache = Cache(store, upstream, settings, self.report, single_flight=single_flight, why_lost=self._silence)
-        self.store, self.upstream = store, upstream
+        return root
 
     def _silence(self) -> str | None:
         return probe.silence(sources.places(self.settings))
@@ -165,7 +195,7 @@ class Process:
         except (OSError, ValueError, TypeError, LookupError) as error:
             line = f"there is no summary of what was served stale, as the run's folder cannot be read: {error}"
         self._print(line)
-        if self.cache and (self.settings.indexes or self.settings.refresh):
+        if self.root and (self.settings.indexes or self.settings.refresh):
             from cachedindex.rules.unused import unused  # noqa: PLC0415 - most nodes have no such options
 
             with suppress(OSError, ValueError):  # The line above says that the folder cannot be read.

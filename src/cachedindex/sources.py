@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from cachedindex import standard
 from cachedindex.errors import SettingsError
@@ -32,13 +32,12 @@ _HOST_FILE = Path("/etc/cachedindex.cfg")
 _HOST_FOLDER = Path("/var/cache/cachedindex")
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """The settings of a process, and the problems that do not stop it: their authors do not run this build."""
 
     settings: Settings
     warnings: tuple[str, ...] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = MappingProxyType({})
     """The place where each option is set, by its field name; an option that is not here has its default."""
 
 

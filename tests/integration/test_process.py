@@ -183,7 +183,7 @@ def test_a_temporary_folder_that_takes_nothing_leaves_the_client_alone(
 def test_a_bug_of_ours_is_said_once_and_leaves_the_client_alone(
     joined: Callable[..., tuple[Process, list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "Cache", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("cachedindex.lookup.opened.Cache", lambda *_, **__: 1 / 0)
     for _ in range(2):
         first, said = joined()
         assert first.cache is None

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = replace(
         loaded.settings, read_only=True, report=None, summary=None
     )  # So that a look does not count as a use.
-    process = join("explain", replace(loaded, settings=settings, warnings=()), say=lambda _: None)
+    process = join("explain", loaded._replace(settings=settings, warnings=()), say=lambda _: None)
     if process.store is None:
         raise SettingsError("there is no cache: it is disabled, or its folder cannot be used; see cachedindex doctor")
     root = process.store.root

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from cachedindex import sources
 from cachedindex.options import OPTIONS, truth
@@ -72,7 +71,7 @@ def load(arguments: argparse.Namespace) -> tuple[sources.Loaded, dict[str, str]]
     loaded = sources.load(given, _PLACE, environ)
     # They are in that environment, too, which counts first; but the user has written them on the command line.
     places = {**loaded.places, **{name.replace("-", "_"): _PLACE for name in given}}
-    return replace(loaded, places=places), environ
+    return loaded._replace(places=places), environ
 
 
 def _is_truth(words: Sequence[str]) -> bool:

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = replace(
         loaded.settings, report=None, summary=None, refresh=wish, cache_dir=str(found.root), lock_dir=str(found.shared)
     )
-    process = join("refresh", replace(loaded, settings=settings), say=lambda _: None)
+    process = join("refresh", loaded._replace(settings=settings), say=lambda _: None)
     entries = inventory.read(found.root, private.folder_of_user(found.root)).entries
     chosen = [entry for entry in entries if entry.is_page and not entry.is_purged]
     chosen = [entry for entry in chosen if not names or entry.project in names]

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     environ = {**environ, **process.children}
     if is_offline:
         environ |= {**outsiders.SWITCHES, sources.variable("offline"): "true"}
-    if offline or (process.began_run and process.store):
+    if offline or (process.began_run and process.root):
         return _run_below(process, command, environ, offline)
     process.finish()
     return become(command, environ)
@@ -97,13 +97,13 @@ def _is_too_stale(process: Process) -> bool:
 
 def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
     """Have the command take part in the run; return the variables that keep a uv offline, for a uv."""
-    if process.store is None:
+    if process.root is None:
         return {}
     try:
         # Absolute, so that all processes below share these folders, whatever folder they work in.
         folders = {
-            "cache-dir": process.store.root,
-            "lock-dir": sources.lock_folder(process.settings, process.store.root),
+            "cache-dir": process.root,
+            "lock-dir": sources.lock_folder(process.settings, process.root),
         }
         if process.settings.log:
             folders["log"] = Path(process.settings.log).absolute()

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a folder is not used, and what a person can do about it."""
 
     why: str

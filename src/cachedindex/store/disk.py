@@ -104,6 +104,7 @@ class NewFile:
         self._root = root
         self._temporary = temporary(path)
         self._process = os.getpid()
+        self._is_done = False
         with failing_as_unavailable("write to", root):
             status = root.stat()
             mode = status.st_mode
@@ -144,12 +145,15 @@ class NewFile:
             with failing_as_unavailable("write to", self._root):
                 self._file.close()
                 _within(final.parent, self._root, self._root.stat(), lambda: self._temporary.replace(final))
+            self._is_done = True
         except StoreUnavailable:
             self.abandon()
             raise
 
     def abandon(self) -> None:
-        """Remove the temporary; nothing was published. A fork of the process that makes it leaves it there."""
+        """Remove the temporary, unless it was published. A fork of the process that makes it leaves it there."""
+        if self._is_done:
+            return
         # A failure here leaves a stray at worst, and the failure that led here is the one to report.
         with suppress(OSError):
             self._file.close()

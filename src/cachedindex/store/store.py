@@ -263,6 +263,8 @@ class Tree:
 
     def delete(self, path: Path) -> None:
         """Delete a record, if it is there."""
+        if not path.exists():  # As most often: an exception would take longer.
+            return
         with disk.failing_as_unavailable("write to", self.root):
             path.unlink(missing_ok=True)
 

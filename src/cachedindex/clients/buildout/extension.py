@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def extension(buildout: Any) -> None:
         options, remarks = _options(buildout)
         sections = {name: dict(buildout[name]) for name in buildout if sources.is_index_section(name)}
         loaded = sources.load(options, _PLACE, sections=sections)
-        loaded = replace(loaded, warnings=(*remarks, *loaded.warnings))
+        loaded = loaded._replace(warnings=(*remarks, *loaded.warnings))
         process = join(_CLIENT, loaded, begin=True)
         process.failed = True  # Until `unload` is called.
         _cover(process, options, sections, buildout["buildout"].get("index", ""))

@@ -1,0 +1,35 @@
+"""What the look-ups of a process need of a cache folder that it has opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from cachedindex import sources
+from cachedindex.lookup.cache import Cache
+from cachedindex.lookup.single_flight import SingleFlight
+from cachedindex.lookup.upstream import Upstream
+from cachedindex.options import Settings
+from cachedindex.run.report import Report
+from cachedindex.store import health_log, locks
+from cachedindex.store.store import Store
+
+
+class Opened(NamedTuple):
+    """The cache, and what it asks."""
+
+    cache: Cache
+    upstream: Upstream
+
+
+def opened(
+    store: Store, settings: Settings, report: Report, run: Path | None, why_lost: Callable[[], str | None]
+) -> Opened:
+    """Open a folder for look-ups; `run` is the folder of the run, if there is one, `why_lost` as for Cache."""
+    shared = sources.lock_folder(settings, store.root)
+    host = health_log.of_host(shared, run, read_only=store.read_only)
+    upstream = Upstream(store, host, health_log.of_run(run))
+    single_flight = None if store.read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
+    cache = Cache(store, upstream, settings, report, single_flight=single_flight, why_lost=why_lost)
+    return Opened(cache, upstream)

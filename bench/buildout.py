@@ -7,6 +7,7 @@ candidates, one by one, for these and for fifty others.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from bench.table import table
@@ -29,14 +31,15 @@ FIFTY = """
 
 def main() -> int:
     """Measure and compare; the exit code is 1 if any file differs."""
+    arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         cache = {"CACHEDINDEX_CACHE_DIR": folder, "CACHEDINDEX_INDEX_TTL": "1 d"}
-        wanted = [*BIG, *(f"{name}=={pin}" for name, pin in side("pin", *FIFTY.split()))]
+        wanted = [*arguments.big, *(f"{name}=={pin}" for name, pin in side("pin", *arguments.others))]
         side("ours", *wanted, environ=cache)  # Fills the cache.
         stock = {name: found for name, *found in side("stock", *wanted)}
         ours = {name: found for name, *found in side("ours", *wanted, environ=cache)}
     rows = []
-    for requirement in BIG:
+    for requirement in arguments.big:
         before, after = stock[requirement], ours[requirement]
         figures = [f"{processor:.2f} ({seconds:.2f})" for *_, processor, seconds in (before, after)]
         rows.append([requirement, *figures, f"{before[2] / after[2]:.0f}"])
@@ -81,8 +84,33 @@ def work(job: str, wanted: list[str]) -> Iterator[tuple[str | float, ...]]:
             yield name, found and found.location, repr(offered), *seconds
 
 
+def download(wanted: list[str], *, covered: bool) -> None:
+    """Find pinned distributions, download each, and print the names of their files."""
+    from zc.buildout import easy_install
+
+    if covered:
+        from cachedindex.clients.buildout import extension
+
+        extension.attach()
+    installer = easy_install.Installer(tempfile.gettempdir())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in wanted:
+            found = installer._obtain(easy_install.pkg_resources.Requirement.parse(name))
+            print(Path(installer._fetch(found, folder, None).location).name)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.buildout", description="What a large page costs buildout.")
+    parser.add_argument("--big", nargs="+", default=BIG, metavar="NAME==VERSION", help="pins whose time is measured")
+    parser.add_argument("--others", nargs="+", default=FIFTY.split(), metavar="NAME", help="compared as well")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    if not sys.argv[1:]:
+    if not sys.argv[1:] or sys.argv[1].startswith("--"):
         sys.exit(main())
+    if sys.argv[1].startswith("download"):
+        download(sys.argv[2:], covered=sys.argv[1] == "download-ours")
+        sys.exit(0)
     for result in work(sys.argv[1], sys.argv[2:]):
         print(json.dumps(result), flush=True)

@@ -109,7 +109,7 @@ def _peers(bench: Bench, faults: Sequence[str], folder: Path, python: Path) -> s
     site = bench.address
     for proxy in peers.installed():
         try:
-            with peers.started(proxy, site, folder / "peers" / proxy) as pages:
+            with peers.started(proxy, site.index.url, folder / "peers" / proxy) as pages:
                 columns[proxy] = [peers.met(pages, FAULTS[name], site) for name in names]
         except OSError as error:
             print(f"NOT MEASURED: {proxy}: {error}", file=sys.stderr)

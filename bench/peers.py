@@ -85,34 +85,35 @@ class Start:
     after: Callable[[str], None] = lambda _origin: None
 
 
-def devpi(site: Site, folder: Path, port: int) -> Start:
+def devpi(index: str, folder: Path, port: int, expiry: int) -> Start:
     """Return devpi's start: its mirror is pointed at the index when it is there."""
     server = ("--serverdir", folder / "server")
 
     def after(origin: str) -> None:
         login = _call(f"{origin}/+login", "POST", {"user": "root", "password": ""})
         token = base64.b64encode(f"root:{login['result']['password']}".encode()).decode()
-        wanted = [f"mirror_url={site.index.url}", f"mirror_cache_expiry={EXPIRY}"]
+        wanted = [f"mirror_url={index}", f"mirror_cache_expiry={expiry}"]
         _call(f"{origin}/root/pypi", "PATCH", wanted, {"X-Devpi-Auth": token})
 
     command = ("devpi-server", *server, "--host", "127.0.0.1", "--port", port)
     return Start("/root/pypi/+simple/", command, ("devpi-init", *server), after=after)
 
 
-def proxpi(site: Site, folder: Path, port: int) -> Start:
+def proxpi(index: str, folder: Path, port: int, expiry: int) -> Start:
     """Return proxpi's start, by the flask beside it."""
-    variables = {"PROXPI_INDEX_URL": site.index.url, "PROXPI_INDEX_TTL": str(EXPIRY), "FLASK_APP": "proxpi.server"}
+    variables = {"PROXPI_INDEX_URL": index, "PROXPI_INDEX_TTL": str(expiry), "FLASK_APP": "proxpi.server"}
     return Start("/index/", ("flask", "run", "--port", port), variables=variables)
 
 
-def nginx(site: Site, folder: Path, port: int) -> Start:
+def nginx(index: str, folder: Path, port: int, expiry: int) -> Start:
     """Return nginx's start with the rules that a cache of an index usually has."""
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, port=port, origin=site.index.origin, expiry=EXPIRY))
+    origin = index.removesuffix("/simple/")
+    configuration.write_text(NGINX.format(folder=folder, port=port, origin=origin, expiry=expiry))
     return Start("/simple/", ("nginx", "-c", configuration))
 
 
-PROXIES: dict[str, tuple[str, Callable[[Site, Path, int], Start]]] = {
+PROXIES: dict[str, tuple[str, Callable[[str, Path, int, int], Start]]] = {
     "devpi": ("devpi-server", devpi),
     "proxpi": ("flask", proxpi),
     "nginx": ("nginx", nginx),
@@ -126,13 +127,16 @@ def installed() -> list[str]:
 
 
 @contextmanager
-def started(name: str, site: Site, folder: Path) -> Iterator[str]:
-    """Start a proxy in front of a site, and yield the URL of its project pages; OSError if it does not start."""
+def started(name: str, index: str, folder: Path, expiry: int = EXPIRY) -> Iterator[str]:
+    """Start a proxy in front of an index, and yield the URL of its project pages; OSError if it does not start.
+
+    Its pages expire after so many seconds.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder.mkdir(parents=True)
-    start = PROXIES[name][1](site, folder, port)
+    start = PROXIES[name][1](index, folder, port, expiry)
     environ = {**clean_environment(folder), **start.variables}
     if start.before:
         subprocess.run([str(word) for word in start.before], env=environ, check=True, capture_output=True)

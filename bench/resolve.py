@@ -1,131 +1,158 @@
-"""Measures real work on real pages: `python -m bench.resolve [--recording FOLDER] [--latency MS ...] [--rounds N]`.
+"""Measures real work on real pages: `python -m bench.resolve [--latency MS ...] [--rounds N] [--buildout] [--peers]`.
 
-A pip resolves 16 roots, 153 projects, against a recorded index (bench/recording.py), without us and with us in turns,
-so that other programs disturb both alike. The exit code is 1 if two builds come to different files.
+Clients resolve 16 roots, 153 projects, against a recorded index (bench/recording.py), without us and with us in turns,
+so that other programs disturb both alike. The exit code is 1 if two builds of a pip or a buildout come to different
+files.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 from tests import environments
-from tests.clients import COVERED, NEWEST_PIP
-from tests.environments import CHECKOUT, clean_environment
+from tests.clients import NEWEST_PIP
+from tests.environments import CHECKOUT, NoNetwork
 
+from bench import works
+from bench.builds import Built, State, built, cell, in_turns
 from bench.recording import ROOTS, Site, record, served
 from bench.table import table
+from bench.works import Place
 
-_OURS = {"PIP_NO_CACHE_DIR": "1"}
-STATES: Mapping[str, Mapping[str, str]] = {
-    "bare": {},
-    "fresh": {**_OURS, "CACHEDINDEX_INDEX_TTL": "1 d"},
-    "expired": {**_OURS, "CACHEDINDEX_INDEX_TTL": "0"},
-    "bare, its cache empty": {"PIP_NO_CACHE_DIR": "1"},
-    "nothing stored": _OURS,
-}
-"""The variables of a build in each state. The bare pip has its own cache, warm, unless the state says otherwise."""
-AGAINST = {"fresh": "bare", "expired": "bare", "nothing stored": "bare, its cache empty"}
-"""The bare state that each of ours is divided by."""
-SAYS = """Each cell: the median of the seconds, of the seconds of CPU, and of the ratios to the bare build of the same
-round; how many requests reached the index."""
+HEAD = """# Real work on real pages
 
+This page compares builds without cachedindex, builds with it, and other programs that do the same work.
+The command that measures them writes the page:
 
-class Resolved(NamedTuple):
-    """One resolve: its seconds, its seconds of CPU, its requests, and what it came to."""
+    python -m bench.resolve --buildout --peers --markdown docs/reference/resolve.md
 
-    seconds: float
-    cpu: float
-    asked: int
-    files: tuple[str, ...]
+The index is a recording of real pages: {projects} projects, as large as their index made them.
+Another process on the same machine serves them, and answers each request after a delay; with compression, `ETag`,
+`max-age=600`, and core metadata for every wheel.
+The builds of a row took turns, so that other programs disturbed all of them alike.
 
-
-class Workplace:
-    """The folder of one pip, with its own cache and with ours."""
-
-    def __init__(self, folder: Path, python: Path, roots: Sequence[str] = ROOTS) -> None:
-        self.folder, self.python, self.roots = folder, python, roots
-
-    def resolve(self, state: str, site: Site) -> Resolved:
-        """Run the pip to its end; CalledProcessError if it fails."""
-        if state == "nothing stored":
-            shutil.rmtree(self.folder / "ours", ignore_errors=True)
-        report = self.folder / "report.json"
-        pip = (self.python, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", report)
-        covered = () if state.startswith("bare") else COVERED
-        own = {"PIP_CACHE_DIR": str(self.folder / "pip"), "CACHEDINDEX_CACHE_DIR": str(self.folder / "ours")}
-        where = {"PIP_INDEX_URL": site.url, "PIP_TRUSTED_HOST": "127.0.0.1"}
-        environ = {**clean_environment(self.folder), **own, **where, **STATES[state]}
-        command = [str(word) for word in (*covered, *pip, *self.roots)]
-        asked, before, began = site.asked(), os.times(), time.perf_counter()
-        subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
-        seconds, after = time.perf_counter() - began, os.times()
-        cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        return Resolved(seconds, cpu, site.asked() - asked, _files(report))
+Each cell has the medians of the seconds and of the seconds of CPU; then that of the ratios to the build it is compared
+with, in the same round; then how many requests reached the index.
+Times depend on the machine, so compare them only within a row. {rounds} rounds.
+"""
+PIP_SAYS = """`pip install --dry-run`, pip 26.3, {roots} roots. "bare" is the pip without cachedindex, and has its own
+cache, filled a moment before.
+"fresh" and "expired" are compared with it, and "nothing stored" with the bare pip whose cache is empty.
+In "outage", the copies have expired, and the index accepts requests and never answers; the difference to the bare
+pip is shown.
+"folder of wheels" is `pip --no-index --find-links`, which needs no index: pip itself cannot be faster."""
+INSTALL_SAYS = """`pip install --no-deps` of {pins} wheels, from an index that is {latency} ms away, {megabytes} MB/s
+for each connection."""
+BUILDOUT_SAYS = """zc.buildout finds {pins} pinned distributions and downloads them; each page has {most} files at
+most, since [buildouts](buildouts.md) has the figures of larger ones.
+buildout has no cache of pages, so all states are compared with the bare one."""
+PEERS_SAYS = """uv resolves the same roots, with its own cache.
+A proxy runs on this machine, in front of the index, for a bare pip whose own cache is empty; the CPU of the proxy
+itself is not counted. In "warm", the proxy has the pages.
+uv does far less work for each page than pip, whatever is in front of it: no cache makes a pip as fast."""
+BANDWIDTH = 20
+"""Megabytes a second for each connection of an installation."""
+NEAR = 30
+"""Milliseconds to the index of an installation."""
 
 
 def main() -> int:
     """Measure, print, and return 1 if two builds came to different files."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="cachedindex-bench-") as name:
-        folder = Path(name)
+        try:
+            bench = Bench(Path(name), arguments.recording, arguments.rounds)
+        except NoNetwork as error:
+            raise SystemExit(f"the clients cannot be installed from this machine's index: {error}") from None
+        sections = list(_sections(bench, arguments))
+    projects = len(list((arguments.recording / "pages").iterdir()))
+    text = "\n\n".join(sections)
+    print(text)
+    if arguments.markdown:
+        head = HEAD.format(projects=projects, rounds=arguments.rounds)
+        arguments.markdown.write_text(f"{head}\n{text}\n", "utf-8")
+    return int(bench.differs)
+
+
+def _sections(bench: Bench, arguments: argparse.Namespace) -> Iterator[str]:
+    latencies, pins = arguments.latency, bench.pins
+    yield _section("pip", PIP_SAYS.format(roots=len(bench.roots)), bench.rows(works.pip, latencies))
+    says = INSTALL_SAYS.format(pins=len(pins), latency=NEAR, megabytes=BANDWIDTH)
+    yield _section("Installation", says, bench.rows(works.installation, [NEAR], BANDWIDTH * 1e6))
+    if arguments.buildout:
+        says = BUILDOUT_SAYS.format(pins=len(pins), most=works.MOST_FILES)
+        yield _section("buildout", says, bench.rows(works.buildout, latencies))
+    if arguments.peers:
+        yield _section("Others", PEERS_SAYS, bench.rows(works.peers, latencies, same=False))
+
+
+def _section(title: str, says: str, rows: Sequence[Sequence[str]]) -> str:
+    return f"## {title}\n\n{says}\n\n{table(rows[0], rows[1:])}"
+
+
+class Bench:
+    """The pip, the recording, and what was measured with them."""
+
+    def __init__(self, folder: Path, recording: Path, rounds: int) -> None:
+        """Make the environment, and the recording if it is not there; NoNetwork if that fails."""
+        self._folder, self._recording, self._rounds = folder, recording, rounds
         wheels = environments.fetch(CHECKOUT / ".bench", folder, NEWEST_PIP)
-        python = environments.make(folder / "environment", folder, wheels, NEWEST_PIP)
-        if not (arguments.recording / "pages").is_dir():
-            record(arguments.recording, python)
+        self._python = environments.make(folder / "environment", folder, wheels, NEWEST_PIP)
+        if not (recording / "pages").is_dir():
+            record(recording, self._python)
+        own = recording / "roots.txt"
+        self.roots = tuple(own.read_text("utf-8").split()) if own.exists() else ROOTS
+        self.pins = works.pins(recording)
+        self.differs = False
+
+    def rows(
+        self,
+        work: Callable[[Place], Mapping[str, State]],
+        latencies: Sequence[int],
+        bandwidth: float = 0.0,
+        *,
+        same: bool = True,
+    ) -> Sequence[Sequence[str]]:
+        """Return the table of a work: a head, and a row for each latency in milliseconds.
+
+        States in an outage, or without an index, do not depend on the latency, and are measured for the first one only.
+        """
         rows, files = [], set()
-        for latency in arguments.latency:
-            measured = _measured(folder / str(latency), python, arguments.recording, latency, arguments.rounds)
-            files |= {one.files for builds in measured.values() for one in builds}
-            rows.append([f"{latency} ms", *(_cell(state, measured) for state in STATES)])
+        for latency in latencies:
+            folder = self._folder / f"{work.__name__}-{latency}"
+            folder.mkdir()
+            with ExitStack() as stack:
+                site = stack.enter_context(served(self._recording, latency / 1000, bandwidth))
+                place = Place(folder, self._python, site.url, self._recording, self.roots, self.pins, stack)
+                states = work(place)
+                measured = self._measured(states, site, is_first=latency == latencies[0])
+            files |= {build.files for builds in measured.values() for build in builds}
+            rows.append([f"{latency} ms", *(cell(name, states, measured) for name in states)])
             print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
-    print(f"{SAYS}\n\n{table(['index away', *STATES], rows)}")
-    return int(len(files) != 1)
+        self.differs = self.differs or (same and len(files) != 1)
+        return [["index away", *states], *rows]
 
-
-def _measured(
-    folder: Path, python: Path, recording: Path, latency: float, rounds: int
-) -> Mapping[str, Sequence[Resolved]]:
-    folder.mkdir()
-    place = Workplace(folder, python)
-    with served(recording, latency / 1000) as site:
-        place.resolve("bare", site)
-        place.resolve("nothing stored", site)
-        turns = [{state: place.resolve(state, site) for state in STATES} for _ in range(rounds)]
-    return {state: [turn[state] for turn in turns] for state in STATES}
-
-
-def _cell(state: str, measured: Mapping[str, Sequence[Resolved]]) -> str:
-    builds = measured[state]
-    seconds = statistics.median(build.seconds for build in builds)
-    cpu = statistics.median(build.cpu for build in builds)
-    words = f"{seconds:.1f} s, {cpu:.1f} s CPU"
-    if state in AGAINST:
-        pairs = zip(builds, measured[AGAINST[state]], strict=True)
-        words += f", x {statistics.median(ours.seconds / bare.seconds for ours, bare in pairs):.2f}"
-    return f"{words} ({builds[-1].asked})"
-
-
-def _files(report: Path) -> tuple[str, ...]:
-    installed = json.loads(report.read_text("utf-8"))["install"]
-    return tuple(sorted(one["download_info"]["url"].rpartition("/")[2] for one in installed))
+    def _measured(self, states: Mapping[str, State], site: Site, *, is_first: bool) -> Mapping[str, Sequence[Built]]:
+        chosen = {name: state for name, state in states.items() if is_first or state.needs_index}
+        for state in chosen.values():
+            if state.fills:
+                built(state, site)
+        return in_turns(chosen, site, self._rounds)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recording", type=Path, default=CHECKOUT / ".bench/recording", help="recorded if not there")
-    parser.add_argument("--latency", type=float, nargs="+", default=[0, 30, 100], help="milliseconds, each measured")
+    parser.add_argument("--latency", type=int, nargs="+", default=[0, 30, 100], help="milliseconds, each measured")
     parser.add_argument("--rounds", type=int, default=5, help="builds in each state")
+    parser.add_argument("--buildout", action="store_true", help="measure a buildout, too")
+    parser.add_argument("--peers", action="store_true", help="measure uv, devpi and proxpi, too, if they are on PATH")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page of the documentation")
     return parser.parse_args()
 
 

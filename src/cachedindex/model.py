@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
 Readers = Literal["all", "user", "nobody"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "absent", "late", "negative", "passed", "refused", "failed"]
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 def number(text: str) -> int | None:
@@ -197,7 +195,8 @@ class Record:
 EventKind = Literal["failed", "unreachable", "abrupt", "limited", "answered", "probing", "doubted", "removed"]
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True)
+class Event:
     """Something that an origin did, as the processes of a host, or of a run, report it to each other."""
 
     what: EventKind
@@ -219,10 +218,11 @@ class Doubted(NamedTuple):
     """Of the latest one."""
 
 
-class Health(NamedTuple):
+@dataclass(frozen=True)
+class Health:
     """What this host remembers of one repository, or of an origin as a whole; the fold of its events."""
 
-    failed: Mapping[str, tuple[float, str]] = _NONE
+    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """For each URL: when it failed last, and why."""
     opened: float | None = None
     """When the breaker opened; None if it is closed."""
@@ -234,19 +234,20 @@ class Health(NamedTuple):
     """Until when it asked to be left alone, and what it answered."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
-    doubted: Mapping[str, Doubted] = _NONE
+    doubted: Mapping[str, Doubted] = field(default_factory=dict)
     """By URL."""
     answered: float | None = None
     """When a URL last gave a sound answer while another one was in doubt."""
 
 
-class RunMemory(NamedTuple):
+@dataclass(frozen=True)
+class RunMemory:
     """What a run remembers of look-ups at an origin that had no copy; the fold of their events."""
 
-    failed: Mapping[str, tuple[float, str]] = _NONE
+    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """For each repository, or "" for the origin as a whole: when a look-up last failed with all the client's retries,
     and why, if no later one was answered."""
-    missing: Mapping[str, float] = _NONE
+    missing: Mapping[str, float] = field(default_factory=dict)
     """The URLs that the origin does not have, and when it said so."""
     alone: Mapping[str, str] = field(default_factory=dict)
     """For each repository of which a single page failed, and at once: the URL of that page."""

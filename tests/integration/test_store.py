@@ -252,7 +252,7 @@ def test_a_log_is_opened_only_if_it_has_changed(tmp_path: Path, opened: list[str
     log.append("index", FAILED)
     assert log.events("index") == [FAILED, FAILED]
     assert opened == ["index"], "the events are read with the descriptor that appends"
-    other.append("index", FAILED._replace(at=101.0))
+    other.append("index", replace(FAILED, at=101.0))
     opened.clear()
     assert [len(log.events("index")) for _ in range(3)] == [3, 3, 3]
     assert opened == ["index"]

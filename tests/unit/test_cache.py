@@ -313,7 +313,7 @@ def test_of_two_that_probe_at_once_the_later_one_does_not_ask(world: World, monk
     claim = HealthLog.claim
 
     def claim_after_another(log: HealthLog, name: str, event: Event) -> object:
-        log.append(name, event._replace(cause="another one's token"))
+        log.append(name, replace(event, cause="another one's token"))
         return claim(log, name, event)
 
     monkeypatch.setattr(HealthLog, "claim", claim_after_another)

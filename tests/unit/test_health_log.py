@@ -117,3 +117,23 @@ def test_what_is_left_of_a_long_log_says_the_same_of_doubt(said: list[tuple[Even
     whole, left = breaker.recall(events, 30.0), breaker.recall(breaker.compacted(events), 30.0)
     assert left.doubted == whole.doubted
     assert left.opened is None or whole.opened is not None
+
+
+def test_a_folder_that_is_only_read_is_not_written(tmp_path: Path) -> None:
+    event = Event("failed", 1.0, "https://index.example/six/")
+    health_log.of_host(tmp_path, None).append("index", event)
+    log = health_log.of_host(tmp_path, None, read_only=True)
+    log.append("index", Event("failed", 2.0, "https://index.example/six/"))
+    assert [each.at for each in log.events("index")] == [1.0, 2.0], "this process knows it"
+    assert health_log.of_host(tmp_path, None).events("index") == [event]
+
+
+def test_the_processes_of_a_run_share_what_they_remember(tmp_path: Path) -> None:
+    event = Event("removed", 1.0, "https://index.example/six/")
+    health_log.of_run(tmp_path).append("index", event)
+    assert health_log.of_run(tmp_path).events("index") == [event]
+
+
+def test_a_short_limit_is_one_as_well() -> None:
+    event = Event("limited", 1.0, "https://index.example/six/", "it answered 429", 0.5)
+    assert decode(encode(event)) == event

@@ -175,6 +175,7 @@ def hashed(folder: Path, *names: str) -> str:
         ("star", "twin[more]", "twin<1.5"), ("-r", "lines.txt"), ("star", "twin>=9"), ("star", "nothing"),
         ("--find-links", "found", "--no-index", "star"), ("--find-links", "found", "star", "twin"),
         ("--only-binary", ":all:", "star==0.8"), ("--prefer-binary", "star", "project_001==0.9", "project_003<1"),
+        ("--require-hashes", "-r", "sdist.txt"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -183,6 +184,9 @@ def test_it_asks_the_same_whatever_pip_is_asked_to_do(
 ) -> None:
     (tmp_path / "constraints.txt").write_text("project_000<1\nproject_001==0.8\n")
     (tmp_path / "hashed.txt").write_text(hashed(index.folder, "project-000", "project-001", "project-002"))
+    packages.add_wheel(index.folder, "source", "1.0")
+    sdist = faults.sha256(packages.add_sdist(index.folder, "source", "1.0"))
+    (tmp_path / "sdist.txt").write_text(f"{hashed(index.folder, 'project-000')}source==1.0 --hash=sha256:{sdist}\n")
     twin = f"twin @ {index.origin}/files/twin-1.0-py3-none-any.whl"
     (tmp_path / "lines.txt").write_text(f"star; python_version > '3'\nmissing; python_version < '3'\n{twin}\n")
     (tmp_path / "found").mkdir()
@@ -284,3 +288,32 @@ def test_an_interrupt_ends_pip_at_once(
         _, said = process.communicate(timeout=30)
     assert process.returncode
     assert "Traceback" not in said
+
+
+def test_what_lies_in_the_folder_of_a_download_is_not_asked_for(
+    pip: list[object], run: Run, index: Index, tmp_path: Path
+) -> None:
+    index.fault(AWAY)
+    variables = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1", **EXPIRED}
+    command = [*pip, "download", "-d", tmp_path / "files", "star"]
+
+    def prepare() -> None:
+        """Leave the folder without the first file, and no copies: only then pip asks where the files are."""
+        (star,) = (tmp_path / "files").glob("star-*")
+        star.unlink()
+        shutil.rmtree(tmp_path / "cache")
+        asked(index)
+
+    assert run(*command, **variables).code == 0
+    prepare()
+    assert run(*command, **OFF, **variables).code == 0
+    before = asked(index)
+    prepare()
+    assert run(*command, **variables).code == 0
+    assert asked(index) == before
+
+
+def test_an_index_may_be_spelled_in_any_way(both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index) -> None:
+    _, ahead, seen = both("star", PIP_INDEX_URL=f"HTTP://LOCALHOST:{index.port}/simple/")
+    assert ahead.code == 0, ahead.err
+    assert set(seen.values()) == {1}

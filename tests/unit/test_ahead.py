@@ -7,18 +7,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 import pytest
 
-from cachedindex.errors import UpstreamFailed
+from cachedindex.errors import StoreUnavailable, UpstreamFailed
 from cachedindex.lookup.ahead import Ahead
 from cachedindex.lookup.beginnings import Came
 from cachedindex.lookup.pool import Pool
 from cachedindex.lookup.tee import Continued
-from cachedindex.model import Answer, Identity, Request
+from cachedindex.model import Answer, Body, Identity, Request
 from cachedindex.options import Settings
+from cachedindex.store.blob import NewBlob
 from tests.unit.test_cache import FILE_URL, PAGE, WHEEL, World, page
 
 SECOND, THIRD = (replace(PAGE, url=f"https://index.example/simple/{name}/") for name in ("flask", "docopt"))
@@ -260,6 +261,128 @@ def test_a_large_file_is_handed_over_while_it_arrives(client: Guessing, world: W
     assert world.report.outcomes[-1].ended == ("miss" if sound else "passed")
 
 
+def expect_file(client: Guessing, body: Body) -> None:
+    """Have the file expected that the second page lists, at a place that is known to be sound; this is its body."""
+    client.get(PAGE)
+    client.replies[SECOND.url] = lambda: promising(client.world, LARGE)
+    answer = replace(client.world.answer(b"", content_length=str(len(LARGE))), body=body)
+    again = client.world.answer(LARGE, content_length=str(len(LARGE)))
+    client.replies[FILE_URL] = iter((answer, again)).__next__
+    client.get(SECOND)
+    client.ahead._sound.add("https://files.example")  # As after another file.
+    client.ahead._likes["https://files.example"] = client.like
+    client.ahead.expect_file(FILE_URL, client._has_come, given=True)
+
+
+def test_a_disk_that_is_full_in_between_leaves_no_hole_in_a_file(
+    client: Guessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, go_on = threading.Event(), threading.Event()
+    written: list[bytes] = []
+
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert self.tell() < len(LARGE) // 2 or go_on.wait(20)
+            return super().read(size)
+
+    def write(blob: NewBlob, data: bytes) -> None:
+        written.append(data)
+        if len(written) == 3:
+            blob.abandon()
+            full.set()
+            raise StoreUnavailable("the disk is full")
+        original(blob, data)
+
+    original = NewBlob.write
+    monkeypatch.setattr(NewBlob, "write", write)
+    expect_file(client, Slow(LARGE))
+    assert full.wait(20)
+    threading.Timer(0.2, go_on.set).start()
+    assert client.get(replace(PAGE, url=FILE_URL, kind="other")) == LARGE
+
+
+def test_what_cannot_be_stored_is_not_left_open_until_the_client_asks(
+    client: Guessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def new_blob(_: object) -> NewBlob:
+        raise StoreUnavailable("the disk is full")
+
+    body = BufferedReader(BytesIO(LARGE))
+    monkeypatch.setattr(client.world.store, "new_blob", new_blob)
+    expect_file(client, body)
+    assert client.wait() is None
+    assert body.closed
+    client.expect(THIRD)
+    assert client.get(replace(PAGE, url=FILE_URL, kind="other")) == LARGE
+    assert client.asked == [PAGE.url, SECOND.url, FILE_URL, FILE_URL]
+
+
+def test_no_file_is_asked_for_ahead_if_none_can_be_stored(client: Guessing) -> None:
+    client.world.store.read_only = True
+    expect_file(client, BytesIO(LARGE))
+    assert client.wait() is None
+    assert client.asked == [PAGE.url, SECOND.url]
+
+
+def test_a_file_that_shares_a_slow_line_is_waited_for_beyond_the_deadline(tmp_path: Path) -> None:
+    world = World(tmp_path, Settings(timeout=0.1))
+    client, go_on = Guessing(world), threading.Event()
+
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert go_on.wait(20)
+            return super().read(size)
+
+    client.get(PAGE)
+    client.replies[SECOND.url] = lambda: promising(world, WHEEL)
+    answer = replace(world.answer(b"", content_length=str(len(WHEEL))), body=Slow(WHEEL))
+    client.replies[FILE_URL] = lambda: answer
+    client.get(SECOND)
+    client.ahead._sound.add("https://files.example")
+    client.ahead._likes["https://files.example"] = client.like
+    client.ahead.expect_file(FILE_URL, given=True)
+    threading.Timer(0.5, go_on.set).start()
+    assert client.get(replace(PAGE, url=FILE_URL, kind="other")) == WHEEL
+    assert client.asked.count(FILE_URL) == 1
+    assert [outcome.ended for outcome in world.report.outcomes] == ["miss"] * 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("state", ["nothing stored", "expired"])
+def test_a_limit_that_was_met_ahead_is_over_before_the_client_asks(
+    client: Guessing, world: World, status: int, state: str
+) -> None:
+    if state == "expired":
+        client.get(SECOND)
+        client.ahead._asked.clear()  # As in another run.
+        world.now += 1000
+    over = threading.Event()
+
+    def reply() -> Answer:
+        if over.is_set():
+            return world.answer(page(name="flask"))
+        threading.Timer(0.5, over.set).start()
+        return world.answer(b"no", status)
+
+    client.get(PAGE)
+    client.replies[SECOND.url] = reply
+    client.expect(SECOND)
+    client.wait()
+    assert client.get(SECOND) == page(name="flask")
+    assert world.report.outcomes[-1].ended != "stale"
+
+
+def test_what_the_client_spells_in_another_way_is_left_to_it(client: Guessing) -> None:
+    client.get(PAGE)
+    client.like = lambda url, like=client.like: like(url.lower())  # type: ignore[misc, method-assign]
+    client.get(THIRD)
+    client.ahead._sound.add("https://INDEX.example/simple/")
+    client.ahead._likes["https://INDEX.example/simple/"] = client.like
+    client.ahead.expect_page(SECOND.url.replace("index", "INDEX"), client._has_come)
+    client.wait()
+    assert SECOND.url not in client.asked
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: this system has no fork")
 def test_a_fork_waits_for_no_thread_of_its_parent(client: Guessing, world: World) -> None:
     begun = threading.Event()
@@ -285,6 +408,26 @@ def test_a_body_whose_beginning_was_read_is_the_same() -> None:
         while part := body.read(size):
             data += part
         assert data == b"beginning and end"
+
+
+def test_few_run_at_once_until_the_line_has_shown_to_be_quick() -> None:
+    pool, running, go_on = Pool(8), threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        running.release()
+        go_on.wait(20)
+
+    for _ in range(20):
+        pool.add(work)
+    pool.start(0.01)
+    assert all(running.acquire(timeout=20) for _ in range(4))
+    assert not running.acquire(timeout=0.05)
+    for _ in range(9):
+        pool.felt(0.01)
+    assert all(running.acquire(timeout=20) for _ in range(4))
+    assert not running.acquire(timeout=0.05)
+    pool.clear()
+    go_on.set()
 
 
 def test_as_many_run_at_once_as_upstream_takes_well() -> None:

@@ -20,10 +20,15 @@ from cachedindex.lookup.context import Begun
 from cachedindex.lookup.pool import Pool
 from cachedindex.model import Request, Send
 from cachedindex.options import PATIENCE_LIMIT
-from cachedindex.rules import downloads, urls
+from cachedindex.rules import downloads, limits, urls
 
 _WORTH = 0.01
 """Seconds that an answer must have taken: below that, threads cost a client more than they save."""
+_REST = 1.0
+"""Seconds that a limit of requests needs to take more, if upstream does not say how many."""
+_LONGEST_REST = 3.0
+"""Seconds: urllib3 waits for longer by itself, and a copy can stand in."""
+_LIMITING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _SOUND = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 Like = Callable[[str], tuple[Request, Send]]
@@ -54,6 +59,8 @@ class Ahead:
         self._asked: set[str] = set()
         """The URLs that the client has asked for, and those that are expected."""
         self._has_ended = False
+        self._rests_until = 0.0
+        """By time.monotonic(): when the client may ask again after a limit of requests."""
 
     def later(self, work: Callable[[], object]) -> None:
         """Run a guess in a thread, once look-ups are begun ahead at all: a build with fresh copies needs none."""
@@ -82,7 +89,9 @@ class Ahead:
 
     def heard(self, request: Request, like: Like, sent: Sequence[tuple[int, float]]) -> None:
         """Note a look-up of the client's own, and what was `sent` for it: statuses and seconds."""
-        if self._has_ended or request.method != "GET" or "range" in request.headers:
+        if self._has_ended or self._process != os.getpid():
+            return
+        if request.method != "GET" or "range" in request.headers:
             return
         is_page = request.kind == "page"
         if not is_page and not downloads.is_distribution(request.url.removesuffix(".metadata")):
@@ -120,6 +129,19 @@ class Ahead:
             return None
         return begun
 
+    def rest(self) -> None:
+        """Wait until upstream takes requests again, if those that were made ahead have met its limit.
+
+        The client alone might not have met it. urllib3 repeats a 429 only if that says when (urllib3 2, util/retry.py).
+        """
+        while (left := self._rests_until - time.monotonic()) > 0:
+            time.sleep(left)
+
+    def _rest_for(self, begun: Begun) -> None:
+        if begun.exchange and begun.exchange.answer.status in _LIMITING:
+            seconds = limits.wait(begun.exchange.answer, time.time()) or _REST
+            self._rests_until = max(self._rests_until, time.monotonic() + min(seconds, _LONGEST_REST))
+
     def _expect(self, early: _Early, *, first: bool = False) -> None:
         with self._guard:
             if self._has_ended or early.url in self._asked:
@@ -149,7 +171,7 @@ class Ahead:
         except Unheard:
             if self._put_back(early):
                 return
-        except Exception:  # noqa: BLE001 - whatever it is, the client meets it when it asks
+        except BaseException:  # noqa: BLE001 - whatever it is, the client meets it when it asks
             self.end()
         early.done.set()
         if early.begun:
@@ -168,11 +190,14 @@ class Ahead:
     def _come(self, early: _Early) -> Came | None:
         began = time.monotonic()
         request, send = self._likes[early.place](early.url)
+        if request.url != early.url:  # The client would be asking for the same by another spelling.
+            return None
         early.request = early.promised(request)
         begun = self._beginnings.begin(request, early.request, send, early.promised, may_ask=early.place in self._sound)
         if begun is None:
             return None
         if begun.is_bad:
+            self._rest_for(begun)
             self.end()
         elif begun.exchange:
             self._answered[early.place] = time.monotonic()
@@ -182,8 +207,13 @@ class Ahead:
             begun.close()
             return None
         if begun.exchange or begun.failure:
-            begun = early.begun = self._beginnings.received(begun, early.goes_on)
-        return self._beginnings.came(begun) if begun else None
+            early.begun = self._beginnings.received(begun, early.goes_on)
+            if early.begun is None:  # The next one could not be kept until the client asks, either.
+                self.end()
+                begun.close()
+                return None
+            begun = early.begun
+        return self._beginnings.came(begun)
 
     def _guess(self, work: Callable[[], object]) -> None:
         with suppress(Exception):  # An odd page or metadata, which pip reads by itself: it costs speed only.

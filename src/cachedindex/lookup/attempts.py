@@ -155,7 +155,8 @@ class Attempts:
         began = self._clock()
 
         def late(exchange: Exchange) -> None:
-            if _is_stored(exchange):
+            # The client has not asked, and asks by itself if there is no copy.
+            if _is_stored(exchange) and attempt.ahead != "patient":
                 self._came_late(attempt.lookup, self._clock() - began)
 
         try:
@@ -204,7 +205,8 @@ class _Attempt(NamedTuple):
 
     def work(self) -> Exchange:
         exchange = self.ask(patient=self.ahead == "patient")
-        announced = exchange.answer.announced
+        # What is asked ahead shares the line with others, and is read without a deadline until the client wants it.
+        announced = None if self.ahead else exchange.answer.announced
         return drained(exchange) if announced is not None and announced <= _SMALL else exchange
 
     def ask(self, *, patient: bool) -> Exchange:

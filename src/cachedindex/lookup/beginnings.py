@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from cachedindex.errors import NotAsked, UpstreamFailed
 from cachedindex.lookup.answers import Part, given_page
 from cachedindex.lookup.attempts import Attempts
-from cachedindex.lookup.context import Begun, Lookup
+from cachedindex.lookup.context import Begun, Exchange, Lookup
 from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.given import GivenPages
 from cachedindex.lookup.promises import Promises
@@ -76,6 +78,8 @@ class Beginnings:
             return Begun(lookup)
         if not isinstance(decision, (Revalidate, Fetch)) or request.kind == "other":
             return None
+        if request.kind == "file" and self._copies.is_read_only:  # Nothing could take it until the client asks.
+            return None
         if not may_ask:
             raise Unheard
         may_stand = isinstance(decision, Revalidate)
@@ -98,15 +102,15 @@ class Beginnings:
     def received(self, begun: Begun, goes_on: Callable[[], bool]) -> Begun | None:
         """Read a file into the store as long as `goes_on` says so; then it is the client that reads on.
 
-        Return None if it is not stored after all.
+        Return None if it is not stored after all: so many open answers that nobody reads would break off.
         """
         exchange = begun.exchange
         if exchange is None or not isinstance(exchange.answer.body, Tee):
-            return begun
+            return begun if exchange is None or _is_in_memory(begun.lookup, exchange) else None
         body, size, beginning = exchange.answer.body, 0, exchange.answer.body.reopened()
-        while (beginning is None or goes_on()) and (data := body.read(_CHUNK)):
+        while (beginning is None or goes_on()) and body.problem is None and (data := body.read(_CHUNK)):
             size += len(data)
-        if beginning and not body.closed and body.record is None:
+        if beginning and not body.closed and body.record is None and body.problem is None:
             return begun._replace(beginning=Part(beginning, size))
         exchange.answer.body.close()
         if beginning:
@@ -134,3 +138,9 @@ class Beginnings:
             raise
         turn.settle_after(exchange.answer.body)
         return Begun(lookup, exchange, may_stand=False)
+
+
+def _is_in_memory(lookup: Lookup, exchange: Exchange) -> bool:
+    """Return whether an answer has been read, or is the short one that there is no such file."""
+    is_read = lookup.request.kind == "page" or isinstance(exchange.answer.body, BytesIO)
+    return is_read or exchange.answer.status != HTTPStatus.OK

@@ -257,6 +257,8 @@ class Cache:
 
     def _revalidated(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask under the deadline, and serve the copy unless a sound answer comes in time."""
+        if self.ahead:
+            self.ahead.rest()
         try:
             exchange = self._attempts.admitted(lookup, validators, send)
         except (NotAsked, UpstreamFailed) as reason:
@@ -351,6 +353,8 @@ class Cache:
     def _fetched(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
         origin = self._upstream.origin(lookup.request)
+        if self.ahead:
+            self.ahead.rest()
         try:
             exchange = self._upstream.ask(
                 origin, lookup.record, validators, send, patient=True, store=lookup.settings.store

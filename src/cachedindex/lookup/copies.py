@@ -21,6 +21,11 @@ class Copies:
         self._store = store
         self._report = report
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be stored."""
+        return self._store.read_only
+
     def find(
         self, request: Request, share: privacy.Sharing | None = None, *, private: bool | None = None
     ) -> tuple[Request, Sequence[Record]]:

@@ -7,10 +7,13 @@ in threads, and none before an index has answered pip itself: with fresh copies,
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from email.parser import HeaderParser
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,7 +34,9 @@ _MOVED = "this pip resolves in another way; it makes its look-ups one after the 
 def attach(resolver_module: ModuleType) -> None:
     """Surround the resolver of pip's `_internal/resolution/resolvelib/resolver.py` (pip 23.2 to 26.3)."""
     process = join(CLIENT)
-    if process.cache is None or not process.settings.ahead or process.settings.offline or version() < _SINCE:
+    if process.cache is None or not process.settings.ahead or process.settings.offline:
+        return
+    if version() < _SINCE or _may_lose_trust():
         return
     try:
         from pip._internal.operations.prepare import RequirementPreparer  # noqa: PLC0415 - only in a pip
@@ -48,6 +53,20 @@ def attach(resolver_module: ModuleType) -> None:
     preparer._complete_partial_requirements = _downloading(inside[2], ahead)  # noqa: SLF001
 
 
+def _may_lose_trust() -> bool:
+    """Return whether two threads that connect at once could leave pip's TLS context without any verification.
+
+    On macOS and Windows, truststore before 0.10.1 switches it off while it connects, without a lock (pip up to 25.0).
+    """
+    if sys.platform not in ("darwin", "win32"):
+        return False
+    try:
+        from pip._vendor.truststore import SSLContext  # noqa: PLC0415 - only in a pip
+    except ImportError:
+        return False
+    return "_ctx_lock" not in SSLContext.__init__.__code__.co_names
+
+
 def _resolving(original: Callable[..., Any], ahead: Ahead, process: Process) -> Callable[..., Any]:
     @functools.wraps(original)
     def resolve(self: Any, root_reqs: Any, *more: Any, **named: Any) -> Any:
@@ -55,7 +74,7 @@ def _resolving(original: Callable[..., Any], ahead: Ahead, process: Process) -> 
             foresight = Foresight(self, ahead)
             vars(self.factory.preparer)[_OURS] = foresight
             ahead.later(partial(foresight.begin, list(root_reqs)))
-        except (ImportError, AttributeError, TypeError):
+        except Exception:  # noqa: BLE001 - whatever it is, pip resolves without it
             process.report.warn(_MOVED)
         try:
             return original(self, root_reqs, *more, **named)
@@ -72,7 +91,8 @@ def _prepared(original: Callable[..., Any], ahead: Ahead) -> Callable[..., Any]:
         foresight = vars(self).get(_OURS)
         if foresight and req.name:
             # pip has read it by now; another thread must not be the first to do so.
-            ahead.later(partial(foresight.requires, req.name, found.metadata.get_all("Requires-Dist", [])))
+            with suppress(Exception):  # What is wrong with it is pip's to say, if it ever needs that.
+                ahead.later(partial(foresight.requires, req.name, found.metadata.get_all("Requires-Dist", [])))
         return found
 
     return prepare_linked_requirement
@@ -83,9 +103,10 @@ def _downloading(original: Callable[..., Any], ahead: Ahead) -> Callable[..., An
     def _complete_partial_requirements(self: Any, partially_downloaded_reqs: Any, *more: Any, **named: Any) -> Any:
         wanted = list(partially_downloaded_reqs)
         ahead.drop()
-        for url in [req.link.url_without_fragment for req in wanted if req.link]:
-            if _is_plain(url):
-                ahead.expect_file(url, given=True)
+        with suppress(Exception):  # pip downloads them one by one.
+            for url in [req.link.url_without_fragment for req in wanted if req.link]:
+                if _is_plain(url):
+                    ahead.expect_file(url, given=True)
         try:
             return original(self, wanted, *more, **named)
         finally:
@@ -112,6 +133,7 @@ class Foresight:
         self._installed = {} if factory.force_reinstall else factory._installed_dists  # noqa: SLF001
         self._upgrades = resolver.upgrade_strategy
         self._follows = not resolver.ignore_dependencies
+        self._folder: str | None = factory.preparer.download_dir
         self._wants_hashes = factory.preparer.require_hashes
         self._guard = threading.RLock()
         self._projects: dict[str, _Project] = {}
@@ -175,6 +197,8 @@ class Foresight:
             listings, project.listings = project.listings, []
             specifier, hashes = project.specifier, project.hashes
         link = self._likely.link(listings, project.name, specifier, hashes) if listings else None
+        if link and self._folder and (Path(self._folder) / link.filename).exists():
+            return  # pip takes it from the folder of its downloads, if its hash fits.
         file = link if link is None or self._wants_hashes else link.metadata_link()
         if file and _is_plain(file.url_without_fragment):
             then = (lambda _: None) if self._wants_hashes else partial(self._metadata_came, project)

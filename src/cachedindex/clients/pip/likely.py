@@ -93,6 +93,8 @@ class Likely:
         evaluator = self._finder.make_candidate_evaluator(project, specifier=specifier, hashes=hashes)
         candidates = [self._candidate(project, str(version), link) for link in links]
         best = evaluator.compute_best_candidate(candidates).best_candidate
+        if best and hashes and hashes.digest_count and not best.link.is_hash_allowed(hashes):
+            return None  # Then it is an sdist of this version that is wanted.
         return best and best.link
 
 

@@ -1,12 +1,16 @@
-"""When pip's look-ups are left one after the other."""
+"""What pip's look-ups are expected to be, and when they are left one after the other."""
 
 from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pip._vendor
 import pytest
+from pip._internal.models.format_control import FormatControl
+from pip._internal.models.search_scope import SearchScope
+from pip._internal.models.target_python import TargetPython
 
 from cachedindex.clients.pip import ahead
 
@@ -35,3 +39,19 @@ def test_no_threads_change_a_tls_context_at_once(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setitem(sys.modules, f"{pip._vendor.__name__}.truststore", SimpleNamespace(SSLContext=context))
     assert ahead._may_lose_trust() is expected
+
+
+def test_nothing_more_is_expected_when_pip_has_decided() -> None:
+    expected: list[str] = []
+    scope = SearchScope.create([], ["https://index.example/simple"], no_index=False)
+    finder = SimpleNamespace(search_scope=scope, target_python=TargetPython(), format_control=FormatControl())
+    preparer = SimpleNamespace(require_hashes=False, download_dir=None)
+    factory = SimpleNamespace(_finder=finder, force_reinstall=False, _installed_dists={}, preparer=preparer)
+    resolver = SimpleNamespace(factory=factory, upgrade_strategy="to-satisfy-only", ignore_dependencies=False)
+    looks = SimpleNamespace(expect_page=lambda url, _then: expected.append(url))
+    foresight = ahead.Foresight(resolver, cast("Any", looks))
+    foresight.requires("star", ["six", "absent; python_version < '3'"])
+    assert expected == ["https://index.example/simple/six/"]
+    foresight.end()
+    foresight.requires("six", ["flask"])
+    assert len(expected) == 1

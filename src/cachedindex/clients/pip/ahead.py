@@ -70,6 +70,7 @@ def _may_lose_trust() -> bool:
 def _resolving(original: Callable[..., Any], ahead: Ahead, process: Process) -> Callable[..., Any]:
     @functools.wraps(original)
     def resolve(self: Any, root_reqs: Any, *more: Any, **named: Any) -> Any:
+        foresight = None
         try:
             foresight = Foresight(self, ahead)
             vars(self.factory.preparer)[_OURS] = foresight
@@ -79,6 +80,8 @@ def _resolving(original: Callable[..., Any], ahead: Ahead, process: Process) -> 
         try:
             return original(self, root_reqs, *more, **named)
         finally:
+            if foresight:
+                foresight.end()
             ahead.drop()
 
     return resolve
@@ -102,6 +105,8 @@ def _downloading(original: Callable[..., Any], ahead: Ahead) -> Callable[..., An
     @functools.wraps(original)
     def _complete_partial_requirements(self: Any, partially_downloaded_reqs: Any, *more: Any, **named: Any) -> Any:
         wanted = list(partially_downloaded_reqs)
+        if foresight := vars(self).get(_OURS):
+            foresight.end()
         ahead.drop()
         with suppress(Exception):  # pip downloads them one by one.
             for url in [req.link.url_without_fragment for req in wanted if req.link]:
@@ -137,6 +142,11 @@ class Foresight:
         self._wants_hashes = factory.preparer.require_hashes
         self._guard = threading.RLock()
         self._projects: dict[str, _Project] = {}
+        self._is_over = False
+
+    def end(self) -> None:
+        """Expect nothing more, whatever is still to come of what is under way: pip has decided."""
+        self._is_over = True
 
     def begin(self, root_reqs: Iterable[Any]) -> None:
         """Expect the pages of all root requirements."""
@@ -155,7 +165,7 @@ class Foresight:
         """Expect the pages of what a distribution requires, given the values of Requires-Dist."""
         with self._guard:
             project = self._project(name)
-            if self._follows and project.requires != raw:
+            if self._follows and not self._is_over and project.requires != raw:
                 project.requires = raw
                 self._follow(project)
 
@@ -192,7 +202,7 @@ class Foresight:
             project.awaited -= 1
             if came:
                 project.listings.append(promised.listing(came.record))
-            if project.awaited:
+            if project.awaited or self._is_over:
                 return
             listings, project.listings = project.listings, []
             specifier, hashes = project.specifier, project.hashes

@@ -14,8 +14,8 @@ from pathlib import Path
 
 _TOUCH = ("/usr/bin/touch", "/bin/touch")
 _LONGEST = 3.0
-"""Seconds after which a folder counts as hanging: its answer takes a millisecond, and a second on a machine that has far
-too much to do. A sound folder that is given up costs a build its copies."""
+"""Seconds after which a folder counts as hanging: its answer takes a millisecond, and a second on a machine that has
+far too much to do. A sound folder that is given up costs a build its copies."""
 
 
 def answers(folders: Sequence[Path]) -> bool:

@@ -6,6 +6,7 @@ Only storing makes the folder grow, and every client stores. Nobody waits for it
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Upkeep:
         self._limit = limit
         self._idle = idle
         self.thread: threading.Thread | None = None
+        self._next = 0.0
+        """Until then by the monotonic clock, no other one is started here: another process may be at it for long."""
 
     def stored(self, path: Path) -> None:
         """Start a collection if the last one was an hour before this file was written.
@@ -32,8 +35,9 @@ class Upkeep:
         daemon: if it collects itself and is not done when the build is, it dies with the process. Each deletion stands
         for itself, and the next process that stores something goes on there.
         """
-        if (self.thread and self.thread.is_alive()) or not self._is_due(path):
+        if time.monotonic() < self._next or not self._is_due(path):
             return
+        self._next = time.monotonic() + _EVERY
         self.thread = threading.Thread(target=self._collect, name="cachedindex-gc", daemon=True)
         with suppress(RuntimeError):  # No thread is left, or the interpreter is about to exit: a later one collects.
             self.thread.start()

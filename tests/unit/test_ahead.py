@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -233,6 +234,20 @@ def test_a_file_is_known_by_a_page_that_was_read_ahead(client: Guessing, world: 
     assert client.get(wheel) == WHEEL
     assert client.asked.count(FILE_URL) == 1
     assert world.report.outcomes[-1].ended == "miss"
+
+
+def test_only_the_latest_pages_are_kept_in_memory(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    for number in range(70):
+        wheel = f"https://files.example/six{number}-1.0.whl"
+        file = {"url": wheel, "filename": f"six{number}-1.0.whl", "hashes": {"sha256": sha256(WHEEL).hexdigest()}}
+        request = replace(PAGE, url=f"https://index.example/simple/six{number}/")
+        client.replies[request.url] = partial(world.answer, page(file, name=f"six{number}"))
+        client.expect(request)
+        client.wait()
+        beginnings = client.ahead._beginnings
+        assert beginnings.foretold(replace(PAGE, url=wheel, kind="other")).kind == "file"
+    assert len(beginnings._promises._listings) <= 64
 
 
 @pytest.mark.parametrize("sound", [True, False])

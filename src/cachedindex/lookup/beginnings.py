@@ -20,6 +20,8 @@ from cachedindex.model import Record, Request, Send
 from cachedindex.rules.decide import Decision, Fetch, Revalidate, Serve
 
 _CHUNK = 1 << 16
+_PAGES = 64
+"""Pages whose text is kept: a file is asked for right after its page, and real pages have 400 kB each."""
 
 
 class Came(NamedTuple):
@@ -53,7 +55,7 @@ class Beginnings:
         self._attempts = attempts
         self._single_flight = single_flight
         self._read = GivenPages()
-        self._promises = Promises(self._read, copies.find)
+        self._promises = Promises(self._read, copies.find, most=_PAGES)
 
     def foretold(self, request: Request) -> Request:
         """Return the request for a file, with what the pages promise that were read ahead."""

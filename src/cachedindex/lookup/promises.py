@@ -27,10 +27,16 @@ class Promise(NamedTuple):
 class Promises:
     """Hashes by file; a page is only searched when the client asks for a file that it may list."""
 
-    def __init__(self, given: GivenPages, find: Callable[[Request], tuple[Request, Sequence[Record]]]) -> None:
-        """`find` returns a page's request with its scope, and its records."""
+    def __init__(
+        self,
+        given: GivenPages,
+        find: Callable[[Request], tuple[Request, Sequence[Record]]],
+        most: int | None = None,
+    ) -> None:
+        """`find` returns a page's request with its scope, and its records; the pages of `most` projects are kept."""
         self._given = given
         self._find = find
+        self._most = most
         self._listings: defaultdict[str, dict[str, tuple[Request, promised.Listing]]] = defaultdict(dict)
         """By the pages' group, and then by their URL: the request and the text of each page."""
         self._linked: dict[tuple[str, str], Request] = {}
@@ -70,6 +76,8 @@ class Promises:
         record = next((form for form in forms if form.sha256 == page.digest), None)
         if record:
             self._listings[page.group][url] = request, promised.listing(record)
+        while self._most and len(self._listings) > self._most:
+            del self._listings[next(iter(self._listings))]
 
     def _found(self, request: Request) -> Promise | None:
         """Return the promise for a file; if its query is another one, all that differ in it must promise the same."""

@@ -118,6 +118,8 @@ class Process:
                 return None
             from cachedindex.lookup.opened import opened  # noqa: PLC0415 - 30 ms, of which a run needs none
 
+            if self.run is None or self.began_run:
+                _import_for_the_end(self.settings)
             own = self.run.folder if self.run else None
             return opened(self.store, self.settings, self.report, own, self._silence)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
@@ -236,6 +238,19 @@ class Process:
     def _print(self, line: str | None) -> None:
         if line:
             self.report.say(line)
+
+
+def _import_for_the_end(settings: Settings) -> None:
+    """Import what a client needs at the end of a run that it has begun, or at its own.
+
+    pip refuses all imports from the moment in which it begins to install (pip 26.3, commands/install.py).
+    """
+    from cachedindex.run import record  # noqa: F401, PLC0415 - 2 ms that no client of another one's run needs
+
+    if settings.report or settings.summary:
+        from cachedindex.run import written  # noqa: F401, PLC0415
+    if settings.indexes or settings.refresh:
+        from cachedindex.rules import unused  # noqa: F401, PLC0415
 
 
 _joined: dict[Hashable, Process] = {}

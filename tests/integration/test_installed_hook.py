@@ -17,6 +17,7 @@ from cachedindex.errors import SettingsError
 from cachedindex.run import installation
 from cachedindex.run.environment import HOOK
 from cachedindex.run.installation import Place
+from tests import environments
 from tests.conftest import Ran, Run
 from tests.environments import CHECKOUT, clean_environment
 from tests.index import Index
@@ -113,6 +114,22 @@ def test_a_pip_on_its_own_survives_an_outage_and_says_so(
     (line,) = second.ours
     assert "served 7 pages stale" in line, "with those of the pip that it started"
     assert not list(tmp_path.glob("cachedindex-run-*"))
+
+
+def test_a_pip_that_refuses_imports_once_it_installs(
+    run: Run, wheelhouse: Callable[..., Path], index: Index, tmp_path: Path
+) -> None:
+    """As pip 26.3 does (commands/install.py): what is done at the end has been imported before."""
+    newest = environments.make(tmp_path / "newest", tmp_path, wheelhouse("pip==26.3"), "pip==26.3")
+    assert run(*CACHEDINDEX, "hook", "install", "--python", newest).code == 0
+    files = {"CACHEDINDEX_REPORT": str(tmp_path / "report"), "CACHEDINDEX_SUMMARY": str(tmp_path / "summary")}
+    sections = tmp_path / "cachedindex.cfg"
+    sections.write_text(f"[cachedindex]\nrefresh = alpha\n[cachedindex:own]\nurl = {index.url}\ntimeout = 1\n")
+    for variables in ({}, {**files, "CACHEDINDEX_CONFIG": str(sections)}):
+        ran = install(run, newest, index, f"target-{len(variables)}", "alpha", **variables)
+        assert (ran.code, ran.err) == (0, "")
+    assert all(Path(path).read_text() for path in files.values())
+    assert len(list((tmp_path / "cache/runs-v1").iterdir())) == 2
 
 
 def test_an_isolated_pip_below_a_run(run: Run, hook: Callable[..., Ran], python: Path, index: Index) -> None:

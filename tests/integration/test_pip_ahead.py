@@ -281,7 +281,10 @@ def test_an_interrupt_ends_pip_at_once(
     index.fault(AWAY)
     command = [str(part) for part in (*pip, "install", "--target", tmp_path / "A", "star")]
     variables = {**environment, "PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1"}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    default = ["env", "--default-signal=INT"]  # A shell has its background jobs ignore it, and all below them.
+    with subprocess.Popen(
+        [*default, *command], env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         while len(index.pages_seen()) < 3:  # More than pip itself has under way.
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)

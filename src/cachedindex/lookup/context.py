@@ -61,18 +61,18 @@ class Begun(NamedTuple):
         """Return whether upstream failed, or wants to be left alone, or wants to know who asks."""
         if self.exchange is None:
             return self.failure is not None
-        status = self.exchange.answer.status
-        return self.exchange.meaning.is_down or status in _UNWELCOME or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return self.exchange.meaning.is_down or _is_refusal(self.exchange)
 
     @property
     def is_final(self) -> bool:
         """Return whether the client would not ask again: a bad answer may be due to so many requests at once.
 
-        Only a deadline that has passed is not waited for again, if a copy, or an absence, may stand in.
+        If a copy, or an absence, may stand in, a deadline that has passed is not waited for again, and a page that is
+        not sound is not asked for again.
         """
         if self.failure:
             return self.may_stand and self.failure.original is None
-        return not self.is_bad
+        return not self.is_bad or (self.may_stand and self.exchange is not None and not _is_refusal(self.exchange))
 
     def close(self) -> None:
         """Give back what the client does not take."""
@@ -80,3 +80,9 @@ class Begun(NamedTuple):
             self.exchange.answer.body.close()
         if self.beginning:
             self.beginning.close()
+
+
+def _is_refusal(exchange: Exchange) -> bool:
+    status = exchange.answer.status
+    is_noted = exchange.meaning.note in ("failed", "limited")
+    return is_noted or status in _UNWELCOME or status >= HTTPStatus.INTERNAL_SERVER_ERROR

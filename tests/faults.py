@@ -79,5 +79,6 @@ FAULTS = {
     "404 for all": Fault(answering(index.status(404)), failure=False),
     "redirect loop": Fault(answering(index.looping), failure=False, hops=31),
     "200 with no body": Fault(answering(index.altered(lambda _: b"")), failure=False),
-    "flapping": Fault(lambda site: site.index.fault(index.flapping()), hops=2),
+    # pip has up to 16 look-ups under way when one of them fails, and asks again for those that got no answer.
+    "flapping": Fault(lambda site: site.index.fault(index.flapping()), hops=20),
 }

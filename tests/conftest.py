@@ -96,6 +96,18 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def nothing_left_open() -> Iterator[None]:
+    """Fail a test that leaves a descriptor open: the process of a server may last for days."""
+
+    def opened() -> set[str]:
+        return {path.name for path in Path("/dev/fd").iterdir()}
+
+    before = opened()
+    yield
+    assert opened() <= before
+
+
+@pytest.fixture
 def measured_environments(environment: dict[str, str]) -> None:
     """Have the environments that tests share measure too, if they are of this checkout's Python: it takes time."""
     if MEASURED in environment:

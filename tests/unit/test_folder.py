@@ -81,3 +81,81 @@ def test_whether_there_is_an_access_list(
 
     monkeypatch.setattr(os, "getxattr", attribute)
     assert folder.has_acl(tmp_path) is has
+
+
+MINE, OTHERS, ROOTS = (1000, 1000, 0o755), (666, 666, 0o755), (0, 0, 0o755)
+EVERYBODYS, GROUPS = (0, 0, 0o1777), (666, 7, 0o2775)
+"""Owner, group and mode of a folder."""
+
+
+@pytest.mark.parametrize(
+    ("above", "refused"),
+    [
+        # the cache folder, the one that it is in, and so on
+        ([MINE, EVERYBODYS, ROOTS], None),
+        ([OTHERS, ROOTS, ROOTS], None),
+        ([GROUPS, EVERYBODYS, ROOTS], None),
+        ([OTHERS, EVERYBODYS, ROOTS], "/a/b/c belongs to user 666"),
+        ([MINE, OTHERS, EVERYBODYS], "/a/b belongs to user 666"),
+        ([MINE, EVERYBODYS, OTHERS, EVERYBODYS], "/a belongs to user 666"),
+    ],
+)
+def test_a_folder_that_a_stranger_could_make_is_refused(
+    monkeypatch: pytest.MonkeyPatch, above: list[tuple[int, int, int]], refused: str | None
+) -> None:
+    root = Path("/a/b/c")
+    known = dict(zip((root, *root.parents), above, strict=False))
+
+    def status(path: Path) -> SimpleNamespace:
+        owner, group, mode = known.get(path, ROOTS)
+        return SimpleNamespace(st_mode=mode, st_uid=owner, st_gid=group)
+
+    monkeypatch.setattr(Path, "stat", status)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getegid", lambda: 1000)
+    monkeypatch.setattr(os, "getgroups", lambda: [7])
+    refusal = folder.refusal(root)
+    assert (refusal is None) is (refused is None)
+    assert refusal is None or str(refused) in refusal.why
+
+
+def test_a_folder_below_one_that_is_gone_or_closed_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of it then, and the first read reports it."""
+    status, seen = Path.stat, []
+
+    def once(path: Path) -> os.stat_result:
+        seen.append(path)
+        if len(seen) > 1:
+            raise PermissionError
+        return status(path)
+
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(Path, "stat", once)
+    assert folder.refusal(tmp_path) is None
+
+
+def test_windows_invents_the_mode_that_it_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o777)
+    assert folder.refusal(tmp_path)
+    monkeypatch.delattr(os, "getuid")
+    assert folder.refusal(tmp_path) is None
+    tmp_path.chmod(0o700)
+
+
+def test_nobody_writes_below_a_folder_that_may_not_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folder.may_write(tmp_path / "a/b")
+
+    def closed(_: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "exists", closed)
+    assert not folder.may_write(tmp_path / "a/b")
+
+
+def test_the_files_of_a_folder_that_is_there_stay_as_they_are(tmp_path: Path) -> None:
+    folder.make_tagged(tmp_path)
+    (tmp_path / "README").write_text("Ask the build team before you delete anything.")
+    folder.make_tagged(tmp_path)
+    assert (tmp_path / "README").read_text().startswith("Ask")

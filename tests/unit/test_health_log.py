@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from cachedindex.model import Event, EventKind
 from cachedindex.rules import breaker
-from cachedindex.store import health_log
+from cachedindex.store import disk, health_log
 from cachedindex.store.health_log import decode, encode
 
 WRITTEN_BY_0_1_0 = [
@@ -86,11 +86,23 @@ def test_the_containers_of_a_machine_share_a_log(tmp_path: Path, monkeypatch: py
     assert [event.cause for event in health_log.of_host(tmp_path, None).events("index")] == ["one", "another"]
 
 
-def test_without_that_a_machine_is_known_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("hostname", "folder"), [("builder", "builder"), ("", "localhost")])
+def test_without_that_a_machine_is_known_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hostname: str, folder: str
+) -> None:
     monkeypatch.setattr(health_log, "_BOOT", tmp_path / "nothing")
-    monkeypatch.setattr(socket, "gethostname", lambda: "builder")
+    monkeypatch.setattr(socket, "gethostname", lambda: hostname)
     health_log.of_host(tmp_path, None).append("index", Event("failed", 1.0, "https://index.example/six/"))
-    assert (tmp_path / "health-v1" / "builder" / "index").is_file()
+    assert (tmp_path / "health-v1" / folder / "index").is_file()
+
+
+def test_of_which_origins_the_log_says_anything(tmp_path: Path) -> None:
+    assert health_log.names(tmp_path) == []
+    log = health_log.of_host(tmp_path, None)
+    for name in ("index.example", "files.example"):
+        log.append(name, Event("failed", 1.0, "https://index.example/six/"))
+    next((tmp_path / "health-v1").glob("*/files.example")).with_name(".files.example.1.tmp").touch()
+    assert health_log.names(tmp_path) == ["files.example", "index.example"]
 
 
 def test_a_long_log_keeps_since_when_a_project_is_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +117,38 @@ def test_a_long_log_keeps_since_when_a_project_is_in_doubt(tmp_path: Path, monke
     assert {url: seen.first for url, seen in health.doubted.items()} == {page("removed"): 100.0, page("gone"): 100.0}
     assert health.answered == 160.0 + 60 * 199
     assert sum(path.stat().st_size for path in tmp_path.rglob("index")) < 2000
+
+
+def test_a_process_that_has_not_read_a_long_log_keeps_what_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, page = health_log.of_host(tmp_path, None), "https://index.example/simple/{}/".format
+    events = [Event("doubted", float(at), page(at), "404") for at in range(4)]
+    for event in events[:3]:  # Each takes 100 bytes.
+        log.append("index", event)
+    monkeypatch.setattr(health_log, "_LONGEST", 250)
+    monkeypatch.setattr(breaker, "compacted", lambda events: events[-1:])
+    health_log.of_host(tmp_path, None).append("index", events[3])
+    assert log.events("index") == events[2:]
+
+
+def test_of_too_much_that_counts_the_newer_half_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = health_log.of_host(tmp_path, None)
+    for at in range(10):
+        log.append("index", Event("answered", float(at), "https://index.example/simple/six/"))
+    doubts = [Event("doubted", 20.0 + at, f"https://index.example/simple/{at}{'x' * 200}/", "404") for at in range(5)]
+    for doubt in doubts[:4]:  # Each takes 300 bytes.
+        log.append("index", doubt)
+    monkeypatch.setattr(health_log, "_LONGEST", 2000)
+    monkeypatch.setattr(breaker, "compacted", lambda events: [each for each in events if each.what == "doubted"])
+    log.append("index", doubts[4])
+    assert log.events("index") == doubts[2:]
+
+
+def test_a_log_that_is_removed_while_it_is_read_has_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    health_log.of_host(tmp_path, None).append("index", Event("failed", 1.0, "https://index.example/six/"))
+    monkeypatch.setattr(disk, "read", lambda *_: None)
+    assert health_log.of_host(tmp_path, None).events("index") == []
 
 
 @given(st.lists(st.tuples(st.sampled_from(["failed", "answered", "doubted", "removed"]), st.sampled_from("ab"),

@@ -2,123 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Ended, Outcome, Run as RunRecord
+from cachedindex.model import Run as RunRecord
 from cachedindex.run.environment import HOOK
-from cachedindex.store import private, runs
-from cachedindex.upkeep import gc, listing
+from cachedindex.store import runs
 from tests.conftest import Ran, Run
 from tests.index import Index, unless
-from tests.stored import DAY
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 PIP = (sys.executable, "-m", "pip")
-ORIGIN = "https://index.example"
-
-
-def outcome(ended: Ended = "hit", project: str = "six", at: float = 1.0, **more: object) -> Outcome:
-    made = Outcome(ended, "page", f"{ORIGIN}/simple/{project}/", ORIGIN, "", 5.0, at=at)
-    return replace(made, **more)  # type: ignore[arg-type]
-
-
-def record(*outcomes: Outcome, started: float = 1e9, **more: object) -> RunRecord:
-    return replace(RunRecord("pip", "nightly", "7", started, 2.0, 0, 0, outcomes), **more)  # type: ignore[arg-type]
-
-
-def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
-    run = record(outcome(at=1.0), outcome("miss", "flask", 2.0, sha256="ab", took=0.5), code=-9, damaged=2)
-    name = runs.write(tmp_path, run)
-    assert name.startswith("20010909T014640Z.")
-    assert runs.names(tmp_path) == [name]
-    found = runs.read(tmp_path, name)
-    assert found is not None
-    assert replace(found, outcomes=tuple(found.outcomes)) == run
-    summed = runs.summed(tmp_path, name)
-    assert summed is not None
-    assert summed.run == replace(run, outcomes=())
-    assert summed.ended == {"hit": 1, "miss": 1}
-    assert summed.indexes[f"{ORIGIN}/simple/"].took == 0.5
-
-
-def test_private_look_ups_are_in_the_tree_of_their_user_alone(tmp_path: Path) -> None:
-    own = private.folder_of_user(tmp_path)
-    own.mkdir(mode=0o700, parents=True)
-    run = record(outcome(), outcome("miss", "internal", 2.0, seen_by="user"), outcome("failed", "x", seen_by="nobody"))
-    run = replace(run, command="pip install internal")
-    name = runs.write(tmp_path, run)
-    assert b"internal" not in (tmp_path / "runs-v1" / name).read_bytes()
-    assert b"internal" in (own / "runs-v1" / name).read_bytes()
-    found = runs.read(tmp_path, name)
-    assert found is not None
-    assert [each.url.split("/")[-2] for each in found.outcomes] == ["six", "internal"]
-    assert found.command == "pip install internal"
-    summed = runs.summed(tmp_path, name)
-    assert summed is not None
-    assert summed.ended == {"hit": 1, "miss": 1}
-
-
-def test_a_private_folder_that_is_anothers_gets_nothing(tmp_path: Path) -> None:
-    own = private.folder_of_user(tmp_path)
-    own.mkdir(mode=0o755, parents=True)
-    runs.write(tmp_path, record(outcome(seen_by="user")))
-    assert not list(own.iterdir())
-
-
-def test_of_a_run_with_too_many_look_ups_the_dull_ones_are_only_counted(tmp_path: Path) -> None:
-    hits = [outcome(project=f"p{number}", at=number) for number in range(5000)]
-    name = runs.write(tmp_path, record(*hits, outcome("stale", "last", 9000.0)))
-    found = runs.read(tmp_path, name)
-    assert found is not None
-    assert found.outcomes[-1].ended == "stale"
-    assert len(found.outcomes) + found.left_out == 5001
-    assert found.left_out > 0
-
-
-def test_only_so_many_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "MOST", 3)
-    (tmp_path / "runs-v1").mkdir()
-    (tmp_path / "runs-v1/notes").touch()
-    written = [runs.write(tmp_path, record(started=1e9 + number)) for number in range(5)]
-    assert runs.names(tmp_path) == written[-3:]
-    assert (tmp_path / "runs-v1/notes").exists()
-
-
-def test_a_collection_removes_old_runs_and_those_beyond_so_many_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old, middle, new = [runs.write(tmp_path, record(outcome(), started=1e9 + number)) for number in range(3)]
-    os.utime(tmp_path / "runs-v1" / old, (1, 1))
-    assert gc.collect(tmp_path, tmp_path, 1e12, 60 * DAY)
-    assert runs.names(tmp_path) == [middle, new]
-    monkeypatch.setattr(runs, "MOST_BYTES", (tmp_path / "runs-v1" / new).stat().st_size)
-    assert gc.collect(tmp_path, tmp_path, 1e12, 60 * DAY)
-    assert runs.names(tmp_path) == [new]
-    assert listing.is_empty(tmp_path)
-
-
-@pytest.mark.parametrize("damage", [b"", b"[]\n", b'{"command": "pip"}\n', b"\xff\xfe\n", b"{" * 100_000 + b"\n"])
-def test_what_is_no_run_is_none(tmp_path: Path, damage: bytes) -> None:
-    name = runs.write(tmp_path, record(outcome()))
-    (tmp_path / "runs-v1" / name).write_bytes(damage)
-    assert runs.read(tmp_path, name) is None
-    assert runs.summed(tmp_path, "20010909T014640Z.00000000") is None
-
-
-def test_a_line_that_was_cut_is_left_out(tmp_path: Path) -> None:
-    name = runs.write(tmp_path, record(outcome(), outcome(project="flask", at=2.0)))
-    path = tmp_path / "runs-v1" / name
-    path.write_bytes(path.read_bytes()[:-20])
-    found = runs.read(tmp_path, name)
-    assert found is not None
-    assert [each.url for each in found.outcomes] == [f"{ORIGIN}/simple/six/"]
 
 
 @pytest.fixture
@@ -192,15 +89,6 @@ def test_a_read_only_cache_gets_no_record(run: Run, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(mode=0o700)
     assert run(*CACHEDINDEX, "run", "--read-only", "--", "true", CACHEDINDEX_READ_ONLY="true").code == 0
     assert not list((tmp_path / "cache").iterdir())
-
-
-def test_a_full_disk_is_no_error_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise StoreUnavailable("the disk is full")
-
-    monkeypatch.setattr(runs.disk, "publish", full)
-    with pytest.raises(StoreUnavailable):
-        runs.write(tmp_path, record())
 
 
 def test_a_pip_that_no_command_covers_writes_its_own_record(pip: Callable[..., Ran], tmp_path: Path) -> None:

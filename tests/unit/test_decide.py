@@ -34,6 +34,7 @@ FILE = Request("GET", "https://files.example/six-1.0.whl", "file", {}, DIGEST)
 OTHER = Request("GET", "https://files.example/extends.cfg", "other", {})
 ARCHIVE = Request("GET", "https://files.example/six-1.0.tar.gz", "other", {})
 RECORD = Record(PAGE.url, PAGE.url, {}, NOW - 30, NOW - 30, 0.1, 0, DIGEST, b"", "html")
+SAID = replace(RECORD, url=ARCHIVE.url, page=None, form="", headers={"cache-control": "max-age=300"})
 IN_300 = formatdate(RECORD.checked + 300, usegmt=True)
 OLD = replace(RECORD, checked=NOW - 3600)
 ETAG = {"etag": '"1"'}
@@ -65,6 +66,7 @@ def aged(seconds: float, **headers: str) -> Record:
         (PAGE, aged(61), Settings(), Revalidate()),
         (PAGE, aged(3600), Settings(index_ttl=7200), Serve("fresh")),
         (PAGE, aged(1), Settings(index_ttl=0), Revalidate()),
+        (PAGE, aged(0), Settings(index_ttl=0), Revalidate()),
         # from the future: another host's clock, or one that ran backwards
         (PAGE, aged(-30), Settings(), Serve("fresh")),
         (PAGE, aged(-90), Settings(), Revalidate()),
@@ -118,6 +120,11 @@ def aged(seconds: float, **headers: str) -> Record:
             Settings(),
             Revalidate({"if-none-match": '"1"'}),
         ),
+        # a download is fresh for as long as it says itself, if its address is its version's
+        (ARCHIVE, SAID, Settings(index_ttl=0), Serve("fresh")),
+        (OTHER, replace(SAID, url=OTHER.url), Settings(), Revalidate()),
+        # in an outage pip asks for the whole of it if this is answered without ranges
+        (replace(ARCHIVE, method="HEAD"), replace(SAID, checked=OLD.checked, headers=ETAG), Settings(), Revalidate()),
         # what a client accepts says something of pages only
         (replace(FILE, headers={"accept": "application/octet-stream"}), OLD, Settings(), Serve("immutable")),
         # heads and parts, of a whole copy only
@@ -187,6 +194,16 @@ def test_of_several_forms_a_fresh_one_is_served() -> None:
     html, as_json = OLD, replace(RECORD, form="json")
     assert choose(PAGE, [html, as_json], Settings(), NOW) == (as_json, as_json)
     assert choose(PAGE, [html, replace(as_json, checked=NOW - 3000)], Settings(), NOW)[0] == html
+
+
+def test_of_several_forms_one_that_is_too_stale_is_not_asked_by() -> None:
+    as_json = replace(OLD, form="json")
+    assert choose(PAGE, [aged(31 * 86400), as_json], Settings(), NOW) == (as_json, as_json)
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 0), ({"cache-control": "max-age=86400"}, 86400)])
+def test_for_how_long_a_download_is_fresh(headers: dict[str, str], seconds: float) -> None:
+    assert lifetime(replace(RECORD, page=None, headers=headers), Settings(index_ttl=120)) == seconds
 
 
 def test_a_private_copy_counts_more_than_that_others_were_answered_404() -> None:
@@ -326,6 +343,11 @@ BROKEN = RunMemory(
 )
 def test_a_recipe_that_waits_for_a_server_asks_each_time(request_: Request, memory: RunMemory) -> None:
     assert_is(decide(request_, None, Settings(), NOW, lambda: memory, absence=RECORD), Fetch())
+
+
+def test_a_recipe_that_downloads_from_another_host_waits_for_no_server() -> None:
+    request = replace(OTHER, of_recipe=True)
+    assert_is(decide(request, None, Settings(), NOW, lambda: DOWN), TryOnce("not asked: it hangs, 2 s ago"))
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,14 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
+        self.looks = 0
         self.meanwhile: Callable[[], object] = lambda: None
         monkeypatch.setattr(locks, "time", self)
         monkeypatch.setattr(locks, "_turns_left", 10.0)
 
     def monotonic(self) -> float:
+        self.looks += 1
+        assert self.looks < 10_000, "it waits for ever"
         return self.now
 
     def sleep(self, seconds: float) -> None:

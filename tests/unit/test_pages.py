@@ -205,7 +205,14 @@ def test_serial_and_status() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
-    [(0, 0, None), (0, 5, None), (4, 2, None), (4, 1, "it lists 1 projects of 4"), (4, 0, "it lists 0 projects of 4")],
+    [
+        (0, 0, None),
+        (0, 5, None),
+        (4, 2, None),
+        (5, 2, "it lists 2 projects of 5"),
+        (4, 1, "it lists 1 projects of 4"),
+        (4, 0, "it lists 0 projects of 4"),
+    ],
 )
 def test_what_a_project_list_lost(before: int, after: int, said: str | None) -> None:
     def html(count: int) -> bytes:
@@ -251,6 +258,7 @@ def test_a_page_that_lists_nothing(body: bytes) -> None:
         b"<html><body><a href='https://login.example/'>Log in</a></body></html>",
         b"<html><body><a href='//login.example/'>Log in</a></body></html>",
         b"<html><body><a href='mailto:support@login.example'>Help</a></body></html>",
+        b"<html><body><a href='//[/'>Help</a></body></html>",
         b"Service unavailable",
         b"  ",
     ],
@@ -314,6 +322,7 @@ def test_links_are_relative_to_the_end_of_the_redirects(media: str) -> None:
 
 def test_a_folder_of_files_lists_no_projects() -> None:
     assert pages.read(URL, HTML, b"<a href=z-1.zip>z</a><a href=z-2.zip>z</a>").projects == 0
+    assert pages.read(URL, JSON, as_json()).projects == 0
 
 
 @pytest.mark.parametrize("body", [b'<html><a href="http://[bad/">x</a></html>', b'<h1>x</h1><a href="//[">x</a>'])
@@ -418,3 +427,33 @@ def test_the_links_of_a_page_are_made_when_somebody_asks(monkeypatch: pytest.Mon
     page = pages.read(URL, JSON, as_json(*({"url": f"z-{number}.zip", "filename": "z"} for number in range(9))))
     assert not joined
     assert len(page.links) == len(page.links) == len(joined) == 9
+
+
+@pytest.mark.parametrize(
+    ("content_type", "beginning", "may_be"),
+    [
+        (JSON, b'{"files": [', True),
+        ("application/json; charset=utf-8", b"\xef\xbb\xbf\r\n[", True),
+        (JSON, b"<html>", False),
+        (HTML, b"\n<!DOCTYPE html>", True),
+        ("TEXT/HTML", b"{}", False),
+        (HTML, b"PK\x03\x04\0<", False),
+        (JSON, b"{\0", False),
+    ],
+)
+def test_how_a_page_may_begin(content_type: str, beginning: bytes, may_be: bool) -> None:
+    assert pages.is_type(content_type)
+    assert pages.may_begin_with(content_type, beginning) is may_be
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/zip", "application/jsonlines"])
+def test_a_type_that_no_page_has(content_type: str) -> None:
+    assert not pages.is_type(content_type)
+
+
+@pytest.mark.parametrize(
+    ("body", "has"),
+    [(b"<a href=z-1.zip>", True), (b'{"url": "x/z-1.0.tar.gz"}', True), (b"z-1.txt", False), (b"", False)],
+)
+def test_whether_a_page_names_a_distribution(body: bytes, has: bool) -> None:
+    assert pages.names_files(body) is has

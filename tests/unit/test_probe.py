@@ -23,19 +23,25 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.close(os.open(fifo, os.O_WRONLY))
 
 
+@pytest.mark.usefixtures("nothing_left_open")
 def test_a_folder_that_is_there_or_not_answers(tmp_path: Path) -> None:
     assert probe.answers([tmp_path, tmp_path / "none"])
+    assert probe.silence([tmp_path]) is None
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.usefixtures("hanging")
 def test_a_folder_that_hangs_does_not_answer(tmp_path: Path) -> None:
     assert not probe.answers([tmp_path])
+    assert probe.silence([tmp_path, tmp_path / "none"]) == f"{tmp_path} or {tmp_path / 'none'} does not answer"
 
 
 def test_without_a_program_to_ask_with_a_folder_counts_as_answering(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "posix_spawn")
+        assert probe.answers([tmp_path])
     monkeypatch.setattr(probe, "_TOUCH", ("/none",))
     assert probe.answers([tmp_path])
 

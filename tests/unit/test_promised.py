@@ -99,3 +99,26 @@ def test_a_page_that_is_no_page_promises_nothing() -> None:
         '{"url":' + "[" * 100_000 + "z-1.whl",
     ):
         assert promised.promises(promised.listing(record(JSON, text)), "z-1.whl") == {}
+
+
+@pytest.mark.parametrize(("content_type", "text"), PAGES, ids=["JSON", "indented", "HTML", "base"])
+def test_what_a_page_lists_and_says_of_one_file(content_type: str, text: str) -> None:
+    listing = promised.listing(record(content_type, text))
+    names = promised.names(listing)
+    assert [name for name in names if "1" in name][:2] == ["z-1.whl", "z-1.1.whl"]
+    assert len(names) == len(set(names))
+    found = promised.entry(listing, "z-1.1.whl")
+    assert found
+    if content_type == JSON:
+        assert found == FILES[1]
+        assert promised.entry(listing, "z-99.whl") is None
+    else:
+        assert found["href"] == f"z-1.1.whl#sha256={B}"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "text"),
+    [(JSON, '"filename": "z-1.whl"'), (HTML, "z-1.whl"), (HTML, "<a>x</a> z-1.whl"), (HTML, "<a z-1.whl")],
+)
+def test_of_a_file_that_is_in_no_entry_a_page_says_nothing(content_type: str, text: str) -> None:
+    assert promised.entry(promised.listing(record(content_type, text)), "z-1.whl") is None

@@ -103,7 +103,7 @@ def test_a_look_up_has_no_more_fields_than_it_needs() -> None:
 
 @pytest.mark.parametrize("line", [b"[]", b"7", b'"ended"', b"null", b""])
 def test_another_line_is_a_wrong_value(line: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - of json or of ours
+    with pytest.raises(ValueError):
         runs.decoded(line)
 
 

@@ -77,6 +77,9 @@ def test_a_run_without_private_look_ups_is_kept_once_and_with_its_command(tmp_pa
     found = runs.read(tmp_path, name)
     assert found is not None
     assert (found.command, found.code) == ("pip install six", None)
+    summed = runs.summed(tmp_path, name)
+    assert summed is not None
+    assert summed.indexes == {f"{ORIGIN}/simple/": runs.IndexCounts(Counter(hit=1), 0.0)}
 
 
 def test_what_look_ups_come_to() -> None:

@@ -57,3 +57,25 @@ def test_the_child_of_the_probe_is_gone_when_it_has_answered(tmp_path: Path, mon
     assert probe.answers([tmp_path])
     with pytest.raises(ChildProcessError):
         os.waitpid(children[0], os.WNOHANG)
+
+
+def test_the_child_of_the_probe_reads_and_prints_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "touch"
+    program.write_text(f"#!/bin/sh\n/bin/cat > {tmp_path}/read\necho denied >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(probe, "_TOUCH", (str(program),))
+    monkeypatch.setattr(probe, "_LONGEST", 60.0)
+    before, (reader, writer) = os.dup(0), os.pipe()
+    os.write(writer, b"for the client")
+    os.close(writer)
+    os.dup2(reader, 0)
+    try:
+        assert probe.answers([tmp_path])
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reader):
+            os.close(descriptor)
+    assert (tmp_path / "read").read_bytes() == b""
+    assert capfd.readouterr() == ("", "")

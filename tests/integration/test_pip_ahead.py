@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -231,6 +232,38 @@ def test_the_credentials_are_those_of_pip(both: Callable[..., tuple[Ran, Ran, Co
     index.faults.insert(0, (re.compile(""), faults.unless("authorization", "Basic amFuZTpzZWNyZXQ=")))
     private = index.url.replace("://", "://jane:secret@")
     _, ahead, seen = both("star", PIP_INDEX_URL=private)
+    assert ahead.code == 0, ahead.err
+    assert set(seen.values()) == {1}
+
+
+def registry(prefix: str, user: str, projects: str, strangers: list[str]) -> faults.Fault:
+    """Return a fault that serves some projects, pages and files, below a path, to one user; it notes who else asks."""
+    credential = f"Basic {base64.b64encode(f'{user}:{user}'.encode()).decode()}"
+
+    def fault(handler: Handler) -> bool:
+        if handler.headers.get("authorization") != credential:
+            strangers.append(handler.path)
+            return faults.status(401)(handler)
+        path = handler.path.removeprefix(prefix)
+        code, headers, content = handler.answer(path if re.search(projects, path) else "/nothing")
+        if "simple" in path:
+            content = content.replace(b'"/files/', f'"{prefix}/files/'.encode())
+        AWAY(handler)
+        handler.reply(code, headers, content)
+        return False
+
+    return fault
+
+
+def test_each_index_of_a_host_is_asked_as_its_own_user(
+    both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index
+) -> None:
+    strangers: list[str] = []
+    index.faults.insert(0, (re.compile("^/p/1/"), registry("/p/1", "jane", "star", strangers)))
+    index.faults.insert(0, (re.compile("^/p/2/"), registry("/p/2", "john", "project", strangers)))
+    one, two = (f"http://{user}@127.0.0.1:{index.port}/p/" for user in ("jane:jane", "john:john"))
+    _, ahead, seen = both("star", PIP_INDEX_URL=f"{one}1/simple/", PIP_EXTRA_INDEX_URL=f"{two}2/simple/")
+    assert strangers == []
     assert ahead.code == 0, ahead.err
     assert set(seen.values()) == {1}
 

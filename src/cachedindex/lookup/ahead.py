@@ -31,8 +31,8 @@ _LONGEST_REST = 3.0
 _LIMITING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _SOUND = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
-Like = Callable[[str], tuple[Request, Send]]
-"""Returns the request for a URL, and what sends it, as the client would make them."""
+Like = Callable[[str], tuple[Request, Send] | None]
+"""Returns the request for a URL, and what sends it, as the client would make them; None if that is not known."""
 
 
 Then = Callable[[Came | None], object]
@@ -189,9 +189,10 @@ class Ahead:
 
     def _come(self, early: _Early) -> Came | None:
         began = time.monotonic()
-        request, send = self._likes[early.place](early.url)
-        if request.url != early.url:  # The client would be asking for the same by another spelling.
+        like = self._likes[early.place](early.spelled)
+        if like is None or like[0].url != early.url:  # The client would be asking for the same by another spelling.
             return None
+        request, send = like
         early.request = early.promised(request)
         begun = self._beginnings.begin(request, early.request, send, early.promised, may_ask=early.place in self._sound)
         if begun is None:
@@ -226,6 +227,8 @@ class _Early:
     def __init__(
         self, url: str, place: str, then: Then, promised: Callable[[Request], Request] = lambda request: request
     ) -> None:
+        self.spelled = url
+        """With the user that it may have."""
         self.url, self.place, self.then, self.promised = urls.bare(url), place, then, promised
         self.is_begun = False
         self.request: Request | None = None

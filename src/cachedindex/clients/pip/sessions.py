@@ -9,7 +9,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from cachedindex.clients.pip import keyring, tracebacks
+from cachedindex.clients.pip import credentials, keyring, tracebacks
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -64,6 +64,7 @@ def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any,
                     trust_env=getattr(session, "trust_env", True),
                     fatal=_fatal,
                     keyring=partial(keyring.of, session, cache.report),
+                    signed=partial(credentials.signed, session),
                 )
             except Exception as error:  # noqa: BLE001 - an adapter that is not built like those of known pips
                 cache.report.internal_error(error)

@@ -52,6 +52,7 @@ class IndexAdapter(BaseAdapter):
         trust_env: bool = True,
         fatal: Callable[[str], Exception] = IndexMissing,
         keyring: Callable[[PreparedRequest], Keyring | None] = lambda _request: None,
+        signed: Callable[[PreparedRequest], PreparedRequest | None] = lambda request: request,
     ) -> None:
         """Wrap `inner`; without a cache, pass everything. CachedIndexError if `inner` is no adapter of requests.
 
@@ -59,7 +60,8 @@ class IndexAdapter(BaseAdapter):
         `heeds_max_age=False`, a request's `max-age=0` is ignored, as one that the client always sends.
         `trust_env` is the session's: whether redirects may use proxies and credentials of the environment. `fatal`
         makes the exception that ends the client's work if `missing-index = fail`. `keyring` returns where the client
-        gets credentials for a request after a 401, if it asks no person for them.
+        gets credentials for a request after a 401, if it asks no person for them. `signed` returns a request that the
+        client has not made yet with the cookies and the credential that it would have; None if they are not known.
         """
         self._inner = inner
         self._cache = cache
@@ -68,6 +70,7 @@ class IndexAdapter(BaseAdapter):
         self._trust_env = trust_env
         self._fatal = fatal
         self._keyring = keyring
+        self._signed = signed
         self._cookies = Cookies()
         if cache:
             self._library = Library(inner)
@@ -142,13 +145,19 @@ class IndexAdapter(BaseAdapter):
             cache.ahead.heard(asked, partial(self._alike, request, options), sent)
         return self._response(request, answer)
 
-    def _alike(self, request: PreparedRequest, options: Mapping[str, Any], url: str) -> tuple[Request, Send]:
+    def _alike(self, request: PreparedRequest, options: Mapping[str, Any], url: str) -> tuple[Request, Send] | None:
         """Return the request for another URL, and what sends it in the same way, as one try in a thread of its own.
 
-        A cache of the client's own may answer a patient one, as it may answer the client.
+        A cache of the client's own may answer a patient one, as it may answer the client. None if it is not known as
+        whom the client would ask.
         """
-        alike = request.copy()
-        alike.prepare_url(url, None)
+        bare = request.copy()
+        bare.prepare_url(url, None)
+        for name in ("authorization", "cookie"):
+            bare.headers.pop(name, None)
+        alike = self._signed(bare)
+        if alike is None:
+            return None
         asked = self._asked(alike, options)
 
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:

@@ -268,6 +268,29 @@ def test_each_index_of_a_host_is_asked_as_its_own_user(
     assert set(seen.values()) == {1}
 
 
+@pytest.mark.parametrize("pip", ["pip==26.3"], indirect=True)
+@pytest.mark.parametrize("state", ["nothing stored", "fresh", "expired"])
+@pytest.mark.parametrize("name", ["star", "project_003", ":all:"])
+def test_what_pip_is_to_refresh_is_asked_for_as_such_and_nothing_else(
+    both: Callable[..., tuple[Ran, Ran, Counter[str]]],
+    install: Callable[..., Ran],
+    index: Index,
+    name: str,
+    state: str,
+) -> None:
+    """Since pip 26.2; a pip that has no such option refreshes every page."""
+    index.validators = True
+    if state != "nothing stored":
+        assert install("before", "star").code == 0
+    lifetime = {"CACHEDINDEX_INDEX_TTL": "0" if state == "expired" else "600"}
+    _, ahead, seen = both("star", "--refresh-package", name, **lifetime)
+    assert ahead.code == 0, ahead.err
+    pages = [path for path in seen if path.startswith("/simple/")]
+    everything = name == ":all:" or state != "fresh"
+    assert len(pages) == (PROJECTS + 1 if everything else 1)
+    assert set(seen.values()) == {1}
+
+
 @pytest.mark.parametrize("code", [401, 403, 404, 429, 500, 503])
 @pytest.mark.parametrize("state", ["nothing stored", "expired"])
 def test_a_bad_answer_is_the_last(

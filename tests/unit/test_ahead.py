@@ -142,6 +142,21 @@ def test_what_the_client_has_asked_for_is_not_expected(client: Guessing) -> None
     assert client.asked.count(SECOND.url) == 1
 
 
+def test_a_look_up_that_insists_on_upstream_is_no_model(client: Guessing, world: World) -> None:
+    client.get(PAGE)
+    client.get(SECOND)
+    client.ahead._asked.clear()  # As in another run.
+    before = list(client.asked)
+    insisting = replace(THIRD, headers={**THIRD.headers, "cache-control": "max-age=0"})
+    client.ahead.heard(insisting, lambda url: (replace(insisting, url=url), client.like(url)[1]), [(200, 0.05)])
+    client.expect(SECOND)
+    client.wait()
+    assert client.asked == before
+    client.get(SECOND)
+    client.get(THIRD)
+    assert client.asked == [*before, THIRD.url]
+
+
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 def test_a_bad_answer_ends_it_and_is_the_clients_to_repeat(client: Guessing, world: World, status: int) -> None:
     client.get(PAGE)

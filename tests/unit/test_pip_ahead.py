@@ -41,16 +41,19 @@ def test_no_threads_change_a_tls_context_at_once(
     assert ahead._may_lose_trust() is expected
 
 
-def test_nothing_more_is_expected_when_pip_has_decided() -> None:
+def test_what_is_to_be_refreshed_is_not_expected_and_nothing_when_pip_has_decided() -> None:
     expected: list[str] = []
     scope = SearchScope.create([], ["https://index.example/simple"], no_index=False)
-    finder = SimpleNamespace(search_scope=scope, target_python=TargetPython(), format_control=FormatControl())
+    collector = SimpleNamespace(session=SimpleNamespace(refresh_package={"docopt"}))
+    finder = SimpleNamespace(
+        search_scope=scope, target_python=TargetPython(), format_control=FormatControl(), _link_collector=collector
+    )
     preparer = SimpleNamespace(require_hashes=False, download_dir=None)
     factory = SimpleNamespace(_finder=finder, force_reinstall=False, _installed_dists={}, preparer=preparer)
     resolver = SimpleNamespace(factory=factory, upgrade_strategy="to-satisfy-only", ignore_dependencies=False)
     looks = SimpleNamespace(expect_page=lambda url, _then: expected.append(url))
     foresight = ahead.Foresight(resolver, cast("Any", looks))
-    foresight.requires("star", ["six", "absent; python_version < '3'"])
+    foresight.requires("star", ["six", "docopt", "absent; python_version < '3'"])
     assert expected == ["https://index.example/simple/six/"]
     foresight.end()
     foresight.requires("six", ["flask"])

@@ -21,6 +21,7 @@ from cachedindex.lookup.pool import Pool
 from cachedindex.model import Request, Send
 from cachedindex.options import PATIENCE_LIMIT
 from cachedindex.rules import downloads, limits, urls
+from cachedindex.rules.decide import wants_check
 
 _WORTH = 0.01
 """Seconds that an answer must have taken: below that, threads cost a client more than they save."""
@@ -91,7 +92,7 @@ class Ahead:
         """Note a look-up of the client's own, and what was `sent` for it: statuses and seconds."""
         if self._has_ended or self._process != os.getpid():
             return
-        if request.method != "GET" or "range" in request.headers:
+        if request.method != "GET" or "range" in request.headers or wants_check(request):
             return
         is_page = request.kind == "page"
         if not is_page and not downloads.is_distribution(request.url.removesuffix(".metadata")):

@@ -263,12 +263,17 @@ def is_fresh(request: Request, record: Record, settings: Settings, now: float) -
     return -CLOCK_SKEW <= now - record.checked < lifetime(record, settings)
 
 
+def wants_check(request: Request) -> bool:
+    """Return whether the client asks for an answer that upstream has confirmed (RFC 9111, section 5.2.1)."""
+    wish = request.headers.get("cache-control", request.headers.get("pragma", ""))
+    return "max-age=0" in wish or "no-cache" in wish
+
+
 def _is_insisted_on(request: Request, settings: Settings) -> bool:
     """Return whether upstream must be asked even if the copy is fresh: a person wants it, or the scope demands it."""
     if privacy.must_be_asked(request):
         return True
-    wish = request.headers.get("cache-control", request.headers.get("pragma", ""))
-    if "max-age=0" in wish or "no-cache" in wish:
+    if wants_check(request):
         return True
     return ":all:" in settings.refresh or _is_named(request, settings)
 

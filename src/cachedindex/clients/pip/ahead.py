@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from email.parser import HeaderParser
 from functools import partial
@@ -135,6 +135,7 @@ class Foresight:
         finder = factory._finder  # noqa: SLF001 - no other way to it
         self._likely = Likely(finder)
         self._urls_of: Callable[[str], list[str]] = finder.search_scope.get_index_urls_locations
+        self._refreshed: Collection[str] = getattr(finder._link_collector.session, "refresh_package", ())  # noqa: SLF001
         self._installed = {} if factory.force_reinstall else factory._installed_dists  # noqa: SLF001
         self._upgrades = resolver.upgrade_strategy
         self._follows = not resolver.ignore_dependencies
@@ -185,6 +186,8 @@ class Foresight:
             project.extras |= extras
             self._follow(project)
         if project.is_wanted or project.is_direct or self._may_stay(project.name, is_root=is_root):
+            return
+        if {":all:", project.name} & set(self._refreshed):  # pip asks for it with other headers (pip 26.2).
             return
         project.is_wanted = True
         pages = self._urls_of(project.name)

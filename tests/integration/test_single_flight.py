@@ -306,6 +306,18 @@ def waited_in_vain(flight: SingleFlight, request: Request, *, is_absent: bool = 
     return turn.waited > 0
 
 
+def test_who_does_not_wait_sees_whether_another_process_asks(tmp_path: Path, others: Clock) -> None:
+    flight = process(tmp_path)
+    turn = flight.enter(PAGES[0], 0.0)
+    assert turn.waited
+    assert not turn.has_lock
+    assert others.now == 0
+    free = flight.enter(Request("GET", "https://index.example/simple/delta/", "page"), 0.0)
+    assert not free.waited
+    assert free.has_lock
+    free.settle()
+
+
 def test_who_has_waited_in_vain_for_a_page_waits_for_no_other(tmp_path: Path, others: Clock) -> None:
     flight = process(tmp_path)
     assert waited_in_vain(flight, PAGES[0], is_absent=True)

@@ -17,6 +17,7 @@ from cachedindex.errors import StoreUnavailable, UpstreamFailed
 from cachedindex.lookup.ahead import Ahead
 from cachedindex.lookup.beginnings import Came
 from cachedindex.lookup.pool import Pool
+from cachedindex.lookup.single_flight import SingleFlight, Turn
 from cachedindex.lookup.tee import Continued
 from cachedindex.model import Answer, Body, Identity, Request
 from cachedindex.options import Settings
@@ -155,6 +156,30 @@ def test_a_look_up_that_insists_on_upstream_is_no_model(client: Guessing, world:
     client.get(SECOND)
     client.get(THIRD)
     assert client.asked == [*before, THIRD.url]
+
+
+def test_another_process_is_waited_for_once(world: World) -> None:
+    class Hung(SingleFlight):
+        """Another process asks for everything, and never comes to an end."""
+
+        def __init__(self) -> None:
+            self.waited: list[float] = []
+
+        def enter(self, request: Request, timeout: float) -> Turn:
+            self.waited.append(timeout)
+            return Turn(None, max(timeout, 0.05))
+
+        def waited_in_vain(self, request: Request, turn: Turn, *, is_absent: bool) -> None: ...
+
+    flight = Hung()
+    world.cache = world.another_process(flight)
+    client = Guessing(world)
+    client.get(PAGE)
+    client.expect(SECOND)
+    assert client.wait() is None
+    assert client.get(SECOND) == page(name="flask")
+    assert sum(flight.waited) == 2 * world.settings.timeout  # Once for each of both pages.
+    assert client.asked == [PAGE.url, SECOND.url]
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])

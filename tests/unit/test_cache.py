@@ -53,11 +53,11 @@ class World:
         self.over = threading.Event()
         self.cache = self.another_process()
 
-    def another_process(self) -> Cache:
+    def another_process(self, single_flight: SingleFlight | None = None) -> Cache:
         self.report = Report(self.said.append)
         clock = lambda: self.now  # noqa: E731
         upstream = Upstream(self.store, health_log.of_host(self.store.root, None), health_log.of_run(None), clock)
-        return Cache(self.store, upstream, self.settings, self.report, clock)
+        return Cache(self.store, upstream, self.settings, self.report, clock, single_flight)
 
     def answer(self, body: bytes, status: int = 200, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -126,10 +126,10 @@ class Beginnings:
         return Begun(lookup, self._attempts.ahead(lookup, validators, send, patient=False))
 
     def _in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Begun | None:
-        """Ask unless another process is just doing so: then the client finds what that has stored."""
+        """Ask unless another process is just doing so: then it is the client that waits, and no longer than alone."""
         if self._single_flight is None:
             return Begun(lookup, self._attempts.ahead(lookup, validators, send, patient=True), may_stand=False)
-        turn = self._single_flight.enter(lookup.request, lookup.settings.timeout)
+        turn = self._single_flight.enter(lookup.request, timeout=0.0)
         try:
             if turn.waited:
                 turn.settle()

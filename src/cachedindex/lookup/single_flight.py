@@ -41,7 +41,8 @@ class SingleFlight:
         seconds; a file makes progress as long as it grows. If the other was killed, its lock is free without a new
         mark, and one of the waiting processes takes its place. A file is waited for no longer than 15 s, since its
         reader may be the slow one, and not upstream. Nothing is waited for if that was in vain a moment ago, in
-        whatever process, or if this process has waited in vain for 15 s in all.
+        whatever process, or if this process has waited in vain for 15 s in all. With a `timeout` of 0, the turn's
+        `waited` only says whether another process is asking.
         """
         name = layout.preferred_key(request)
         lock, waited = None, 0.0

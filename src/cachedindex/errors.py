@@ -27,6 +27,10 @@ class NotAsked(CachedIndexError):
     """Upstream was not asked: the breaker holds the look-up back, or too many attempts still wait for it."""
 
 
+class Unheard(NotAsked):
+    """A look-up is not begun ahead, as the client itself has got no sound answer there yet."""
+
+
 class Shortage(CachedIndexError):
     """An attempt failed for want of something on this side, such as a thread or memory: it says nothing of upstream.
 

@@ -150,6 +150,21 @@ def test_pages_metadata_and_files_are_asked_for_at_once(
     assert set(asked(index).values()) == {1}
 
 
+@pytest.mark.parametrize("state", ["off", "fresh", "nothing stored"])
+def test_what_is_not_needed_is_not_loaded(install: Callable[..., Ran], state: str) -> None:
+    variables = {"CACHEDINDEX_INDEX_TTL": "600", **(OFF if state == "off" else {})}
+    if state == "fresh":
+        assert install("before", "star", **variables).code == 0
+    ran = install("A", "star", PYTHONPROFILEIMPORTTIME="1", **variables)
+    assert ran.code == 0
+    loaded = set(re.findall(r"cachedindex\.(\S+)", ran.err))
+    assert "clients.pip.resolver" in loaded
+    whole = {"lookup.beginnings", "clients.pip.foresight", "clients.pip.likely"}
+    heard = {"lookup.ahead", "lookup.pool", "clients.pip.ahead"}
+    expected = {"off": set[str](), "fresh": heard, "nothing stored": heard | whole}[state]
+    assert loaded & (heard | whole) == expected
+
+
 def test_expired_pages_are_asked_for_at_once(install: Callable[..., Ran], index: Index) -> None:
     assert install("A", "star").code == 0
     index.validators = True

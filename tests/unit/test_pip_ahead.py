@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pip
 import pip._vendor
 import pytest
 from pip._internal.models.format_control import FormatControl
 from pip._internal.models.search_scope import SearchScope
 from pip._internal.models.target_python import TargetPython
 
-from cachedindex.clients.pip import ahead
+from cachedindex import sources
+from cachedindex.clients.pip import ahead, sessions
+from cachedindex.clients.pip.foresight import Foresight
+from cachedindex.options import Settings
+from cachedindex.process import join
 
 
 class Bare:
@@ -41,6 +47,26 @@ def test_no_threads_change_a_tls_context_at_once(
     assert ahead._may_lose_trust() is expected
 
 
+@pytest.mark.parametrize(
+    ("number", "options", "expected"),
+    [
+        ("23.2", {}, True),
+        ("26.3", {}, True),
+        ("23.1.2", {}, False),
+        ("26.3", {"ahead": 0}, False),
+        ("26.3", {"offline": True}, False),
+        ("26.3", {"disable": True}, False),
+    ],
+)
+def test_which_pips_have_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: str, options: dict[str, Any], expected: bool
+) -> None:
+    monkeypatch.setattr(pip, "__version__", number)
+    process = join((number, *options), sources.Loaded(Settings(cache_dir=str(tmp_path / "cache"), **options)))
+    monkeypatch.setattr(sessions, "join", lambda _client: process)
+    assert sessions.looks_ahead() is expected
+
+
 def test_what_is_to_be_refreshed_is_not_expected_and_nothing_when_pip_has_decided() -> None:
     expected: list[str] = []
     scope = SearchScope.create([], ["https://index.example/simple"], no_index=False)
@@ -52,7 +78,7 @@ def test_what_is_to_be_refreshed_is_not_expected_and_nothing_when_pip_has_decide
     factory = SimpleNamespace(_finder=finder, force_reinstall=False, _installed_dists={}, preparer=preparer)
     resolver = SimpleNamespace(factory=factory, upgrade_strategy="to-satisfy-only", ignore_dependencies=False)
     looks = SimpleNamespace(expect_page=lambda url, _then: expected.append(url))
-    foresight = ahead.Foresight(resolver, cast("Any", looks))
+    foresight = Foresight(resolver, cast("Any", looks))
     foresight.requires("star", ["six", "docopt", "absent; python_version < '3'"])
     assert expected == ["https://index.example/simple/six/"]
     foresight.end()

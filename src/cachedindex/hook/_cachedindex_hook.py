@@ -98,9 +98,12 @@ def _attach_finder(finder_module):
 def _attach_resolver(resolver_module):
     """Hand pip's resolver to the package too, if it has pip's sessions."""
     if "cachedindex.clients.pip.sessions" in sys.modules:
-        from cachedindex.clients.pip import ahead, resolver
+        from cachedindex.clients.pip import resolver, sessions
 
-        ahead.attach(resolver_module)
+        if sessions.looks_ahead():
+            from cachedindex.clients.pip import ahead
+
+            ahead.attach(resolver_module)
         resolver.attach(resolver_module)  # Around it: what is resolved again is looked up ahead again.
 
 

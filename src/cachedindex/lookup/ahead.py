@@ -14,14 +14,24 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from cachedindex.lookup.beginnings import Beginnings, Came, Unheard
-from cachedindex.lookup.context import Begun
+from cachedindex.errors import Unheard
 from cachedindex.lookup.pool import Pool
-from cachedindex.model import Request, Send
+from cachedindex.model import Request
 from cachedindex.options import PATIENCE_LIMIT
 from cachedindex.rules import downloads, limits, urls
 from cachedindex.rules.decide import wants_check
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.beginnings import Beginnings, Came
+    from cachedindex.lookup.context import Begun
+    from cachedindex.model import Send
+
+    Like = Callable[[str], tuple[Request, Send] | None]
+    """Returns the request for a URL, and what sends it, as the client would make them; None if that is not known."""
+    Then = Callable[[Came | None], object]
+    """Takes what a look-up has come to; None if it is not stored."""
 
 _WORTH = 0.01
 """Seconds that an answer must have taken: below that, threads cost a client more than they save."""
@@ -32,20 +42,18 @@ _LONGEST_REST = 3.0
 _LIMITING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _SOUND = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
-Like = Callable[[str], tuple[Request, Send] | None]
-"""Returns the request for a URL, and what sends it, as the client would make them; None if that is not known."""
-
-
-Then = Callable[[Came | None], object]
-"""Takes what a look-up has come to; None if it is not stored."""
-
 
 class Ahead:
     """The look-ups of one process that are expected, under way, or done."""
 
-    def __init__(self, beginnings: Beginnings, promised: Callable[[Request], Request], most: int) -> None:
-        """`promised` returns the request for a file by the pages that the client was given; at once are `most`."""
-        self._beginnings = beginnings
+    def __init__(self, beginnings: Callable[[], Beginnings], promised: Callable[[Request], Request], most: int) -> None:
+        """`promised` returns the request for a file by the pages that the client was given; at once are `most`.
+
+        `beginnings` is called once look-ups are begun ahead at all, as a build with fresh copies needs none.
+        """
+        self._make_beginnings = beginnings
+        self._beginnings: Beginnings
+        self._at_start: list[Callable[[], object]] = []
         self._promised = promised
         self._pool = Pool(most)
         self._guard = threading.Lock()
@@ -62,6 +70,13 @@ class Ahead:
         self._has_ended = False
         self._rests_until = 0.0
         """By time.monotonic(): when the client may ask again after a limit of requests."""
+
+    def at_start(self, work: Callable[[], object]) -> None:
+        """Do what is needed before a guess, in the client's thread: once look-ups are begun ahead at all, or now."""
+        if self._sound:
+            work()
+        else:
+            self._at_start.append(work)
 
     def later(self, work: Callable[[], object]) -> None:
         """Run a guess in a thread, once look-ups are begun ahead at all: a build with fresh copies needs none."""
@@ -108,6 +123,10 @@ class Ahead:
     def _begin(self, place: str, took: float) -> None:
         """Begin look-ups at a place; and at others, as far as there are copies that need no check."""
         is_first = not self._sound
+        if is_first:
+            self._beginnings = self._make_beginnings()
+            for work in self._at_start:
+                work()
         self._sound.add(place)
         if is_first:
             self._pool.start(took)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
-from cachedindex.errors import NotAsked, UpstreamFailed
+from cachedindex.errors import Unheard, UpstreamFailed
 from cachedindex.lookup.answers import Part, given_page
 from cachedindex.lookup.attempts import Attempts
 from cachedindex.lookup.context import Begun, Exchange, Lookup
@@ -31,10 +31,6 @@ class Came(NamedTuple):
     record: Record
     open: Callable[[], BinaryIO]
     """Opens the body."""
-
-
-class Unheard(NotAsked):
-    """Upstream would have to be asked, and the client itself has got no sound answer there yet."""
 
 
 class Beginnings:

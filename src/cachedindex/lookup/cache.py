@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed, assert_never
 from cachedindex.lookup import metadata
-from cachedindex.lookup.ahead import Ahead
 from cachedindex.lookup.answers import Answers
 from cachedindex.lookup.attempts import Attempts
-from cachedindex.lookup.beginnings import Beginnings
 from cachedindex.lookup.context import Begun, Lookup
 from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.given import GivenPages
@@ -41,6 +40,10 @@ from cachedindex.rules.decide import (
 )
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.ahead import Ahead
+    from cachedindex.lookup.beginnings import Beginnings
 
 _LONG = 1.0
 """Seconds from which on a look into the store shows that its folder may not answer any more."""
@@ -85,9 +88,15 @@ class Cache:
 
     def look_ahead(self, most: int) -> Ahead:
         """Have look-ups begun before the client makes them, so many at once at most."""
-        beginnings = Beginnings(self._begun, self._decided, self._copies, self._attempts, self._single_flight)
-        self.ahead = Ahead(beginnings, self._promises.applied, most)
+        from cachedindex.lookup.ahead import Ahead  # noqa: PLC0415 - most clients never do so
+
+        self.ahead = Ahead(self._beginnings, self._promises.applied, most)
         return self.ahead
+
+    def _beginnings(self) -> Beginnings:
+        from cachedindex.lookup.beginnings import Beginnings  # noqa: PLC0415 - nor does a pip with fresh copies
+
+        return Beginnings(self._begun, self._decided, self._copies, self._attempts, self._single_flight)
 
     def answer(self, request: Request, send: Send, keyring: Keyring | None = None) -> Answer | Pass:
         """Return the answer to a request, or Pass if the client is to ask by itself.

@@ -58,6 +58,11 @@ def of_file(url: str, sha256: str) -> str:
     return f"{public(url)}?sha256={sha256}" if "?" in url else url
 
 
+def is_lasting(url: str) -> bool:
+    """Return whether a URL has no user, and no query that may be a signature: each use of those may be another one."""
+    return url.startswith(("http://", "https://")) and not set("@?") & set(url)
+
+
 def is_plain(url: str) -> bool:
     """Return whether the URL is asked without TLS, so that a proxy on the way sees and answers the request."""
     return urlsplit(url).scheme == "http"

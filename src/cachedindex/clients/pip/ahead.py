@@ -1,42 +1,33 @@
 """Has look-ups begun before pip makes them: it asks in a line, page, metadata, page, metadata, file, file.
 
-What pip will ask for follows from what it has been asked to install, and from what that requires. All guesses are made
-in threads, and none before an index has answered pip itself: with fresh copies, nothing is done here.
+None is begun before an index has answered pip itself: with fresh copies, nothing is worked out here.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from email.parser import HeaderParser
-from functools import partial
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cachedindex.clients.pip.likely import Likely
-from cachedindex.clients.pip.sessions import CLIENT, version
-from cachedindex.lookup.ahead import Ahead
-from cachedindex.lookup.beginnings import Came
+from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.process import Process, join
-from cachedindex.rules import promised
-from cachedindex.rules.promised import Listing
+from cachedindex.rules import urls
 
-_OURS = "_cachedindex_foresight"
-_SINCE = (23, 2)
-"""Older pips ask for no metadata, or resolve in another way."""
+if TYPE_CHECKING:
+    from cachedindex.clients.pip.foresight import Foresight
+    from cachedindex.lookup.ahead import Ahead
+
+_OURS = "_cachedindex_resolve"
 _MOVED = "this pip resolves in another way; it makes its look-ups one after the other"
 
 
 def attach(resolver_module: ModuleType) -> None:
     """Surround the resolver of pip's `_internal/resolution/resolvelib/resolver.py` (pip 23.2 to 26.3)."""
     process = join(CLIENT)
-    if process.cache is None or not process.settings.ahead or process.settings.offline:
-        return
-    if version() < _SINCE or _may_lose_trust():
+    if process.cache is None or _may_lose_trust():
         return
     try:
         from pip._internal.operations.prepare import RequirementPreparer  # noqa: PLC0415 - only in a pip
@@ -49,7 +40,7 @@ def attach(resolver_module: ModuleType) -> None:
         return
     ahead = process.cache.look_ahead(process.settings.ahead)
     resolver.resolve = _resolving(inside[0], ahead, process)
-    preparer.prepare_linked_requirement = _prepared(inside[1], ahead)
+    preparer.prepare_linked_requirement = _prepared(inside[1])
     preparer._complete_partial_requirements = _downloading(inside[2], ahead)  # noqa: SLF001
 
 
@@ -70,32 +61,29 @@ def _may_lose_trust() -> bool:
 def _resolving(original: Callable[..., Any], ahead: Ahead, process: Process) -> Callable[..., Any]:
     @functools.wraps(original)
     def resolve(self: Any, root_reqs: Any, *more: Any, **named: Any) -> Any:
-        foresight = None
+        ours, roots = _Resolve(self, ahead, process), list(root_reqs)
+        with suppress(AttributeError):  # A preparer that is elsewhere: what it finds is not followed.
+            vars(self.factory.preparer)[_OURS] = ours
+        ahead.at_start(ours.start)
+        ours.guess(lambda foresight: foresight.begin(roots))
         try:
-            foresight = Foresight(self, ahead)
-            vars(self.factory.preparer)[_OURS] = foresight
-            ahead.later(partial(foresight.begin, list(root_reqs)))
-        except Exception:  # noqa: BLE001 - whatever it is, pip resolves without it
-            process.report.warn(_MOVED)
-        try:
-            return original(self, root_reqs, *more, **named)
+            return original(self, roots, *more, **named)
         finally:
-            if foresight:
-                foresight.end()
-            ahead.drop()
+            ours.end()
 
     return resolve
 
 
-def _prepared(original: Callable[..., Any], ahead: Ahead) -> Callable[..., Any]:
+def _prepared(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def prepare_linked_requirement(self: Any, req: Any, *more: Any, **named: Any) -> Any:
         found = original(self, req, *more, **named)
-        foresight = vars(self).get(_OURS)
-        if foresight and req.name:
+        ours = vars(self).get(_OURS)
+        if ours and req.name:
             # pip has read it by now; another thread must not be the first to do so.
             with suppress(Exception):  # What is wrong with it is pip's to say, if it ever needs that.
-                ahead.later(partial(foresight.requires, req.name, found.metadata.get_all("Requires-Dist", [])))
+                requires = found.metadata.get_all("Requires-Dist", [])
+                ours.guess(lambda foresight: foresight.requires(req.name, requires))
         return found
 
     return prepare_linked_requirement
@@ -105,12 +93,11 @@ def _downloading(original: Callable[..., Any], ahead: Ahead) -> Callable[..., An
     @functools.wraps(original)
     def _complete_partial_requirements(self: Any, partially_downloaded_reqs: Any, *more: Any, **named: Any) -> Any:
         wanted = list(partially_downloaded_reqs)
-        if foresight := vars(self).get(_OURS):
-            foresight.end()
-        ahead.drop()
+        if ours := vars(self).get(_OURS):
+            ours.end()
         with suppress(Exception):  # pip downloads them one by one.
             for url in [req.link.url_without_fragment for req in wanted if req.link]:
-                if _is_plain(url):
+                if urls.is_lasting(url):
                     ahead.expect_file(url, given=True)
         try:
             return original(self, wanted, *more, **named)
@@ -120,132 +107,31 @@ def _downloading(original: Callable[..., Any], ahead: Ahead) -> Callable[..., An
     return _complete_partial_requirements
 
 
-class Foresight:
-    """What one resolve of pip's will ask for, as far as it is known."""
+class _Resolve:
+    """One resolve of pip's. What it will ask for is worked out only once look-ups are begun ahead at all."""
 
-    def __init__(self, resolver: Any, ahead: Ahead) -> None:
-        """Take what is needed from inside pip; ImportError or AttributeError if it is not there."""
-        from pip._internal.utils.packaging import get_requirement  # noqa: PLC0415 - only in a pip
-        from pip._vendor.packaging.specifiers import SpecifierSet  # noqa: PLC0415
-        from pip._vendor.packaging.utils import canonicalize_name  # noqa: PLC0415
-
-        self._ahead = ahead
-        self._requirement, self._specifier, self._canonical = get_requirement, SpecifierSet, canonicalize_name
-        factory = resolver.factory
-        finder = factory._finder  # noqa: SLF001 - no other way to it
-        self._likely = Likely(finder)
-        self._urls_of: Callable[[str], list[str]] = finder.search_scope.get_index_urls_locations
-        self._refreshed: Collection[str] = getattr(finder._link_collector.session, "refresh_package", ())  # noqa: SLF001
-        self._installed = {} if factory.force_reinstall else factory._installed_dists  # noqa: SLF001
-        self._upgrades = resolver.upgrade_strategy
-        self._follows = not resolver.ignore_dependencies
-        self._folder: str | None = factory.preparer.download_dir
-        self._wants_hashes = factory.preparer.require_hashes
-        self._guard = threading.RLock()
-        self._projects: dict[str, _Project] = {}
+    def __init__(self, resolver: Any, ahead: Ahead, process: Process) -> None:
+        self._resolver, self._ahead, self._process = resolver, ahead, process
+        self._foresight: Foresight | None = None
         self._is_over = False
 
+    def start(self) -> None:
+        if self._is_over:
+            return
+        try:
+            from cachedindex.clients.pip.foresight import Foresight  # noqa: PLC0415 - not in a build with fresh copies
+
+            self._foresight = Foresight(self._resolver, self._ahead)
+        except Exception:  # noqa: BLE001 - whatever it is, pip resolves without it
+            self._process.report.warn(_MOVED)
+
+    def guess(self, work: Callable[[Foresight], object]) -> None:
+        """Guess on in a thread, once there is a foresight."""
+        self._ahead.later(lambda: self._foresight and work(self._foresight))
+
     def end(self) -> None:
-        """Expect nothing more, whatever is still to come of what is under way: pip has decided."""
+        """Guess nothing more: pip has decided."""
         self._is_over = True
-
-    def begin(self, root_reqs: Iterable[Any]) -> None:
-        """Expect the pages of all root requirements."""
-        roots = [req for req in root_reqs if req.name and req.match_markers()]
-        with self._guard:
-            for req in roots:
-                project = self._project(req.name)
-                project.is_direct = project.is_direct or bool(req.link)
-                project.specifier &= req.req.specifier if req.req else self._specifier()
-                project.hashes = req.hashes(trust_internet=False)
-            for req in roots:
-                if not req.constraint:
-                    self._want(req.name, set(req.extras), is_root=True)
-
-    def requires(self, name: str, raw: list[str]) -> None:
-        """Expect the pages of what a distribution requires, given the values of Requires-Dist."""
-        with self._guard:
-            project = self._project(name)
-            if self._follows and not self._is_over and project.requires != raw:
-                project.requires = raw
-                self._follow(project)
-
-    def _follow(self, project: _Project) -> None:
-        for text in project.requires:
-            requirement = self._requirement(text.strip())
-            contexts = [{"extra": extra} for extra in project.extras or ("",)]
-            if requirement.marker is None or any(map(requirement.marker.evaluate, contexts)):
-                wanted = self._project(requirement.name)
-                wanted.is_direct = wanted.is_direct or bool(requirement.url)
-                wanted.specifier &= requirement.specifier
-                self._want(requirement.name, set(requirement.extras))
-
-    def _want(self, name: str, extras: set[str], *, is_root: bool = False) -> None:
-        project = self._project(name)
-        if not extras <= project.extras:
-            project.extras |= extras
-            self._follow(project)
-        if project.is_wanted or project.is_direct or self._may_stay(project.name, is_root=is_root):
-            return
-        if {":all:", project.name} & set(self._refreshed):  # pip asks for it with other headers (pip 26.2).
-            return
-        project.is_wanted = True
-        pages = self._urls_of(project.name)
-        project.awaited = len(pages)
-        for url in pages:
-            self._ahead.expect_page(url, partial(self._page_came, project))
-
-    def _may_stay(self, name: str, *, is_root: bool) -> bool:
-        """Return whether pip does not look for a project before what is installed turns out not to do."""
-        upgrades = self._upgrades == "eager" or (is_root and self._upgrades == "only-if-needed")
-        return name in self._installed and not upgrades
-
-    def _page_came(self, project: _Project, came: Came | None) -> None:
-        with self._guard:
-            project.awaited -= 1
-            if came:
-                project.listings.append(promised.listing(came.record))
-            if project.awaited or self._is_over:
-                return
-            listings, project.listings = project.listings, []
-            specifier, hashes = project.specifier, project.hashes
-        link = self._likely.link(listings, project.name, specifier, hashes) if listings else None
-        if link and self._folder and (Path(self._folder) / link.filename).exists():
-            return  # pip takes it from the folder of its downloads, if its hash fits.
-        file = link if link is None or self._wants_hashes else link.metadata_link()
-        if file and _is_plain(file.url_without_fragment):
-            then = (lambda _: None) if self._wants_hashes else partial(self._metadata_came, project)
-            self._ahead.expect_file(file.url_without_fragment, then)
-
-    def _metadata_came(self, project: _Project, came: Came | None) -> None:
-        if came:
-            with came.open() as body:
-                text = body.read().replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
-            self.requires(project.name, HeaderParser().parsestr(text).get_all("Requires-Dist", []))
-
-    def _project(self, name: str) -> _Project:
-        name = self._canonical(name)
-        if name not in self._projects:
-            self._projects[name] = _Project(name, self._specifier())
-        return self._projects[name]
-
-
-class _Project:
-    """What is known of one project."""
-
-    def __init__(self, name: str, specifier: Any) -> None:
-        self.name, self.specifier = name, specifier
-        self.extras: set[str] = set()
-        self.requires: list[str] = []
-        self.hashes: Any = None
-        self.is_direct = False
-        """Whether it is required by a URL, so that pip asks no index for it."""
-        self.is_wanted = False
-        self.awaited = 0
-        """How many of its pages are still to come."""
-        self.listings: list[Listing] = []
-
-
-def _is_plain(url: str) -> bool:
-    """Return whether a link has no user, and no query that may be a signature: each use of those may be another one."""
-    return url.startswith(("http://", "https://")) and not set("@?") & set(url)
+        if self._foresight:
+            self._foresight.end()
+        self._ahead.drop()

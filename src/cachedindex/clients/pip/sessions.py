@@ -19,6 +19,8 @@ from cachedindex.sources import RUN_VARIABLE
 CLIENT = "pip"
 latest: list[Any] = []
 """The session that asked last, if any did."""
+_FORESEEN_SINCE = (23, 2)
+"""Older pips ask for no metadata, or resolve in another way."""
 _HEEDS_MAX_AGE_SINCE = (26, 2)
 """Older pips send `Cache-Control: max-age=0` with every page; since then only --refresh-package does (pip#13955)."""
 
@@ -80,6 +82,13 @@ def _fatal(text: str) -> Exception:
 
     error: Exception = InstallationError(text)
     return error
+
+
+def looks_ahead() -> bool:
+    """Return whether look-ups may be begun before this pip makes them, so that a pip without any does not load them."""
+    process = join(CLIENT)
+    may = process.settings.ahead > 0 and not process.settings.offline and process.cache is not None
+    return may and version() >= _FORESEEN_SINCE
 
 
 def version() -> tuple[int, ...]:

@@ -251,6 +251,7 @@ class Terminal:
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
         self._pid, self._screen = pty.fork()
         if not self._pid:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # A background job ignores it, and so would all below.
             os.chdir(folder)
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], dict(environ))
 

@@ -172,7 +172,7 @@ def test_a_turn_that_does_not_end_is_waited_for_two_seconds_and_for_ten_in_all(t
         lock.touch()
         with locks.replacing(tmp_path / "page"):
             waited.append(clock.now)
-        assert not lock.exists(), "whoever left it was killed"
+        assert lock.exists() == (len(waited) > 4), "whoever left it was killed, if that was waited for"
     assert waited == pytest.approx([2, 4, 6, 8, 10, 10, 10, 10], abs=0.05)
 
 

@@ -159,11 +159,12 @@ def replacing(path: Path) -> Iterator[None]:
     end = began + min(_LONGEST_TURN, _turns_left)
     while not (is_ours := _made(lock)) and lock.exists() and time.monotonic() < end:
         time.sleep(_POLL)
-    _turns_left -= time.monotonic() - began
+    waited = time.monotonic() - began
+    _turns_left -= waited
     try:
         yield
     finally:
-        if is_ours or time.monotonic() > end:
+        if is_ours or waited >= _LONGEST_TURN:
             with suppress(OSError):  # Then it is a stray, in an hour.
                 lock.unlink()
 

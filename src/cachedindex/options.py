@@ -176,6 +176,15 @@ def _strictness(text: str) -> float | None:
         raise ValueError('write no, yes, or a duration with a unit, as in "2 d"') from None
 
 
+def folders(text: str) -> tuple[str, ...]:
+    """Return the paths as they are written, one a line or separated by spaces."""
+    names = (line.strip() for line in text.splitlines()) if "\n" in text else text.split()
+    found = tuple(name for name in names if name)
+    if not found:
+        raise ValueError("write the paths of folders")
+    return found
+
+
 def _file(text: str) -> str:
     """Return the path as it is written."""
     if not text.strip():
@@ -219,6 +228,8 @@ class Settings:
     """Bytes in the cache; beyond them, the least recently used files are deleted."""
     max_idle: float = 60 * 86400.0
     """Seconds after which an unused file is deleted."""
+    also_read: tuple[str, ...] = ()
+    """Other cache folders, which are read after this one, in this order, and never written."""
     lock_dir: str | None = None
     """None: the cache folder."""
     disable: bool = False
@@ -278,6 +289,7 @@ OPTIONS: Mapping[str, Option] = {
     "read-only": Option(truth, "serve from the cache, and store nothing (false)"),
     "max-size": Option(size, "how much may be stored; the least recently used is deleted first (10 GB, unlimited)"),
     "max-idle": Option(_idleness, "how long an unused file is kept (60 d, unlimited)"),
+    "also-read": Option(folders, "other cache folders, whose copies are used after those in cache-dir"),
     "lock-dir": Option(_folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
     "disable": Option(truth, "do nothing (false)"),
     "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (if it needs that)"),
@@ -292,8 +304,8 @@ OPTIONS: Mapping[str, Option] = {
     "ahead": Option(_count, "how many look-ups of pip may be begun before pip makes them; 0 switches that off (16)"),
 }
 _OF_THE_RUN = (
-    "cache-dir", "read-only", "max-size", "max-idle", "lock-dir", "trim-to-pins", "cut-pages", "fail-on-stale",
-    "report", "summary", "log", "messages", "ahead",
+    "cache-dir", "read-only", "max-size", "max-idle", "also-read", "lock-dir", "trim-to-pins", "cut-pages",
+    "fail-on-stale", "report", "summary", "log", "messages", "ahead",
 )  # fmt: skip
 _INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(_prefix, "the URL of the index"),

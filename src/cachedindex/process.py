@@ -108,7 +108,8 @@ class Process:
         root, settings = self.root, self.settings
         read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
         upkeep = Upkeep(root, sources.lock_folder(settings, root), settings.max_size, settings.max_idle)
-        return Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside)
+        is_alone = not sources.also_read(settings, root)
+        return Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside, is_alone=is_alone)
 
     @cached_property
     def _opened(self) -> Opened | None:

@@ -103,6 +103,12 @@ def places(chosen: Settings, environ: Mapping[str, str] = os.environ) -> tuple[P
     return tuple(folder.absolute() for folder in (*named, *usual) if folder)
 
 
+def also_read(chosen: Settings, root: Path | None) -> tuple[Path, ...]:
+    """Return the other folders that are read, each once; `root` is the own one, which is none of them."""
+    found = [folder.absolute() for name in chosen.also_read if (folder := expanded(name))]
+    return tuple(folder for folder in dict.fromkeys(found) if folder != root)
+
+
 def lock_folder(chosen: Settings, root: Path) -> Path:
     """Return the folder for locks and health: the one that was set, or the cache folder."""
     folder = expanded(chosen.lock_dir) if chosen.lock_dir else None
@@ -165,8 +171,15 @@ def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
     general = dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
     values, problems = _from_sections(general, str(path), sections, f"{path}: ")
     for name in {"cache_dir", "lock_dir"} & values.keys():  # Relative to the file, as jobs have any working directory.
-        values[name] = str(path.parent / (expanded(values[name]) or values[name]))
+        values[name] = _beside(path, values[name])
+    if "also_read" in values:
+        values["also_read"] = tuple(_beside(path, name) for name in values["also_read"])
     return values, [*strange, *map(str, problems)]
+
+
+def _beside(file: Path, name: str) -> str:
+    """Return the path that a file names, as it is relative to that file."""
+    return str(file.parent / (expanded(name) or name))
 
 
 def _meant(section: str) -> str:

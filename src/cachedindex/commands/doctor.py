@@ -16,7 +16,7 @@ from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.options import OPTIONS, size
 from cachedindex.rules import urls
 from cachedindex.run.summary import ago, volume
-from cachedindex.store import folder, probe
+from cachedindex.store import folder, others, probe
 from cachedindex.upkeep import hints, inspection, listing, verify
 from cachedindex.upkeep.inspection import Finding
 
@@ -91,8 +91,23 @@ def _findings(loaded: sources.Loaded, environ: Mapping[str, str], *, repair: boo
     yield from verify.damage(root, repair=repair)
     if stores:
         yield from inspection.ground(root, shared, settings.max_size)
+    yield from map(_other, sources.also_read(settings, root))
     yield from hints.of_tokens(root)
     yield from hints.of_paths(root)
+
+
+def _other(root: Path) -> Finding:
+    """Return what keeps another folder from being read; what lies there is not checked, as it is not this one's."""
+    if problem := others.problem(root):
+        return Finding(f"also-read: {problem}", "the builds do without it: correct that, or take it out of also-read")
+    try:
+        if not root.is_dir():
+            return Finding(f"also-read: {root} is no folder, or not there yet", "see its path", is_wrong=False)
+        if not folder.is_ours(root):
+            return Finding(f"also-read: {root} holds no CACHEDIR.TAG of cachedindex", "see its path", is_wrong=False)
+    except (OSError, StoreUnavailable) as error:
+        return Finding(f"also-read: {root} cannot be read: {error}", "see its owner and mode")
+    return Finding(f"also-read: {root} is read after it, and never written")
 
 
 def _absent(root: Path) -> Finding:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.request import Request as Asked
 
+from cachedindex import sources
 from cachedindex.clients.common import request_of
 from cachedindex.clients.pip import configured
 from cachedindex.clients.urllib import pages as indexes
@@ -21,7 +22,7 @@ from cachedindex.process import Process, join
 from cachedindex.rules import filenames, pages, privacy, urls
 from cachedindex.rules.decide import lifetime
 from cachedindex.run.summary import ago
-from cachedindex.store import private
+from cachedindex.store import others, private
 from cachedindex.upkeep import inventory
 from cachedindex.upkeep.inventory import Entry
 
@@ -92,7 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     if process.store is None:
         raise SettingsError("there is no cache: it is disabled, or its folder cannot be used; see cachedindex doctor")
     root = process.store.root
-    entries = [each for each in inventory.read(root, private.folder_of_user(root)).entries if not each.is_purged]
+    also = [other for other in sources.also_read(settings, root) if others.problem(other) is None]
+    known = inventory.read(root, private.folder_of_user(root), *also).entries
+    entries = [each for each in known if not each.is_purged]
     name, _, version = (part.strip() for part in arguments.what.partition("=="))
     if "://" in arguments.what:
         name, version, places = "", "", [_named(arguments.what, entries)]
@@ -107,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for each in found:
             print("\n".join(_lines(each, files, version)))
+        for other in also:
+            print(f"{other} is read as well: what is stored may lie there")
         if not found:
             print(f"no page of {name} is stored, and no index is known")
     return (

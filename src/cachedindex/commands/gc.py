@@ -18,7 +18,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "Delete files until the cache folder is within max-size and max-idle, and leftovers.",
         "cachedindex gc --dry-run",
     )
-    flags.add_to(parser, ("cache-dir", "max-size", "max-idle", "lock-dir"))
+    flags.add_to(parser, ("cache-dir", "max-size", "max-idle", "lock-dir", "also-read"))
     parser.add_argument("--dry-run", action="store_true", help="print what would be deleted, and delete nothing")
     parser.set_defaults(run=run)
 
@@ -41,4 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     removed = "would remove" if arguments.dry_run else "removed"
     print(f"{removed} {collected.removed} files, {volume(collected.freed)}")
     print(f"{collected.kept} files, {volume(collected.size)}, stay in {root}")
+    for other in place.read_as_well(loaded, environ):
+        print(f"{other}, which is read as well, is left as it is")
     return 0

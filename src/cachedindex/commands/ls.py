@@ -34,7 +34,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these projects")
     parser.add_argument("--files", action="store_true", help="list the pages and files of each project, too")
     parser.add_argument("--json", action="store_true", help="print JSON, with all pages and files")
-    flags.add_to(parser, ("cache-dir", "lock-dir"))
+    flags.add_to(parser, ("cache-dir", "lock-dir", "also-read"))
     parser.set_defaults(run=run)
 
 
@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_table(listed, now, files=arguments.files)
         _print_rest(found.root, contents, listed)
+        for other in place.read_as_well(loaded, environ):
+            print(f"{other} is read as well: cachedindex ls --cache-dir {other} lists it")
     return int(not names <= {each.project for each in listed})
 
 

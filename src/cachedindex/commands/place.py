@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +50,11 @@ def changeable(loaded: sources.Loaded, environ: Mapping[str, str]) -> Place | No
     if place and not folder.may_write(place.root):
         raise StoreUnavailable(f"this user may not delete anything in {place.root}")
     return place
+
+
+def read_as_well(loaded: sources.Loaded, environ: Mapping[str, str]) -> Sequence[Path]:
+    """Return the other folders that the builds read, which no command changes."""
+    return sources.also_read(loaded.settings, sources.cache_folder(loaded.settings, environ))
 
 
 def empty(loaded: sources.Loaded, environ: Mapping[str, str]) -> str:

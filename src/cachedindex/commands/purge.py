@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from cachedindex import sources
 from cachedindex.commands import flags, place
 from cachedindex.errors import SettingsError
 from cachedindex.rules import urls
 from cachedindex.run.summary import volume
+from cachedindex.store import others
 from cachedindex.upkeep import inventory, listing, neighbours
-from cachedindex.upkeep.purge import Purged, Target, purge
+from cachedindex.upkeep.purge import Purged, Target, bar, purge
 
 _INCOMPLETE = 1
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -33,7 +35,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("what", nargs="?", metavar="WHAT", help="NAME, NAME==VERSION, sha256:DIGEST, or a URL")
     parser.add_argument("--index", metavar="URL", help="all pages of this index, and the files that they list")
     parser.add_argument("--dry-run", action="store_true", help="print what would be removed, and remove nothing")
-    flags.add_to(parser, ("cache-dir", "lock-dir"))
+    flags.add_to(parser, ("cache-dir", "lock-dir", "also-read"))
     parser.set_defaults(run=run)
 
 
@@ -49,6 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         purged, unreached = _everywhere(found.root, target, dry_run=arguments.dry_run)
         _print(found.root, target, purged, dry_run=arguments.dry_run)
         unreached += [f"{path} cannot be removed by this user" for path in purged.left]
+    for other in place.read_as_well(loaded, environ):
+        root = found.root if found else sources.cache_folder(loaded.settings, environ)
+        unreached += _in_another(root, other, target, dry_run=arguments.dry_run)
     for line in (*unreached, *neighbours.caches(environ, target.project)):
         print(line)
     return _INCOMPLETE if unreached else 0
@@ -96,6 +101,21 @@ def _everywhere(root: Path, target: Target, *, dry_run: bool) -> tuple[Purged, l
         except OSError as error:
             unreached.append(f"{tree} cannot be searched: {error.strerror or error}")
     return total, unreached
+
+
+def _in_another(root: Path | None, other: Path, target: Target, *, dry_run: bool) -> Iterator[str]:
+    """Bar in a folder what lies in another one that is read as well; yield what that comes to."""
+    if problem := others.problem(other):
+        yield f"also-read: {problem}; what lies there is not searched"
+        return
+    barred = bar(root, other, target, time.time(), dry_run=dry_run) if root else Purged()
+    if barred.entries:
+        where = "would not be" if dry_run else "are not"
+        yield (
+            f"{len(barred.entries)} pages and files of {_named(target)} stay in {other}, which is read as well; they"
+            f" {where} served from here until their index gives them again; purge them there, too, by --cache-dir"
+        )
+    yield from (f"{path} cannot be written, so what lies in {other} is served all the same" for path in barred.left)
 
 
 def _add(total: Purged, more: Purged) -> None:

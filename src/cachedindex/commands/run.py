@@ -105,9 +105,12 @@ def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str
             "cache-dir": process.root,
             "lock-dir": sources.lock_folder(process.settings, process.root),
         }
+        options = {name: str(folder) for name, folder in folders.items()}
+        if also := sources.also_read(process.settings, process.root):
+            options["also-read"] = "".join(f"{folder}\n" for folder in also)
         if process.settings.log:
-            folders["log"] = Path(process.settings.log).absolute()
-        process.hand_down(environ, {name: str(folder) for name, folder in folders.items()})
+            options["log"] = str(Path(process.settings.log).absolute())
+        process.hand_down(environ, options)
         return _for_uv(process, command, {**environ, **process.children})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
         process.report.internal_error(error)

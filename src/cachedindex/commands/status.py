@@ -13,7 +13,7 @@ from cachedindex import __version__, process, sources
 from cachedindex.commands import flags, show
 from cachedindex.run import written
 from cachedindex.run.summary import ago, volume
-from cachedindex.store import probe
+from cachedindex.store import others, probe
 from cachedindex.upkeep import fullness, indexes, mounts, usage
 from cachedindex.upkeep.fullness import Fullness
 from cachedindex.upkeep.indexes import Index
@@ -34,7 +34,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "Show the state of the cache and of each index; exit with 1 if something wants attention.",
         "cachedindex status --json",
     )
-    flags.add_to(parser, ("cache-dir", "lock-dir", "max-size"))
+    flags.add_to(parser, ("cache-dir", "lock-dir", "also-read", "max-size"))
     parser.add_argument("--json", action="store_true", help="print JSON, for a program")
     parser.set_defaults(run=run)
 
@@ -74,6 +74,9 @@ def _state(loaded: sources.Loaded, root: Path | None, unusable: str | None, now:
     state["indexes"] = _indexes(known, usage.speeds(week))
     if root and root.is_dir():
         attention += _of_disk(root, held, settings.max_size)
+    also = {other: others.problem(other) for other in sources.also_read(settings, root)}
+    state["also_read"] = [{"folder": str(other), "problem": problem} for other, problem in also.items()]
+    attention += [f"also-read: {problem}" for problem in also.values() if problem]
     attention += [f"{index.url} is {index.state}: {index.why}" for index in indexes.failing(known)]
     return {**state, "attention": attention}
 
@@ -123,6 +126,8 @@ def _print(state: Mapping[str, Any], now: float) -> None:
     share = f" of {volume(limit)}, {state['size'] / limit:.0%}" if limit else ""
     print(f"{state['folder'] or 'no folder'}: {volume(state['size'])}{share}")
     print(f"{state['projects']} projects, {state['pages']} pages, {state['files']} files" + _when_used(state, now))
+    for other in state["also_read"]:
+        print(f"{other['folder']}: {other['problem'] or 'read as well, and never written'}")
     print()
     show.table(("", "runs", *written.COUNTED, "from the cache"), [_row(*each) for each in state["lookups"].items()])
     if state["indexes"]:

@@ -37,6 +37,7 @@ from cachedindex.rules.decide import (
     choose,
     decide,
     is_absent,
+    is_at_hand,
 )
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
@@ -44,6 +45,7 @@ from cachedindex.store.store import Store
 if TYPE_CHECKING:
     from cachedindex.lookup.ahead import Ahead
     from cachedindex.lookup.beginnings import Beginnings
+    from cachedindex.lookup.elsewhere import Elsewhere
 
 _LONG = 1.0
 """Seconds from which on a look into the store shows that its folder may not answer any more."""
@@ -63,16 +65,19 @@ class Cache:
         clock: Callable[[], float] = time.time,
         single_flight: SingleFlight | None = None,
         why_lost: Callable[[], str | None] = lambda: None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         """`clock` returns seconds since the epoch. Without `single_flight`, no process waits for another.
 
+        `elsewhere` are the places that are read if the store has nothing that will do.
         `why_lost` returns why the folder cannot be used any more; it is called if looking into the store took long.
         """
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
         self._single_flight = single_flight
-        self._copies = Copies(store, report)
+        self._looks_elsewhere = elsewhere is not None
+        self._copies = Copies(store, report, elsewhere)
         self._given = GivenPages()
         self._promises = Promises(self._given, self._copies.find)
         self._answers = Answers(self._copies, self._given, report, clock)
@@ -176,7 +181,7 @@ class Cache:
         if self._settings.indexes or self._settings.refresh:
             self.report.note_need(request, self._settings)
         began = time.monotonic()
-        request, forms = self._copies.find(request, settings.share, private=settings.private)
+        request, forms = self._find(request, settings)
         if time.monotonic() - began > _LONG:
             self._look_after_folder()
         if len(forms) > 1:
@@ -187,6 +192,16 @@ class Cache:
         counts = absence is not None and is_absent(absence, settings, self._clock())
         return Lookup(request, settings, next(iter(forms), None), absence=absence if counts else None)
 
+    def _find(self, request: Request, settings: Settings) -> tuple[Request, Sequence[Record]]:
+        """Return the request with its scope, and its records: the store's, if one will do, or the latest of any place.
+
+        So a hit looks no further than into the store.
+        """
+        request, forms = self._copies.find(request, settings.share, private=settings.private)
+        if self._looks_elsewhere and not is_at_hand(request, forms, settings, self._clock()):
+            forms = self._copies.found_elsewhere(request, forms)
+        return request, forms
+
     def _metadata(
         self, asked: Request, request: Request, settings: Settings, promised: Callable[[Request], Request]
     ) -> Record | None:
@@ -194,7 +209,7 @@ class Cache:
         wheel = promised(replace(asked, url=asked.url.removesuffix(".metadata"), sha256=None))
         if wheel.kind != "file" or not request.sha256:
             return None
-        wheel, found = self._copies.find(wheel, settings.share, private=settings.private)
+        wheel, found = self._find(wheel, settings)
         if not found:
             return None
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cachedindex.errors import CopyLost, StoreUnavailable
 from cachedindex.model import Record, Request
@@ -12,14 +12,18 @@ from cachedindex.rules import privacy
 from cachedindex.run.report import Report
 from cachedindex.store.store import Store
 
+if TYPE_CHECKING:
+    from cachedindex.lookup.elsewhere import Elsewhere
+
 
 class Copies:
     """The store, as a look-up sees it: a copy that cannot be read is a miss, and its reason is reported once."""
 
-    def __init__(self, store: Store, report: Report) -> None:
-        """`report` prints the problems of the store."""
+    def __init__(self, store: Store, report: Report, elsewhere: Elsewhere | None = None) -> None:
+        """`report` prints the problems of the store; `elsewhere` are the places that are read after it, if any."""
         self._store = store
         self._report = report
+        self._elsewhere = elsewhere
 
     @property
     def is_read_only(self) -> bool:
@@ -44,10 +48,22 @@ class Copies:
                 return own, found
         return request, forms
 
+    def found_elsewhere(self, request: Request, forms: Sequence[Record]) -> Sequence[Record]:
+        """Return the records of a request that has its scope, each the latest; `forms` are those of the store."""
+        if self._elsewhere is None:
+            return forms
+        try:
+            found, problem = self._elsewhere.taken(request, forms)
+        except StoreUnavailable as unavailable:
+            found, problem = forms, unavailable
+        self.report(problem)
+        return found
+
     def absence(self, request: Request) -> Record | None:
         """Return the record that the index did not have the page of a request that has its scope."""
         try:
-            return self._store.absence(request)
+            own = self._store.absence(request)
+            return own or (self._elsewhere.absence(request) if self._elsewhere else None)
         except StoreUnavailable as problem:
             self.report(problem)
             return None
@@ -68,6 +84,8 @@ class Copies:
         except StoreUnavailable as problem:
             self.report(problem)
             blob = None
+        if blob is None and self._elsewhere:
+            blob = self._elsewhere.open_blob(request, record)
         if blob is None:
             raise CopyLost(f"{record.url}: its blob is gone or damaged")
         return blob

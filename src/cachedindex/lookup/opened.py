@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cachedindex import sources
 from cachedindex.lookup.cache import Cache
@@ -14,6 +14,9 @@ from cachedindex.options import Settings
 from cachedindex.run.report import Report
 from cachedindex.store import health_log, locks
 from cachedindex.store.store import Store
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.elsewhere import Elsewhere
 
 
 class Opened(NamedTuple):
@@ -31,5 +34,23 @@ def opened(
     host = health_log.of_host(shared, run, read_only=store.read_only)
     upstream = Upstream(store, host, health_log.of_run(run))
     single_flight = None if store.read_only else SingleFlight(locks.Locks(shared / locks.FOLDER, shared), store)
-    cache = Cache(store, upstream, settings, report, single_flight=single_flight, why_lost=why_lost)
+    cache = Cache(
+        store,
+        upstream,
+        settings,
+        report,
+        single_flight=single_flight,
+        why_lost=why_lost,
+        elsewhere=_elsewhere(store, settings, report),
+    )
     return Opened(cache, upstream)
+
+
+def _elsewhere(store: Store, settings: Settings, report: Report) -> Elsewhere | None:
+    """Return the other folders that are read; None if there are none."""
+    folders = sources.also_read(settings, store.root)
+    if not folders:
+        return None
+    from cachedindex.lookup.elsewhere import Elsewhere  # noqa: PLC0415 - most nodes have one folder
+
+    return Elsewhere(store, folders, report)

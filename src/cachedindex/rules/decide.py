@@ -263,6 +263,13 @@ def is_fresh(request: Request, record: Record, settings: Settings, now: float) -
     return -CLOCK_SKEW <= now - record.checked < lifetime(record, settings)
 
 
+def is_at_hand(request: Request, forms: Sequence[Record], settings: Settings, now: float) -> bool:
+    """Return whether one of a request's records is as good as any that another place may have."""
+    if request.kind == "file":
+        return any(record.sha256 == request.sha256 for record in forms)
+    return any(is_fresh(request, record, settings, now) for record in forms)
+
+
 def wants_check(request: Request) -> bool:
     """Return whether the client asks for an answer that upstream has confirmed (RFC 9111, section 5.2.1)."""
     wish = request.headers.get("cache-control", request.headers.get("pragma", ""))

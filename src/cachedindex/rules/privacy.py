@@ -93,6 +93,11 @@ def unscoped(request: Request) -> str | None:
     return "a query may be a secret, or a signature that expires" if is_query else None
 
 
+def is_everybodys(request: Request) -> bool:
+    """Return whether what answers a request is kept, if at all, where everybody may read it who may read the folder."""
+    return not request.identity.scope and unscoped(request) is None
+
+
 def is_anybodys(request: Request) -> bool:
     """Return whether a request shows nothing that upstream could revoke."""
     return request.identity.scope in ("", USER) and not request.identity.shared

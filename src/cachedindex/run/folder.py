@@ -25,6 +25,7 @@ _PREFIX = "cachedindex-run-"
 _ABANDONED_AFTER = 7 * 86400.0
 _DAMAGED = "damaged"
 _PIPS = "pips"
+_GIVEN_UP = "given-up"
 
 
 class RunFolder:
@@ -85,6 +86,17 @@ class RunFolder:
         """Append what look-ups needed of the options for single indexes and projects."""
         for name in names:
             disk.append(self.folder / f"{os.getpid()}.needed", f"{name}\n".encode(), self.folder)
+
+    def give_up(self, folder: Path) -> None:
+        """Append a folder that no process of the run need try any more."""
+        disk.append(self.folder / _GIVEN_UP, os.fsencode(folder) + b"\n", self.folder)
+
+    def given_up(self) -> set[Path]:
+        """Return these folders."""
+        try:
+            return {Path(os.fsdecode(line)) for line in (self.folder / _GIVEN_UP).read_bytes().splitlines()}
+        except FileNotFoundError:
+            return set()
 
     def add_settings(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file with these sections, for child processes; OSError if it cannot be written."""

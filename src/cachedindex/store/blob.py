@@ -49,7 +49,7 @@ class NewBlob:
 def open_hashed(path: Path, root: Path) -> tuple[BinaryIO, str, int] | None:
     """Return an open blob with its digest and size, or None if there is none; StoreUnavailable for anything else."""
     try:
-        return disk.reopened(lambda: _opened(path))
+        return disk.reopened(lambda: hashed(path))
     except OSError as error:
         raise disk.unavailable("read", root, error) from error
 
@@ -63,7 +63,8 @@ def is_sound(path: Path) -> bool:
         return True
 
 
-def _opened(path: Path) -> tuple[BinaryIO, str, int]:
+def hashed(path: Path) -> tuple[BinaryIO, str, int]:
+    """Return an open blob with its digest and size; OSError if there is none, or it cannot be read."""
     blob = disk.open_regular(path)
     try:
         return blob, *_digest_of(blob)

@@ -62,6 +62,14 @@ def read(path: Path, root: Path) -> bytes | None:
         raise unavailable("read", root, error) from error
 
 
+def read_if_possible(path: Path) -> bytes | None:
+    """Return a file's bytes, or None if there is no such file, or this user may not read it."""
+    try:
+        return reopened(lambda: _whole(path))
+    except OSError:  # Of a folder that is only read, nobody has to hear it.
+        return None
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Return an open file; OSError if it is something else, such as a FIFO, at which a process would wait for ever."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -13,6 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 _TOUCH = ("/usr/bin/touch", "/bin/touch")
+_CAT = ("/usr/bin/cat", "/bin/cat")
+_TAG = "CACHEDIR.TAG"
+"""A file by which a folder is asked that must not be changed: an NFS client has its server open a file, while it knows
+the status of a folder for some time."""
 _LONGEST = 3.0
 """Seconds after which a folder counts as hanging: its answer takes a millisecond, and a second on a machine that has
 far too much to do. A sound folder that is given up costs a build its copies."""
@@ -23,17 +27,12 @@ def answers(folders: Sequence[Path]) -> bool:
 
     A folder that is not there, or may not be changed, answers so. Only the time of one that is there changes.
     """
-    reader, writer = os.pipe()
-    try:
-        child = _started(folders, writer)
-    except OSError:  # There is no such program, or no more processes.
-        child = None
-    finally:
-        os.close(writer)
-    try:
-        return child is None or _ended(child, reader)
-    finally:
-        os.close(reader)
+    return _does_answer(_TOUCH, ["-c", *map(str, folders)])
+
+
+def is_readable(folder: Path) -> bool:
+    """Return whether it is soon known if a folder can be read; nothing in it changes, and True as above."""
+    return _does_answer(_CAT, [str(folder / _TAG)])
 
 
 def silence(folders: Sequence[Path]) -> str | None:
@@ -41,9 +40,28 @@ def silence(folders: Sequence[Path]) -> str | None:
     return None if answers(folders) else f"{' or '.join(map(str, folders))} does not answer"
 
 
-def _started(folders: Sequence[Path], writer: int) -> int | None:
-    """Return the number of a process that touches the folders, and holds the writer until then."""
-    program = next(filter(os.path.exists, _TOUCH), None)
+def _does_answer(programs: Sequence[str], words: Sequence[str]) -> bool:
+    """Return whether the first of these programs that there is ends in time; if it does, it is gone."""
+    reader, writer = os.pipe()
+    try:
+        child = _started(programs, words, writer)
+    except OSError:  # There is no such program, or no more processes.
+        child = None
+    finally:
+        os.close(writer)
+    try:
+        has_ended = child is None or _ends(reader)
+    finally:
+        os.close(reader)  # A program that still has something to say ends then, too.
+    if child is not None and has_ended:
+        with suppress(ChildProcessError):  # The host of this code waits for all its children, or ignores them.
+            os.waitpid(child, 0)
+    return has_ended
+
+
+def _started(programs: Sequence[str], words: Sequence[str], writer: int) -> int | None:
+    """Return the number of a process that runs the first of these programs that there is, and holds the writer."""
+    program = next(filter(os.path.exists, programs), None)
     if program is None or not hasattr(os, "posix_spawn"):
         return None
     files = [
@@ -51,15 +69,11 @@ def _started(folders: Sequence[Path], writer: int) -> int | None:
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
-    return os.posix_spawn(program, ["touch", "-c", *map(str, folders)], {}, file_actions=files)
+    return os.posix_spawn(program, [program.rpartition("/")[2], *words], {}, file_actions=files)
 
 
-def _ended(child: int, reader: int) -> bool:
-    """Return whether a process ends in time; if it does, it is gone."""
+def _ends(reader: int) -> bool:
+    """Return whether the process that holds the other end of a pipe says something, or ends, in time."""
     poll = select.poll()
     poll.register(reader, select.POLLIN)
-    if not poll.poll(_LONGEST * 1000):
-        return False
-    with suppress(ChildProcessError):  # The host of this code waits for all its children, or ignores them.
-        os.waitpid(child, 0)
-    return True
+    return bool(poll.poll(_LONGEST * 1000))

@@ -15,6 +15,14 @@ from cachedindex.rules import pages
 _MAGIC = b"cachedindex-record-1"
 
 
+def empty(url: str, form: str, asked: float) -> Record:
+    """Return what stands in the place of a record that nobody is served any more, in seconds since the epoch.
+
+    It keeps an answer from being stored that was asked for before.
+    """
+    return Record(url, "", {}, asked, asked, 0.0, 0, sha256().hexdigest(), b"", form, barred=True)
+
+
 def encode(record: Record) -> bytes:
     """Return a line with the header's digest, the header as one line of JSON, and a page's body."""
     fields = {

@@ -33,20 +33,22 @@ class Store:
         read_only: bool = False,
         stored: Callable[[Path], None] = lambda _: None,
         damaged: Callable[[Path], None] = lambda _: None,
+        is_alone: bool = True,
     ) -> None:
         """Make nothing: the folder is made when something is first stored.
 
-        `stored` is called with the path of each record that was published, `damaged` with the new path of each file
-        that did not verify and was moved away.
+        If it `is_alone`, no other folder is read after it. `stored` is called with the path of each record that was
+        published, `damaged` with the new path of each file that did not verify and was moved away.
         """
         self.root = root
         self.read_only = read_only
+        self._is_alone = is_alone
         self._stored = stored
         self._shared = Tree(root, read_only=read_only, damaged=damaged)
         self.private = Private(root, self._shared.make, read_only=read_only)
         self._own = Tree(self.private.folder, read_only=read_only, damaged=damaged)
         self._held: dict[Path, Record] = {}
-        """Pages that a read-only folder does not accept: for this process they are as good as stored."""
+        """Pages that the folder does not accept: for this process they are as good as stored."""
 
     def scopes(self, request: Request) -> set[str]:
         """Return the scopes under which this user has a record, for a request that has no scope."""
@@ -88,8 +90,20 @@ class Store:
             tree.delete(tree.record_path(layout.of_repository(request), layout.FORBIDDEN))
         if not tree.publish(path, new, lambda stored: not _is_later(stored, new.asked)):
             return False
+        self._held.pop(path, None)
         self._stored(path)
         return True
+
+    def hold(self, request: Request, new: Record) -> None:
+        """Have a page that could not be stored count as stored, for this process."""
+        if new.page is not None:
+            self._held[self._tree(request).record_path(request, new.form)] = new
+
+    def is_barred(self, request: Request) -> bool:
+        """Return whether nobody is to be served a request, in any form, until upstream gives it again."""
+        tree = self._tree(request)
+        found = (tree.read(path, request.url) for path in tree.every_path(request))
+        return any(stored.barred for stored in found if stored)
 
     def absence(self, request: Request) -> Record | None:
         """Return the record that the index did not have the page of a request, in whatever form."""
@@ -124,11 +138,17 @@ class Store:
         return found
 
     def remove(self, request: Request, asked: float) -> None:
-        """Delete a request's records, in every form, unless they were asked for later: upstream has it no more."""
+        """Delete a request's records, in every form, unless they were asked for later: upstream has it no more.
+
+        If another folder is read after this one, which may have it, an empty record in their place bars that.
+        """
         if self.read_only:
             return
         tree = self._tree(request)
-        for path in tree.every_path(request):
+        for path, form in tree.every_place(request):
+            if not self._is_alone:
+                tree.publish(path, record.empty(request.url, form, asked), lambda there: not _is_later(there, asked))
+                continue
             with locks.replacing(path):
                 if not _is_later(tree.read(path), asked):
                     tree.delete(path)
@@ -223,7 +243,11 @@ class Tree:
 
     def every_path(self, request: Request) -> list[Path]:
         """Return where the records of a request may lie, in every form, not only in those that this client reads."""
-        return [self.record_path(request, form) for form in (_FORMS if request.kind == "page" else ("",))]
+        return [path for path, _ in self.every_place(request)]
+
+    def every_place(self, request: Request) -> list[tuple[Path, str]]:
+        """Return the same, each with its form."""
+        return [(self.record_path(request, form), form) for form in (_FORMS if request.kind == "page" else ("",))]
 
     def blob_path(self, digest: str) -> Path:
         """Return where the blob of a digest lies."""

@@ -99,6 +99,11 @@ class Entry:
             return url
         return f"{privacy.shown_index(self.request)}{urls.project(url) + '/' if self.record.form else self.filename}"
 
+    def moved_to(self, tree: Path) -> Entry:
+        """Return the entry as it would lie in another tree."""
+        where = tree / Path(self.file.where).relative_to(self.tree)
+        return replace(self, tree=tree, file=self.file._replace(where=str(where), folder=None))
+
     def whole(self) -> Record | None:
         """Return the record as it is now, with the body of a page; None if it is gone, or of no use any more."""
         try:

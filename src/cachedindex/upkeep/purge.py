@@ -8,10 +8,9 @@ process is writing is removed as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -19,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Record
 from cachedindex.rules import filenames, layout, pages, urls
-from cachedindex.store import quarantine
+from cachedindex.store import quarantine, record
 from cachedindex.store.store import BLOBS, RECORDS, Tree
 from cachedindex.upkeep import inventory, listing
 from cachedindex.upkeep.inventory import Entry
@@ -113,13 +112,29 @@ def purge(tree: Path, target: Target, now: float, *, dry_run: bool = False) -> P
     )
 
 
+def bar(root: Path, other: Path, target: Target, now: float, *, dry_run: bool = False) -> Purged:
+    """Have nobody who reads one folder served from another one what is meant; nothing there is changed.
+
+    An empty record in the first one stands for each that lies there.
+    """
+    entries = [entry for entry in inventory.read(other).entries if not entry.is_purged and not entry.is_mark]
+    going, linked = _meant(entries, target)
+    here = [entry.moved_to(root) for entry in going]
+    gone = set(map(id, going))
+    listing = list({id(page): page for page, _ in linked if id(page) not in gone}.values())
+    barred = Purged(here, listing)
+    if not dry_run:
+        barred.left = [entry.file.path for entry in here if not _put_empty(entry, now)]
+        for page in listing:
+            _expire(page, root)
+    return barred
+
+
 def _swept(tree: Path, target: Target, now: float, until: float, *, dry_run: bool) -> Purged:
     """Remove what is meant and was asked for until a time."""
     entries = [entry for entry in inventory.read(tree).entries if not entry.is_purged]
     old = [entry for entry in entries if entry.record.asked <= until]
-    linked = [(page, link) for page in old if page.is_page for link in _links(page, target)]
-    addresses = {inventory.spelled(link.url) + end for _, link in linked for end in ("", ".metadata")}
-    going = [entry for entry in old if _goes(entry, target) or _is_at(entry, addresses)]
+    going, linked = _meant(old, target)
     gone = set(map(id, going))
     needed = {entry.record.sha256 for entry in entries if id(entry) not in gone and not entry.record.form}
     digests = {digest for _, link in linked for digest in (link.sha256, link.metadata_sha256) if digest}
@@ -135,6 +150,13 @@ def _swept(tree: Path, target: Target, now: float, until: float, *, dry_run: boo
         for page in purged.listing:
             _expire(page)
     return purged
+
+
+def _meant(entries: Sequence[Entry], target: Target) -> tuple[list[Entry], list[tuple[Entry, pages.Link]]]:
+    """Return of the records of a tree those that are meant, and the links to what is, each with its page."""
+    linked = [(page, link) for page in entries if page.is_page for link in _links(page, target)]
+    addresses = {inventory.spelled(link.url) + end for _, link in linked for end in ("", ".metadata")}
+    return [entry for entry in entries if _goes(entry, target) or _is_at(entry, addresses)], linked
 
 
 def _links(page: Entry, target: Target) -> Iterator[pages.Link]:
@@ -168,15 +190,19 @@ def _remains(tree: Path, going: Iterable[Entry], digests: set[str]) -> Iterator[
 
 def _emptied(entry: Entry, now: float) -> bool:
     """Put an empty record in the place of each form of an entry; return whether the entry is gone."""
-    if entry.is_mark:
-        return entry.file.remove()
+    # The disk may be full, or not writable: on a full one, a file can be removed.
+    return (not entry.is_mark and _put_empty(entry, now)) or entry.file.remove()
+
+
+def _put_empty(entry: Entry, now: float) -> bool:
+    """Put an empty record in the place of each form of an entry; return whether that is possible."""
     tree = Tree(entry.tree)
     try:
         for form, path in _places(entry):
-            empty = Record(entry.record.url, "", {}, now, now, 0.0, 0, sha256().hexdigest(), b"", form, barred=True)
+            empty = record.empty(entry.record.url, form, now)
             tree.publish(path, empty, lambda there: there is None or there.asked <= max(now, entry.record.asked))
-    except StoreUnavailable:  # The disk is full, or not writable: on a full one, a file can be removed.
-        return entry.file.remove()
+    except StoreUnavailable:
+        return False
     return True
 
 
@@ -189,9 +215,13 @@ def _places(entry: Entry) -> Iterator[tuple[str, Path]]:
                 yield form, (entry.tree / RECORDS).joinpath(*layout.record_path(request, form))
 
 
-def _expire(page: Entry) -> None:
-    """Have upstream asked for a page at the next look-up."""
-    stored = page.whole()
+def _expire(page: Entry, root: Path | None = None) -> None:
+    """Have upstream asked for a page at the next look-up; `root` is where an expired one is put in place of it."""
+    stored, here = page.whole(), page.moved_to(root) if root else page
+
+    def gives_way(there: Record | None) -> bool:
+        return there == stored or (root is not None and (there is None or there.asked < page.record.asked))
+
     with suppress(StoreUnavailable):  # Then it is asked when its time to live is over.
         if stored:
-            Tree(page.tree).publish(page.file.path, replace(stored, expired=True), lambda there: there == stored)
+            Tree(here.tree).publish(here.file.path, replace(stored, expired=True), gives_way)

@@ -17,6 +17,7 @@ from cachedindex.clients.buildout import candidates, eggproxy, finder, pips
 from cachedindex.clients.buildout.pages import BuildoutPages
 from cachedindex.clients.urllib import opener
 from cachedindex.errors import SettingsError
+from cachedindex.options import folders
 from cachedindex.process import Process, join
 from cachedindex.run import environment
 from cachedindex.run.report import Report
@@ -100,10 +101,16 @@ def _options(buildout: Any) -> tuple[dict[str, str], list[str]]:
     base = Path(buildout["buildout"]["directory"])
     for name in ("cache-dir", "lock-dir"):
         if options.get(name):
-            options[name] = str(base / (sources.expanded(options[name]) or options[name]))
+            options[name] = _below(base, options[name])
+    if options.get("also-read", "").strip():
+        options["also-read"] = "".join(f"{_below(base, name)}\n" for name in folders(options["also-read"]))
     if buildout["buildout"].get("offline") == "true":
         options.setdefault("offline", "true")
     return options, list(map(str, remarks))
+
+
+def _below(base: Path, name: str) -> str:
+    return str(base / (sources.expanded(name) or name))
 
 
 def _hand_down_at_restart(buildout: Any, process: Process) -> None:

@@ -15,7 +15,10 @@ from cachedindex import __version__, options, standard
 from cachedindex.commands import flags
 from cachedindex.errors import CachedIndexError, SettingsError
 
-COMMANDS = ("run", "rehearse", "hook", "status", "report", "ls", "explain", "purge", "refresh", "gc", "doctor")
+COMMANDS = (
+    "run", "rehearse", "hook", "status", "report", "ls", "explain", "purge", "refresh", "export", "import", "gc",
+    "doctor",
+)  # fmt: skip
 """The modules beside this one that are a command each, in the order of the help."""
 _EXAMPLE = "cachedindex run -- pip install -r requirements.txt"
 _USAGE_ERROR = 2

@@ -46,15 +46,30 @@ def changeable(loaded: sources.Loaded, environ: Mapping[str, str]) -> Place | No
     """Return the cache folder as `readable` does; StoreUnavailable also if this user may not change it."""
     place = readable(loaded, environ)
     if place and loaded.settings.read_only:
-        raise StoreUnavailable(f"nothing is deleted in {place.root}, as read-only = true")
+        raise StoreUnavailable(f"nothing is changed in {place.root}, as read-only = true")
     if place and not folder.may_write(place.root):
-        raise StoreUnavailable(f"this user may not delete anything in {place.root}")
+        raise StoreUnavailable(f"this user may not change anything in {place.root}")
     return place
 
 
 def read_as_well(loaded: sources.Loaded, environ: Mapping[str, str]) -> Sequence[Path]:
     """Return the other folders that the builds read, which no command changes."""
     return sources.also_read(loaded.settings, sources.cache_folder(loaded.settings, environ))
+
+
+def fillable(loaded: sources.Loaded, environ: Mapping[str, str]) -> Path:
+    """Return the cache folder, even if nothing is stored there yet; StoreUnavailable if nothing can be."""
+    if place := changeable(loaded, environ):
+        return place.root
+    root = sources.cache_folder(loaded.settings, environ)
+    if root is None:
+        raise StoreUnavailable("there is no folder to store anything in; set cache-dir")
+    if loaded.settings.read_only or not folder.may_write(root):
+        why = "read-only = true" if loaded.settings.read_only else "this user may not write there"
+        raise StoreUnavailable(f"nothing is stored in {root}, as {why}")
+    if refusal := folder.refusal(root):
+        raise StoreUnavailable(str(refusal))
+    return root
 
 
 def empty(loaded: sources.Loaded, environ: Mapping[str, str]) -> str:

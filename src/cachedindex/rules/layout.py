@@ -37,6 +37,16 @@ def record_path(request: Request, form: str) -> Sequence[str]:
     return _record_path(request.url, form, request.route.trust, request.identity.scope)
 
 
+def is_place_of(parts: Sequence[str], url: str, form: str) -> bool:
+    """Return whether a path below the records folder is that of everybody's record of a URL.
+
+    It may be of any trust, which only the key shows.
+    """
+    *folders, name = record_path(Request("GET", url, "page"), form)
+    start, _, _ = name.rpartition(".")
+    return [*parts[:-1]] == folders and re.fullmatch(rf"{re.escape(start)}\.[0-9a-f]{{16}}", parts[-1]) is not None
+
+
 def of_repository(request: Request) -> Request:
     """Return the request under which something is stored of the whole repository of a request."""
     return replace(request, url=urls.repository(request.url), kind="page", sha256=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -240,6 +240,10 @@ class Tree:
     def record_paths(self, request: Request) -> list[Path]:
         """Return where the records of a request lie, the preferred one first."""
         return [self._records.joinpath(*path) for path in layout.record_paths(request)]
+
+    def record_place(self, parts: Sequence[str]) -> Path:
+        """Return where the record of these folders and this name lies."""
+        return self._records.joinpath(*parts)
 
     def every_path(self, request: Request) -> list[Path]:
         """Return where the records of a request may lie, in every form, not only in those that this client reads."""

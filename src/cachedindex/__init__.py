@@ -12,17 +12,22 @@ from cachedindex.errors import CachedIndexError, SettingsError  # noqa: E402 - t
 
 TYPE_CHECKING = False  # typing would come from sys.path.
 if TYPE_CHECKING:
+    from cachedindex.clients.httpx.script import CachedIndexTransport
     from cachedindex.clients.requests.script import CachedIndexAdapter
 
-__all__ = ["CachedIndexAdapter", "CachedIndexError", "SettingsError", "__version__"]
+__all__ = ["CachedIndexAdapter", "CachedIndexError", "CachedIndexTransport", "SettingsError", "__version__"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import the adapter at its first use, as it needs requests."""
+    """Import the adapter or the transport at its first use, as it needs requests or httpx."""
     if name == "CachedIndexAdapter":
         from cachedindex.clients.requests.script import CachedIndexAdapter  # noqa: PLC0415
 
         return CachedIndexAdapter
+    if name == "CachedIndexTransport":
+        from cachedindex.clients.httpx.script import CachedIndexTransport  # noqa: PLC0415
+
+        return CachedIndexTransport
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

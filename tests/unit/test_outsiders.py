@@ -12,7 +12,7 @@ from cachedindex.clients import outsiders
         ("/opt/bin/poetry -C project lock", "poetry lock"),
         ("python3.12 -m pipx run six", "pipx run"),
         ("uv --no-offline sync", "uv --no-offline"),
-        ("pdm.exe add six", "pdm add"),
+        ("pipx.exe run six", "pipx run"),
         ("pipenv sync", "pipenv sync"),
         ("poetry run pip install six", None),
         ("poetry --version", None),

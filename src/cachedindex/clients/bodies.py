@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
+from typing import Protocol
 
-from cachedindex.model import Answer, Body, Completeness, Request
+from cachedindex.model import Answer, Completeness, Request
 from cachedindex.rules import pages
 
 CHUNK = 1 << 16
@@ -21,6 +22,14 @@ _SHOWN = 4096
 """Bytes of its beginning by which a body of unknown length is recognized as no page."""
 _FIRST_READ = 256
 _GZIP = b"\x1f\x8b"
+
+
+class Closable(Protocol):
+    """What a body comes from."""
+
+    def close(self) -> None:
+        """Release it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,13 +97,13 @@ def _streamed(answer: Answer, begun: Iterable[bytes], rest: Iterator[bytes]) -> 
     dropped = () if is_zipped else ("content-encoding", "content-length")
     headers = {name: value for name, value in answer.headers.items() if name not in dropped}
     native = answer.native and answer.native.being_read()
-    return replace(answer, headers=headers, body=_Begun(begun, rest, answer.body), native=native, is_streamed=True)
+    return replace(answer, headers=headers, body=Pieces(begun, rest, answer.body), native=native, is_streamed=True)
 
 
-class _Begun:
-    """A Body of which the beginning has been read."""
+class Pieces:
+    """A Body that comes in pieces, of which some may have been read."""
 
-    def __init__(self, begun: Iterable[bytes], rest: Iterator[bytes], source: Body) -> None:
+    def __init__(self, begun: Iterable[bytes], rest: Iterator[bytes], source: Closable) -> None:
         self._pieces = deque(begun)
         self._rest = rest
         self._source = source

@@ -43,18 +43,21 @@ _NAMED_CAUSES = {
     "TooManyRedirects": "it redirects too often",
     "ContentDecodingError": "its answer could not be decoded",
     "DecodeError": "its answer could not be decoded",
+    "DecodingError": "its answer could not be decoded",
     "ChunkedEncodingError": "its answer broke off",
     "IncompleteRead": "its answer broke off",
+    "RemoteProtocolError": "its answer broke off",
     "BadStatusLine": "its answer is not HTTP",
     "InvalidHeader": "its answer is not HTTP",
     "LineTooLong": "its answer is not HTTP",
     "InvalidSchema": "it redirects to an address that cannot be asked",
+    "UnsupportedProtocol": "it redirects to an address that cannot be asked",
     "InvalidURL": "its address is not valid",
     "LocationParseError": "its address is not valid",
     "SSLError": "the TLS handshake failed",
     "ProxyError": "its proxy failed",
 }
-"""What exceptions of requests, urllib3 and http.client mean, by their names, since each client has its own copies."""
+"""What exceptions of requests, httpx, urllib3 and http.client mean, by their names: each client has its own copies."""
 
 
 def request_of(
@@ -172,7 +175,7 @@ def _is_shortage(error: BaseException) -> bool:
 
 def _was_connecting(error: BaseException) -> bool:
     """Return whether an exception came from making a connection: before that, no index of an origin could answer."""
-    return any(frame.f_code.co_name == CONNECTS for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(frame.f_code.co_name in CONNECTS for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _refused(chain: Iterable[BaseException]) -> Literal["", "tunnel", "handshake", "certificate"]:

@@ -11,7 +11,6 @@ SWITCHES: Mapping[str, str] = {"UV_OFFLINE": "1"}
 _ASKING = {
     "pipenv": "install lock sync uninstall update upgrade",
     "pipx": "inject install install-all reinstall reinstall-all run runpip upgrade upgrade-all upgrade-shared",
-    "pdm": "add build fix install lock outdated publish remove search self sync update use",
     "poetry": "add install lock publish remove search self sync update",
 }
 """The commands that may ask an index. pipx clears PYTHONPATH for its pips; the others look things up by themselves."""

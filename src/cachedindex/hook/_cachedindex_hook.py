@@ -75,7 +75,8 @@ class _Loader(object):
         try:
             self._after(module)
         except Exception as error:
-            who = "buildout" if module.__name__.startswith("zc.") else "pip"
+            client = module.__name__.split(".")[0]
+            who = "buildout" if client == "zc" else client
             _say("%s continues without the cache: %s: %s" % (who, type(error).__name__, error))
 
 
@@ -113,6 +114,14 @@ def _attach_buildout(_main_module):
         from cachedindex.clients.buildout import extension
 
         extension.attach()
+
+
+def _attach_pdm(session_module):
+    """Hand pdm's session module to the package."""
+    if _load_package("pdm"):
+        from cachedindex.clients import pdm
+
+        pdm.attach(session_module)
 
 
 def _keep_offline(module):
@@ -205,7 +214,7 @@ _AFTER = {
     "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
     "pip._internal.utils.misc": _redirect,  # and since 26.0
     "zc.buildout.buildout": _attach_buildout,
-    "pdm.core": _keep_offline,
+    "pdm.models.session": _attach_pdm,
     "pipenv.cli": _keep_offline,
     "pipx.main": _keep_offline,
     "poetry.console.application": _keep_offline,

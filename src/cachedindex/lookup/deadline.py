@@ -17,9 +17,9 @@ from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
 
 T = TypeVar("T")
 
-CONNECTS = "connect"
+CONNECTS = ("connect", "_connect")
 """The method in which http.client, and so urllib and every urllib3, looks a name up, connects, passes a proxy, and
-shakes hands for TLS."""
+shakes hands for TLS; and that of httpcore, in which httpx does so (httpcore 1.0, httpcore2 2.16)."""
 _MOST_LEFT = 8
 """Attempts at one place that may be waiting for an answer when nobody waits for them any more."""
 _LONGEST = 60.0
@@ -147,14 +147,18 @@ def _still_waiting(place: str) -> list[_Job[Any]]:
 def _connects(thread: int | None) -> bool:
     """Return whether a thread, by its identifier, is just making a connection."""
     frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
-    return frame is not None and any(each.f_code.co_name == CONNECTS for each, _ in traceback.walk_stack(frame))
+    return frame is not None and any(each.f_code.co_name in CONNECTS for each, _ in traceback.walk_stack(frame))
 
 
 def _hang_up(thread: int | None) -> None:
-    """End what a thread reads from its socket: http.client reads by a SocketIO, and nothing else interrupts that."""
+    """End what a thread reads from its socket: nothing else interrupts that.
+
+    http.client reads by a SocketIO, and httpcore by a stream of its own.
+    """
     frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
     readers = [each.f_locals.get("self") for each, _ in traceback.walk_stack(frame)] if frame else []
     for reader in readers:
-        if isinstance(reader, socket.SocketIO):
+        connection = getattr(reader, "_sock", None)  # No other way leads to it.
+        if isinstance(connection, socket.socket):
             with suppress(OSError):  # It has just ended.
-                reader._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]  # noqa: SLF001 - no other way to it
+                connection.shutdown(socket.SHUT_RDWR)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
 
+from cachedindex.clients import covered
 from cachedindex.clients.pip import credentials, keyring, tracebacks
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
-from cachedindex.run import environment
-from cachedindex.sources import RUN_VARIABLE
 
 CLIENT = "pip"
 latest: list[Any] = []
@@ -26,15 +24,8 @@ _HEEDS_MAX_AGE_SINCE = (26, 2)
 
 
 def attach(session_module: ModuleType) -> None:
-    """Make the sessions of pip's `_internal/network/session.py` answer through the cache.
-
-    A pip that no run covers begins one, with the pips that it starts: one process has to print what was served stale.
-    """
-    environment.rejoin()
-    process = join(CLIENT, begin=True)
-    if process.run:
-        os.environ[RUN_VARIABLE] = str(process.run.folder)
-        process.run.add_pip()
+    """Make the sessions of pip's `_internal/network/session.py` answer through the cache."""
+    process = covered.joined(CLIENT)
     if process.cache is None:
         return
     session = getattr(session_module, "PipSession", None)

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
-from hashlib import sha256
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cachedindex.clients import tls
 from cachedindex.clients.bodies import CHUNK, Whole, unzipped, with_page
 from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, failure, request_of
-from cachedindex.clients.requests.cookies import Cookies
+from cachedindex.clients.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, hides_credential, is_known, trust_of
 from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
@@ -182,7 +181,7 @@ class IndexAdapter(BaseAdapter):
             trust=trust,
             proxy=self._library.select_proxy(url, options["proxies"]) or "",
             aside=aside,
-            certificate=_certificate(options["cert"]),
+            certificate=tls.certificate(options["cert"]) if options["cert"] else "",
             gains=self._hides.get(url.lower().partition(":")[0], False),
         )
         if self._may_add:
@@ -304,17 +303,6 @@ def _pieces(response: Response, *, is_zipped: bool, is_known: bool) -> Iterator[
         yield from iter(lambda: response.raw.read(CHUNK, decode_content=False), b"")
     else:
         yield from response.iter_content(CHUNK)
-
-
-def _certificate(cert: Any) -> str:
-    """Return what distinguishes a client certificate: its paths, and digests of what they hold now."""
-    if not cert:
-        return ""
-    paths: list[Path] = [Path(path) for path in ((cert,) if isinstance(cert, str) else cert) if path]
-    try:
-        return "\n".join(f"{path} {sha256(path.read_bytes()).hexdigest()}" for path in paths)
-    except OSError:  # The client will fail and report it; until then the certificate equals no other.
-        return f"{paths} {time.time()}"
 
 
 def _age(response: Response, headers: Mapping[str, str]) -> float:

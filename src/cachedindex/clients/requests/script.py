@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cachedindex import sources
+from cachedindex.clients import script
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.clients.requests.redirects import Redirects
 from cachedindex.errors import CachedIndexError, UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.process import Process, join
 from cachedindex.rules import urls
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from cachedindex.clients.requests.redirects import Hop
 
 _NAME = "CachedIndexAdapter"
-_logger = logging.getLogger("cachedindex")
 
 
 class CachedIndexAdapter(IndexAdapter):
@@ -33,8 +30,7 @@ class CachedIndexAdapter(IndexAdapter):
         `trust_env` is the session's. Raises SettingsError for a wrong option.
         """
         self._options = {"trust_env": trust_env, **options}
-        own = {name.replace("_", "-"): _text(value) for name, value in options.items() if value is not None}
-        self._process = _process(own)
+        self._process = script.joined(_NAME, options)
         self._redirects = Redirects()
         ready = inner or _plain()
         try:
@@ -75,21 +71,6 @@ class CachedIndexAdapter(IndexAdapter):
 
 def _again(inner: HTTPAdapter, options: Mapping[str, Any]) -> CachedIndexAdapter:
     return CachedIndexAdapter(inner, **options)
-
-
-def _process(own: Mapping[str, str]) -> Process:
-    """Join once for each set of options: adapters with the same ones share what pages promise, and one summary."""
-    # A script may wait for an upload, or for an index to come back, by asking again and again.
-    loaded = sources.load({"negative": "0", **own}, _NAME)
-    return join((_NAME, *sorted(own.items())), loaded, say=_log)
-
-
-def _log(line: str) -> None:
-    _logger.warning("cachedindex: %s", line)  # Without a configured formatter, only this names the logger.
-
-
-def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
 
 
 def _plain() -> HTTPAdapter:

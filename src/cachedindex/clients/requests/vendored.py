@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
 
+from cachedindex.clients import tls
+from cachedindex.clients.cookies import Cookies
 from cachedindex.clients.replay import http_response
-from cachedindex.clients.requests.cookies import Cookies
 from cachedindex.errors import CachedIndexError
 from cachedindex.lookup import deadline
 from cachedindex.model import Answer
@@ -233,10 +232,7 @@ def _defines(adapter: Any, name: str) -> str:
 
 
 def trust_of(adapter: Any, url: str, verify: Any) -> str:
-    """Return how the peer is verified, by the adapter's own method: pip's for trusted hosts overrides `verify`.
-
-    A bundle of authorities is known by its content, since each job may have it under another path (safe-chain#147).
-    """
+    """Return how the peer is verified, by the adapter's own method: pip's for trusted hosts overrides `verify`."""
     if not url.lower().startswith("https:"):
         return "http"
     connection: Any = SimpleNamespace(cert_reqs=None)
@@ -244,17 +240,6 @@ def trust_of(adapter: Any, url: str, verify: Any) -> str:
         adapter.cert_verify(connection, url, verify, None)
         if connection.cert_reqs == "CERT_NONE":
             return "unverified"
-        return "tls" if verify is True else f"ca {_bundle(Path(verify))}"
+        return "tls" if verify is True else tls.trust_in(Path(verify))
     except (OSError, TypeError):  # There is no such bundle, or it cannot be read: the client will fail and report it.
         return "unknown"
-
-
-def _bundle(path: Path) -> str:
-    found = path.stat()
-    # A folder of certificates has no content of its own; it is taken for what lies there by its path.
-    return str(path) if path.is_dir() else _digest(path, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=16)
-def _digest(path: Path, _changed: int, _size: int) -> str:
-    return sha256(path.read_bytes()).hexdigest()

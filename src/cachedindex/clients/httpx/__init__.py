@@ -1,0 +1,1 @@
+"""The edge for httpx, and for httpx2, which has the same transports."""

@@ -1,0 +1,141 @@
+"""pdm, each covered release as a job runs it: a lock file and an environment, online and with a dead index."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import index as faults
+from tests.conftest import Ran, Run
+from tests.index import Index
+from tests.tools import INSIDES, NEWEST, TOOLS, Tool
+
+CACHEDINDEX = (sys.executable, "-m", "cachedindex", "run", "--")
+FAULTS = {
+    "reset": faults.reset,
+    "hang": faults.hang,
+    "503": faults.status(503),
+    "login": faults.body(b"<html><form>Log in</form></html>"),
+}
+each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: f"{tool.name}-{tool.release}")
+each_newest = pytest.mark.parametrize("tool", NEWEST.values(), ids=str)
+
+
+class Job:
+    """A job on a node of its own: a home with no cache of the tool's, and a checkout of the project."""
+
+    def __init__(self, tool: Tool, command: Sequence[object], run: Run, folder: Path, index: Index) -> None:
+        self._tool = tool
+        self._command = command
+        self._run = run
+        self.checkout = folder / "checkout"
+        self._home = folder / "home"
+        self.checkout.mkdir(parents=True)
+        self._home.mkdir()
+        (self.checkout / tool.file).write_text(tool.project.format(index=index.url))
+
+    def __call__(self, words: Sequence[str], **variables: str) -> Ran:
+        named = {"HOME": str(self._home), "XDG_CACHE_HOME": str(self._home / "cache"), **self._tool.variables}
+        return self._run(*self._command, *words, cwd=self.checkout, **named, **variables)
+
+    @property
+    def lock_file(self) -> bytes:
+        return (self.checkout / self._tool.lock_file).read_bytes()
+
+    @property
+    def installed(self) -> list[str]:
+        """The distributions in the environment that the tool made."""
+        found = [*self.checkout.parent.rglob("site-packages/*.dist-info")]
+        return sorted(path.name for path in found if re.match("alpha|beta|gamma|delta|epsilon|source", path.name))
+
+
+@pytest.fixture
+def job(python_with: Callable[..., Path], run: Run, index: Index, tmp_path: Path) -> Callable[..., Job]:
+    """Give a function that begins a job of a tool, covered or bare."""
+
+    def job(name: str, tool: Tool, *, covered: bool = True) -> Job:
+        command = python_with(*tool.requirements).with_name(tool.name)
+        return Job(tool, [*(CACHEDINDEX if covered else ()), command], run, tmp_path / name, index)
+
+    return job
+
+
+def outage(folder: Path, name: str, cache: str = "cache") -> dict[str, str]:
+    """Return the variables of a node that has the same copies as before, and does not know yet that its index fails."""
+    shutil.copytree(folder / cache, folder / name / "cache", ignore=shutil.ignore_patterns("health-v1"))
+    return {
+        "CACHEDINDEX_CACHE_DIR": str(folder / name / "cache"),
+        "CACHEDINDEX_INDEX_TTL": "0",
+        "CACHEDINDEX_TIMEOUT": "1",
+    }
+
+
+@pytest.mark.slow
+@each_tool
+def test_a_lock_file_and_an_environment(job: Callable[..., Job], index: Index, tmp_path: Path, tool: Tool) -> None:
+    bare = job("bare", tool, covered=False)
+    locked, installed = bare(tool.lock), bare(tool.install)
+    assert (locked.code, installed.code) == (0, 0), locked.err + installed.err
+    asked = len(index.seen)
+    warm = job("warm", tool)
+    for words, ran in ((tool.lock, locked), (tool.install, installed)):
+        same = warm(words)
+        assert (same.code, same.ours) == (0, []), same.err
+        assert without_times(same) == without_times(ran)
+    assert warm.lock_file == bare.lock_file
+    assert len(index.seen) - asked <= asked
+    assert bare.installed == warm.installed != []
+
+    for name in FAULTS if tool in NEWEST.values() else ["reset"]:
+        index.faults.clear()
+        index.fault(FAULTS[name])
+        dead, variables = job(name, tool), outage(tmp_path, name)
+        for words in (tool.lock, tool.install):
+            ran = dead(words, **variables)
+            assert ran.code == 0, ran.out + ran.err
+            assert index.url.removesuffix("/simple/") in ran.ours[-1]
+            assert len(ran.ours) == 1
+        assert dead.lock_file == warm.lock_file
+        assert dead.installed == warm.installed
+        index.let_go.set()
+
+
+def without_times(ran: Ran) -> list[str]:
+    """Return what was printed, in no order, and without what differs in each run: times, and folders."""
+    lines = (ran.out + ran.err).splitlines()
+    return sorted(re.sub(r"\d+:\d\d:\d\d|[\d.]+ ?s\b|/\S+", "", line) for line in lines)
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Give a function that makes a release of a tool whose inside is empty, and returns the variables to find it."""
+
+    def moved(module: str) -> dict[str, str]:
+        path = tmp_path / "site" / f"{module.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True)
+        for folder in [path.parent, *path.parent.parents][: module.count(".")]:
+            (folder / "__init__.py").touch()
+        path.touch()
+        return {"PYTHONPATH": str(tmp_path / "site")}
+
+    return moved
+
+
+@pytest.mark.parametrize(("client", "module"), INSIDES.items(), ids=str)
+def test_a_tool_whose_inside_has_moved_goes_on_without_the_cache(
+    run: Run, moved: Callable[[str], dict[str, str]], client: str, module: str
+) -> None:
+    program = (sys.executable, "-c", f"import {module}; print('it goes on')")
+    variables = moved(module)
+    ran = run(*CACHEDINDEX, *program, **variables)
+    assert (ran.code, ran.out) == (0, "it goes on\n"), ran.err
+    why = f"cachedindex: this {client} keeps its sessions elsewhere"
+    assert ran.ours == [f"{why}; it continues without the cache"]
+    refused = run(*CACHEDINDEX, *program, CACHEDINDEX_OFFLINE="true", **variables)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.ours == [f"{why}: it could reach the network without cachedindex, which offline = true forbids"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from cachedindex.store import record
+from tests.values import replace
 
 
 def age(cache: Path, seconds: float) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record, Request
 from cachedindex.store.store import Store
+from tests.values import replace
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
 Readers = Literal["all", "user", "nobody"]
 Ended = Literal["hit", "revalidated", "miss", "stale", "absent", "late", "negative", "passed", "refused", "failed"]
 
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
 
 def number(text: str) -> int | None:
     """Return a header's decimal number, or None if it is none; `str.isdigit` would accept superscripts as well."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _shown(values: NamedTuple, but: str) -> str:
+    """Return the values in words, without the one that may be secret."""
+    fields = (f"{name}={value!r}" for name, value in values._asdict().items() if name != but)
+    return f"{type(values).__name__}({', '.join(fields)})"
 
 
 class Body(Protocol):
@@ -38,11 +46,10 @@ class Route(NamedTuple):
     """Host and port of the proxy in effect; empty if there is none."""
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Who made a request, as far as that decides what may be stored and served."""
 
-    credential: str = field(default="", repr=False)
+    credential: str = ""
     """The credential, which is only used to compute the scope, and never stored or shown."""
     may_gain: bool = False
     """Whether handlers below our edge may add a credential, which is unknown when the look-up begins."""
@@ -57,16 +64,19 @@ class Identity:
     shared: bool = False
     """Whether everybody who may read the scope may read the answers to this request, whatever its credential."""
 
+    def __repr__(self) -> str:
+        """Leave out the credential."""
+        return _shown(self, but="credential")
 
-@dataclass(frozen=True)
-class Request:
+
+class Request(NamedTuple):
     """What a client asks for in one look-up."""
 
     method: str
     url: str
     """Without credentials and without a fragment."""
     kind: Kind
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = _EMPTY
     """By lower-case name. Never printed, since one of them may be an Authorization."""
     sha256: str | None = None
     """The digest that a page promised which this process was served, or that the URL's fragment promises."""
@@ -77,9 +87,13 @@ class Request:
     of_recipe: bool = False
     """Whether a recipe asks instead of an index reader: for all that is known, its URL is no index's."""
 
+    def __repr__(self) -> str:
+        """Leave out the headers."""
+        return _shown(self, but="headers")
+
     def within(self, scope: str) -> Request:
         """Return the request with this scope in place of its credential, before it is stored, shown or reported."""
-        return replace(self, identity=replace(self.identity, credential="", scope=scope))
+        return self._replace(identity=self.identity._replace(credential="", scope=scope))
 
 
 class Completeness(NamedTuple):
@@ -112,8 +126,7 @@ class Native(NamedTuple):
         return self._replace(is_read=True)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to a request: from upstream, from the store, or made here."""
 
     status: int
@@ -166,8 +179,7 @@ class Keyring(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What the store keeps for one URL."""
 
     url: str
@@ -195,8 +207,7 @@ class Record:
 EventKind = Literal["failed", "unreachable", "abrupt", "limited", "answered", "probing", "doubted", "removed"]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Something that an origin did, as the processes of a host, or of a run, report it to each other."""
 
     what: EventKind
@@ -218,11 +229,10 @@ class Doubted(NamedTuple):
     """Of the latest one."""
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(NamedTuple):
     """What this host remembers of one repository, or of an origin as a whole; the fold of its events."""
 
-    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    failed: Mapping[str, tuple[float, str]] = _EMPTY
     """For each URL: when it failed last, and why."""
     opened: float | None = None
     """When the breaker opened; None if it is closed."""
@@ -234,27 +244,25 @@ class Health:
     """Until when it asked to be left alone, and what it answered."""
     took: float = 0.0
     """Seconds of the last answer that was slow enough to note."""
-    doubted: Mapping[str, Doubted] = field(default_factory=dict)
+    doubted: Mapping[str, Doubted] = _EMPTY
     """By URL."""
     answered: float | None = None
     """When a URL last gave a sound answer while another one was in doubt."""
 
 
-@dataclass(frozen=True)
-class RunMemory:
+class RunMemory(NamedTuple):
     """What a run remembers of look-ups at an origin that had no copy; the fold of their events."""
 
-    failed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    failed: Mapping[str, tuple[float, str]] = _EMPTY
     """For each repository, or "" for the origin as a whole: when a look-up last failed with all the client's retries,
     and why, if no later one was answered."""
-    missing: Mapping[str, float] = field(default_factory=dict)
+    missing: Mapping[str, float] = _EMPTY
     """The URLs that the origin does not have, and when it said so."""
-    alone: Mapping[str, str] = field(default_factory=dict)
+    alone: Mapping[str, str] = _EMPTY
     """For each repository of which a single page failed, and at once: the URL of that page."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one look-up ended."""
 
     ended: Ended
@@ -272,12 +280,11 @@ class Outcome:
     """Seconds from the request to the end of upstream's answer; 0 if there was none."""
     seen_by: Readers = "all"
     """Who may learn of it afterwards: all who may read the folder, this user alone, or nobody."""
-    index: str = ""
+    shown_index: str = ""
     """Of a page that not all may see, its index as it may be shown."""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What is kept of one run: nothing in it may be a credential."""
 
     command: str

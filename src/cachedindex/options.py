@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -199,8 +198,7 @@ def _folder(text: str) -> str:
     return text.strip()
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The values of all options; the reference in the docs explains each of them."""
 
     cache_dir: str | None = None
@@ -255,7 +253,7 @@ class Settings:
     def for_url(self, url: str) -> Settings:
         """Return the settings for a URL: those of the index with the longest URL that it begins with."""
         start = self.section_of(url)
-        return replace(self, **dict(self.indexes)[start]) if start else self
+        return self._replace(**dict(self.indexes)[start]) if start else self
 
     def is_too_stale(self, age: float | None) -> bool:
         """Return whether a run is to fail for a copy of this age in seconds; None if none stood in."""
@@ -367,18 +365,17 @@ def merge(*places: Mapping[str, Any]) -> Settings:
 
     The options of one index win over those of all indexes in the same place and in later ones, not in earlier ones.
     """
-    known = {field.name for field in fields(Settings)}
     merged: dict[str, Any] = {}
     indexes: dict[str, dict[str, Any]] = {}
     for values in reversed(places):
-        general = {name: value for name, value in values.items() if name in known and name != "indexes"}
+        general = {name: value for name, value in values.items() if name in Settings._fields and name != "indexes"}
         for own in indexes.values():
             for name in general:
                 own.pop(name, None)
         merged.update(general)
         for url, own in values.get("indexes", ()):
             indexes.setdefault(url, {}).update(own)
-    return replace(Settings(), **merged, indexes=tuple(indexes.items()))
+    return Settings(**merged, indexes=tuple(indexes.items()))
 
 
 def _nearest(name: str, spell: Callable[[str], str], known: Mapping[str, Option]) -> str:

@@ -24,7 +24,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cachedindex import sources
-from cachedindex.errors import StoreUnavailable
 from cachedindex.options import Settings
 from cachedindex.run import environment
 from cachedindex.run.folder import RunFolder
@@ -106,10 +105,14 @@ class Process:
         from cachedindex.upkeep.hourly import Upkeep  # noqa: PLC0415
 
         root, settings = self.root, self.settings
-        read_only = settings.read_only or (root.is_dir() and not folder.may_write(root))
         upkeep = Upkeep(root, sources.lock_folder(settings, root), settings.max_size, settings.max_idle)
-        is_alone = not sources.also_read(settings, root)
-        return Store(root, read_only=read_only, stored=upkeep.stored, damaged=self.report.set_aside, is_alone=is_alone)
+        return Store(
+            root,
+            read_only=self._may_only_read(root),
+            stored=upkeep.stored,
+            damaged=self.report.set_aside,
+            is_alone=not sources.also_read(settings, root),
+        )
 
     @cached_property
     def _opened(self) -> Opened | None:
@@ -158,8 +161,8 @@ class Process:
             self.has_ended = True
             self._print_summary(self.run)
             self._keep_record(self.run)
-            if self.failed and self.store:
-                self._expire_pages(self.run, self.store)
+            if self.failed:
+                self._expire_pages(self.run)
             self.run.remove_folder()
             self.report.forget()
         else:
@@ -188,6 +191,9 @@ class Process:
             self.report.warn(f"{why}; the build continues without the cache")
         return root
 
+    def _may_only_read(self, root: Path) -> bool:
+        return self.settings.read_only or (root.is_dir() and not folder.may_write(root))
+
     def _silence(self) -> str | None:
         return probe.silence(sources.places(self.settings))
 
@@ -207,19 +213,20 @@ class Process:
 
     def _keep_record(self, run: RunFolder | None) -> None:
         """Keep the record of the run; it is no part of the build, so that no error here changes anything."""
-        if self.store is None:
+        if self.root is None:
             return
         try:
             from cachedindex.run import record  # noqa: PLC0415 - 2 ms that the start of a pip does without
 
             outcomes = [*run.lookups(), *self.report.outcomes] if run else self.report.past
             self.stale = record.oldest(outcomes)
-            if self.store.read_only and not (self.settings.report or self.settings.summary):
+            is_kept = not self._may_only_read(self.root)
+            if not (is_kept or self.settings.report or self.settings.summary):
                 return
             damaged = len(run.damaged()) if run else 0
             words: Sequence[str] = self.command or list(getattr(sys, "argv", ()))
             kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged)
-            name = record.keep(self.store, kept, always=self.command is not None)
+            name = record.keep(self.root, kept, always=self.command is not None) if is_kept else ""
             for problem in record.write_files(self.settings, name, kept):
                 self._print(problem)
         except OSError as error:
@@ -227,12 +234,14 @@ class Process:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
             self._print(f"there is no record of this run: internal error, {type(error).__name__}: {error}")
 
-    def _expire_pages(self, run: RunFolder, store: Store) -> None:
+    def _expire_pages(self, run: RunFolder) -> None:
         """Have the next run revalidate the pages that this one was served: perhaps they made it fail."""
         try:
-            for name in run.pages():
-                store.expire(name)
-        except (StoreUnavailable, OSError) as error:
+            pages = run.pages()
+            if pages and self.store:
+                for name in pages:
+                    self.store.expire(name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the build has ended
             if not getattr(error, "is_known", False):
                 self._print(f"{error}; the next build will not revalidate the pages of this one")
 

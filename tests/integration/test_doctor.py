@@ -7,7 +7,6 @@ import stat
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from cachedindex.upkeep import inspection, mounts, verify
 from cachedindex.upkeep.mounts import FileSystem
 from tests.conftest import Ran, Run
 from tests.stored import DAY, age, page, put, put_file, put_page
+from tests.values import replace
 
 
 @pytest.fixture

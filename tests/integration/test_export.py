@@ -10,7 +10,6 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.ageing import age
 from tests.conftest import Ran, Run
 from tests.index import Index
 from tests.stored import DAY, file, page
+from tests.values import replace
 
 Command = Callable[..., Ran]
 NOW = time.time()

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from cachedindex.run.folder import RunFolder
 from tests.conftest import Ran, Run
 from tests.index import Index
 from tests.stored import page, put_page
+from tests.values import replace
 
 SIXTH_CLIENT = """
 from cachedindex.clients.urllib import opener

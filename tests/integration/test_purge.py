@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from cachedindex.store.store import Store
 from tests.conftest import Ran, Run
 from tests.index import Index
 from tests.stored import file, page, put, put_file, put_page
+from tests.values import replace
 
 Command = Callable[..., Ran]
 SIX = b"six's own bytes"

@@ -8,7 +8,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from cachedindex.run import written
 from cachedindex.store import runs
 from tests.conftest import CHECKOUT, Ran, Run
 from tests.index import Index
+from tests.values import replace
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 PIP = (sys.executable, "-m", "pip")

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from cachedindex.store.store import Store
 from tests import index as faults
 from tests.index import JSON, Handler, Index
 from tests.stored import age
+from tests.values import replace
 
 CLIENT = """
 import sys, time

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from cachedindex.store import health_log, runs
 from cachedindex.store.store import Store
 from tests.conftest import CHECKOUT
 from tests.stored import DAY, age, put_file, put_page
+from tests.values import replace
 
 ORIGIN = "https://index.example"
 OUTCOME = Outcome("hit", "page", f"{ORIGIN}/simple/six/", ORIGIN, "", 5.0)

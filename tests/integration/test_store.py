@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import threading
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +18,7 @@ from cachedindex.run.folder import RunFolder
 from cachedindex.store import blob as blob_module, disk, health_log, locks, record, store as store_module
 from cachedindex.store.store import Store
 from tests.stored import file, open_blob
+from tests.values import replace
 
 WHEEL = file("six-1.0.whl", b"wheel")
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from io import BufferedReader, BytesIO
@@ -23,6 +22,7 @@ from cachedindex.model import Answer, Body, Identity, Request
 from cachedindex.options import Settings
 from cachedindex.store.blob import NewBlob
 from tests.unit.test_cache import FILE_URL, PAGE, WHEEL, World, page
+from tests.values import replace
 
 SECOND, THIRD = (replace(PAGE, url=f"https://index.example/simple/{name}/") for name in ("flask", "docopt"))
 LARGE = b"large" * 400_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from cachedindex.lookup.context import Lookup
 from cachedindex.lookup.origin import Admission
 from cachedindex.model import Health, Record, Request
 from cachedindex.options import Settings
+from tests.values import replace
 
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 COPY = Record(PAGE.url, PAGE.url, {}, 0.0, 0.0, 0.1, 0, "", b"", "html")

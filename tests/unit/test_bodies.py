@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from io import BytesIO
 from itertools import repeat
 
@@ -12,6 +11,7 @@ from cachedindex.clients import bodies
 from cachedindex.clients.bodies import Whole, unzipped, with_page
 from cachedindex.clients.common import request_of
 from cachedindex.model import Answer, Native
+from tests.values import replace
 
 PAGE = request_of("GET", "https://index.example/simple/six/", {}, trust="tls")
 HTML, JSON = {"content-type": "text/html"}, {"content-type": "application/vnd.pypi.simple.v1+json"}

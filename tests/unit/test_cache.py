@@ -6,7 +6,6 @@ import errno
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +24,7 @@ from cachedindex.run.report import Report
 from cachedindex.store import health_log
 from cachedindex.store.health_log import HealthLog
 from cachedindex.store.store import Store
+from tests.values import replace
 
 PAGE = Request("GET", "https://index.example/simple/six/", "page", {})
 OTHER_PAGE = replace(PAGE, url="https://index.example/simple/flask/")

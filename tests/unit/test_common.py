@@ -25,7 +25,8 @@ def test_credentials_and_fragments_stay_out_of_a_request() -> None:
     assert (request.kind, request.sha256, request.route.proxy) == ("file", digest, "proxy.example:3128")
     assert request.identity.credential
     assert "secret" not in repr(request)
-    assert "secret" not in repr(request)
+    assert request.identity.credential not in repr(request)
+    assert "secret" not in repr(request._replace(headers={"authorization": "Basic secret"}))
 
 
 class Wrapped(Exception):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -25,6 +24,7 @@ from cachedindex.rules.decide import (
     patience,
 )
 from cachedindex.rules.privacy import GAINED, unseen
+from tests.values import replace
 
 NOW = 1_000_000.0
 DIGEST = "a" * 64

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cachedindex.run.report import Report
 from cachedindex.store import disk, health_log, others, probe
 from cachedindex.store.store import Store
 from tests.unit.test_cache import FILE_URL, GOOD, PAGE, WHEEL, World, page
+from tests.values import replace
 
 FILE = Request("GET", FILE_URL, "other", {})
 NEWER = page({"url": FILE_URL, "filename": "six-1.0.whl", "hashes": {"sha256": sha256(WHEEL).hexdigest()}},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
 from cachedindex.model import Record, Request, Route
 from cachedindex.rules import foreign, layout
+from tests.values import replace
 
 PAGE = b'<!DOCTYPE html><title>Links for six</title><a href="https://files.example/six-1.0.tar.gz">six-1.0.tar.gz</a>'
 URL = "https://index.example/simple/six/"

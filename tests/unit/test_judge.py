@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -26,6 +25,7 @@ from cachedindex.rules.judge import (
     meaning,
 )
 from cachedindex.rules.privacy import GAINED
+from tests.values import replace
 
 NOW = 1_000_000.0
 URL = "https://index.example/simple/six/"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cachedindex.model import Kind, Outcome, Readers
 from cachedindex.rules import kept
+from tests.values import replace
 
 
 @pytest.mark.parametrize(
@@ -114,5 +113,5 @@ def test_a_private_url_is_kept_without_its_path(
     kind: Kind, seen_by: Readers, path: str, index: str, shown: str
 ) -> None:
     origin = "https://index.example"
-    outcome = Outcome("hit", kind, f"{origin}{path}", origin, "", seen_by=seen_by, index=index)
-    assert kept.shown(outcome) == replace(outcome, url=f"{origin}{shown}", index="")
+    outcome = Outcome("hit", kind, f"{origin}{path}", origin, "", seen_by=seen_by, shown_index=index)
+    assert kept.shown(outcome) == replace(outcome, url=f"{origin}{shown}", shown_index="")

@@ -84,7 +84,7 @@ def test_an_earlier_place_wins() -> None:
 
 
 def test_every_option_is_a_setting() -> None:
-    assert {*(name.replace("-", "_") for name in OPTIONS), "indexes"} == set(Settings.__dataclass_fields__)
+    assert {*(name.replace("-", "_") for name in OPTIONS), "indexes"} == set(Settings._fields)
 
 
 def test_a_problem_without_a_value() -> None:

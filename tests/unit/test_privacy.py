@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from cachedindex.model import Answer, Disclosure, Identity, Request
 from cachedindex.rules import privacy
 from cachedindex.rules.privacy import GAINED, USER
+from tests.values import replace
 
 URL = "https://index.example/simple/six/"
 PAGE = Request("GET", URL, "page", {})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from cachedindex.model import Ended, Outcome, Run
 from cachedindex.store import private, runs
 from cachedindex.upkeep import gc, listing
 from tests.stored import DAY
+from tests.values import replace
 
 ORIGIN = "https://index.example"
 
@@ -93,7 +93,12 @@ def test_what_look_ups_come_to() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{}, {"at": 0.0}, {"seen_by": "user", "index": "https://index.example/***ab/"}, {"took": 0.5, "sha256": "ab"}],
+    [
+        {},
+        {"at": 0.0},
+        {"seen_by": "user", "shown_index": "https://index.example/***ab/"},
+        {"took": 0.5, "sha256": "ab"},
+    ],
 )
 def test_a_look_up_is_read_as_it_was_written(more: dict[str, object]) -> None:
     written = outcome(**more)  # type: ignore[arg-type]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cachedindex.model import Answer, Completeness, Request
 from cachedindex.rules import pages
@@ -32,8 +31,7 @@ class Closable(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Whole:
+class Whole(NamedTuple):
     """A body that was read to its end."""
 
     body: bytes
@@ -79,8 +77,7 @@ def _read(answer: Answer, whole: Whole) -> Answer:
     # http.client and urllib3 raise if the last chunk is missing.
     chunked = "chunked" in headers.pop("transfer-encoding", "").lower()
     announced = answer.announced
-    return replace(
-        answer,
+    return answer._replace(
         headers=headers,
         body=BytesIO(whole.body),
         completeness=Completeness(
@@ -97,7 +94,7 @@ def _streamed(answer: Answer, begun: Iterable[bytes], rest: Iterator[bytes]) -> 
     dropped = () if is_zipped else ("content-encoding", "content-length")
     headers = {name: value for name, value in answer.headers.items() if name not in dropped}
     native = answer.native and answer.native.being_read()
-    return replace(answer, headers=headers, body=Pieces(begun, rest, answer.body), native=native, is_streamed=True)
+    return answer._replace(headers=headers, body=Pieces(begun, rest, answer.body), native=native, is_streamed=True)
 
 
 class Pieces:

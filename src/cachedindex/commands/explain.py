@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.request import Request as Asked
 
@@ -86,9 +85,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace) -> int:
     """Print it, and return 0; 1 if nothing would be had in an outage. SettingsError for a wrong argument."""
     loaded, environ = flags.load(arguments)
-    settings = replace(
-        loaded.settings, read_only=True, report=None, summary=None
-    )  # So that a look does not count as a use.
+    # Read-only, so that a look does not count as a use.
+    settings = loaded.settings._replace(read_only=True, report=None, summary=None)
     process = join("explain", loaded._replace(settings=settings, warnings=()), say=lambda _: None)
     if process.store is None:
         raise SettingsError("there is no cache: it is disabled, or its folder cannot be used; see cachedindex doctor")
@@ -164,7 +162,7 @@ def _explained(process: Process, place: Place, *, ask: bool) -> Explained:
     proxy = proxy_of(Asked(urls.bare(place.url)))  # noqa: S310 - nothing is asked by it
     request = request_of("GET", place.url + fragment, accept, trust=trust, proxy=proxy)
     if place.scope and not request.identity.credential:
-        request = replace(request, identity=Identity(scope=place.scope, shared=True))
+        request = request._replace(identity=Identity(scope=place.scope, shared=True))
     said = indexes.said(urls.bare(place.url), place.form) if ask and is_page and not place.scope else None
     return Explained(place, preview(process.cache, process.upstream, request), said)
 

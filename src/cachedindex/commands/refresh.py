@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from cachedindex import standard
 from cachedindex.clients.urllib import pages
@@ -49,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     names = {urls.normalized(name) for name in arguments.names}
     wish = tuple(names) or (":all:",)
-    settings = replace(
-        loaded.settings, report=None, summary=None, refresh=wish, cache_dir=str(found.root), lock_dir=str(found.shared)
+    settings = loaded.settings._replace(
+        report=None, summary=None, refresh=wish, cache_dir=str(found.root), lock_dir=str(found.shared)
     )
     process = join("refresh", loaded._replace(settings=settings), say=lambda _: None)
     entries = inventory.read(found.root, private.folder_of_user(found.root)).entries

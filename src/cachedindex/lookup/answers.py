@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
 from typing import BinaryIO
@@ -80,7 +79,7 @@ class Answers:
             self._copies.report(exchange.problem)
             ended: Ended = "revalidated" if _is_the_same(lookup, exchange) else "miss"
             served = self.of_copy(lookup._replace(record=exchange.record), ended, "expired", answer)
-            return replace(served, native=answer.native and answer.native.being_read())
+            return served._replace(native=answer.native and answer.native.being_read())
         return self._of_upstream(lookup, exchange)
 
     def refusal(self, lookup: Lookup, refusal: Refuse) -> Answer:
@@ -253,7 +252,7 @@ class Answers:
         )  # pip asks without its keyring's password first.
         if is_private or answer or request.identity != _ANYBODY:  # Else everybody: a fresh page needs no further rule.
             seen_by = "user" if is_private else privacy.seen_by(request, answer, (record and record.page) or b"")
-            outcome = replace(outcome, seen_by=seen_by, index=privacy.shown_index(request))
+            outcome = outcome._replace(seen_by=seen_by, shown_index=privacy.shown_index(request))
         self._report.add(outcome, page)
 
 

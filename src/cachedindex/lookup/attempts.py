@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Literal, NamedTuple
 
@@ -195,7 +194,7 @@ class _Attempt(NamedTuple):
         pause, health = self.admission.probes_after, self.admission.health
         most = math.inf if pause is None else pause * _PROBE_SHARE
         if took > health.took:
-            health = replace(health, took=took)
+            health = health._replace(took=took)
         usual = patience(self.lookup.request, self.lookup.record, health, self.lookup.settings)
         return min(most, max(self.open_for or 0.0, usual))
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed, assert_never
@@ -206,7 +205,7 @@ class Cache:
         self, asked: Request, request: Request, settings: Settings, promised: Callable[[Request], Request]
     ) -> Record | None:
         """Return the metadata of a wheel, if that is stored; `request` is for a file, and `asked` as it came."""
-        wheel = promised(replace(asked, url=asked.url.removesuffix(".metadata"), sha256=None))
+        wheel = promised(asked._replace(url=asked.url.removesuffix(".metadata"), sha256=None))
         if wheel.kind != "file" or not request.sha256:
             return None
         wheel, found = self._find(wheel, settings)
@@ -251,7 +250,7 @@ class Cache:
         if exchange is None:
             raise CopyLost(f"{lookup.request.url}: nothing has come")
         answer = self._answers.of_exchange(lookup, exchange)
-        return replace(answer, body=Continued(begun.beginning, answer.body)) if begun.beginning else answer
+        return answer._replace(body=Continued(begun.beginning, answer.body)) if begun.beginning else answer
 
     def _carried_out(  # noqa: PLR0911 - one for each decision
         self, lookup: Lookup, decision: Decision, send: Send

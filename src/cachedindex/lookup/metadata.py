@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import BinaryIO
 
 from cachedindex import standard
@@ -28,7 +27,7 @@ def of_wheel(wheel: Record, body: BinaryIO, url: str, sha256: str) -> Record | N
     if found is None:
         return None
     headers = {"content-type": "text/plain; charset=utf-8"}
-    return replace(wheel, url=url, final=url, headers=headers, size=len(found), sha256=sha256, page=found)
+    return wheel._replace(url=url, final=url, headers=headers, size=len(found), sha256=sha256, page=found)
 
 
 def _metadata(body: BinaryIO) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from cachedindex.errors import NotAsked, UpstreamFailed
@@ -82,7 +81,7 @@ class Origin:
         """Return the place that a URL is of, to which a redirect led; this one, if it is of the same repository."""
         if not url or urls.repository(url) == urls.repository(self.request.url):
             return self
-        return Origin(replace(self.request, url=urls.public(url)), self.origins, asked=self.request.url)
+        return Origin(self.request._replace(url=urls.public(url)), self.origins, asked=self.request.url)
 
     def admit(self) -> Admission:
         """Return the right to ask upstream in spite of a copy; a probe is claimed for this process.

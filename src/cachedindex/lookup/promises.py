@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -57,7 +56,7 @@ class Promises:
             found = self._found(request)
         if found is None:
             return self._as_linked(request)
-        request = replace(request, kind="file", sha256=found.sha256, url=urls.of_file(request.url, found.sha256))
+        request = request._replace(kind="file", sha256=found.sha256, url=urls.of_file(request.url, found.sha256))
         return privacy.inherited(found.page, request, linked=found.linked)
 
     def _as_linked(self, request: Request) -> Request:

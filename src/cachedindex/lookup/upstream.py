@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from http import HTTPStatus
 from io import BytesIO
@@ -76,7 +75,7 @@ class Upstream:
         body = b""
         if pages.is_read_whole(request) and answer.untouched is None and not answer.is_streamed:
             body = answer.body.read()
-            answer = replace(answer, body=BytesIO(body))
+            answer = answer._replace(body=BytesIO(body))
         health, now = origin.health(), self._clock()
         verdict = judge(request, record, answer, body, health, now, store)
         means = meaning(request, verdict, copy=copy, openly=openly)
@@ -161,7 +160,7 @@ class Upstream:
         except StoreUnavailable as problem:
             return Exchange(answer, means, problem=problem)
         tee = Tee(answer.body, blob, answer.announced, publish)
-        return Exchange(replace(answer, body=tee, native=answer.native and answer.native.being_read()), means)
+        return Exchange(answer._replace(body=tee, native=answer.native and answer.native.being_read()), means)
 
     def _put(self, request: Request, answer: Answer, new: Record) -> None:
         """Store a record; if it is this user's alone from now on, in place of the one that was everybody's."""
@@ -206,7 +205,7 @@ def drained(exchange: Exchange) -> Exchange:
         raise UpstreamFailed("its answer broke off", error) from error
     if body.record is None and body.problem is None:
         raise UpstreamFailed("its answer was cut short")
-    answer = replace(exchange.answer, body=BytesIO(data))
+    answer = exchange.answer._replace(body=BytesIO(data))
     return exchange._replace(answer=answer, record=body.record, problem=body.problem)
 
 
@@ -234,4 +233,4 @@ def _renewed(record: Record, answer: Answer, asked: float, now: float) -> Record
     """
     kept = {name: value for name, value in record.headers.items() if name != "age"}
     said = {name: value for name, value in privacy.storable(answer.headers).items() if not name.startswith("content-")}
-    return replace(record, headers={**kept, **said}, asked=asked, checked=now, took=now - asked, expired=False)
+    return record._replace(headers={**kept, **said}, asked=asked, checked=now, took=now - asked, expired=False)

@@ -8,7 +8,6 @@ failures only those that no repository could have answered, and everything else 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from cachedindex.model import Doubted, Event, Health
@@ -38,7 +37,7 @@ def of_origin(events: Iterable[Event]) -> Iterator[Event]:
         if event.what == "probing":
             yield event
         elif event.what == "unreachable":
-            yield replace(event, what="failed")
+            yield event._replace(what="failed")
         else:
             yield Event("answered", event.at, event.url)
 
@@ -51,7 +50,7 @@ def recall(events: Iterable[Event], now: float) -> Health:
             health = learn(health, event)
     if health.opened is not None:
         return health
-    return replace(health, failed={url: seen for url, seen in health.failed.items() if now - seen[0] <= _FORGOTTEN})
+    return health._replace(failed={url: seen for url, seen in health.failed.items() if now - seen[0] <= _FORGOTTEN})
 
 
 def learn(health: Health, event: Event) -> Health:
@@ -65,12 +64,12 @@ def learn(health: Health, event: Event) -> Health:
     if event.what == "probing":
         # The probe may be another breaker's: this one is closed, or somebody probes already.
         is_anothers = health.opened is None or _is_probed(health, event.at)
-        return health if is_anothers else replace(health, probing=(event.at, event.cause))
+        return health if is_anothers else health._replace(probing=(event.at, event.cause))
     if event.what == "removed":
-        return replace(health, doubted={url: seen for url, seen in health.doubted.items() if url != event.url})
+        return health._replace(doubted={url: seen for url, seen in health.doubted.items() if url != event.url})
     known = health.doubted.get(event.url, Doubted(event.at, event.at, event.cause))
     since = known.since if known.digest == event.cause else event.at
-    return replace(health, doubted={**health.doubted, event.url: Doubted(known.first, since, event.cause)})
+    return health._replace(doubted={**health.doubted, event.url: Doubted(known.first, since, event.cause)})
 
 
 def compacted(events: Sequence[Event]) -> Sequence[Event]:
@@ -177,13 +176,13 @@ def _after_failure(health: Health, event: Event) -> Health:
     if health.opened is not None:
         failed = {**health.failed, event.url: (event.at, event.cause)}
         if health.probing is None:
-            return replace(health, failed=failed)  # The request was already under way when the breaker opened.
+            return health._replace(failed=failed)  # The request was already under way when the breaker opened.
         pause = min(health.pause * 2, FAIL_TIMEOUT_LIMIT)
-        return replace(health, failed=failed, opened=event.at, pause=pause, probing=None)
+        return health._replace(failed=failed, opened=event.at, pause=pause, probing=None)
     recent = {url: seen for url, seen in health.failed.items() if event.at - seen[0] <= FAIL_WINDOW}
     recent[event.url] = (event.at, event.cause)
     opened = event.at if len(recent) >= MAX_FAILS else None
-    return replace(health, failed=recent, opened=opened, pause=FAIL_TIMEOUT if opened is not None else 0.0)
+    return health._replace(failed=recent, opened=opened, pause=FAIL_TIMEOUT if opened is not None else 0.0)
 
 
 def _after_limit(health: Health, event: Event) -> Health:
@@ -191,15 +190,14 @@ def _after_limit(health: Health, event: Event) -> Health:
     known = health.limited or (0.0, "")
     until = event.at + min(event.took, FAIL_TIMEOUT_LIMIT)
     limited = (until, event.cause) if until >= known[0] else known
-    return replace(health, limited=limited, failed={}, opened=None, pause=0.0, probing=None)
+    return health._replace(limited=limited, failed={}, opened=None, pause=0.0, probing=None)
 
 
 def _after_answer(health: Health, event: Event) -> Health:
     """Clear this URL's failure and doubt; an open breaker closes, since upstream does answer."""
     failed = {url: seen for url, seen in health.failed.items() if url != event.url}
     doubted = {url: seen for url, seen in health.doubted.items() if url != event.url}
-    return replace(
-        health,
+    return health._replace(
         failed={} if health.opened is not None else failed,
         opened=None,
         pause=0.0,

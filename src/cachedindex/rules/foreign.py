@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cachedindex.model import Record
 from cachedindex.rules import layout, pages, privacy, urls
@@ -31,7 +30,7 @@ def refusal(record: Record, parts: Sequence[str]) -> str:
 
 def dated(record: Record, now: float) -> Record:
     """Return a record with times that are not in the future: this machine's clock may be behind."""
-    return replace(record, asked=min(record.asked, now), checked=min(record.checked, now), expired=False)
+    return record._replace(asked=min(record.asked, now), checked=min(record.checked, now), expired=False)
 
 
 def replaces(record: Record, there: Record | None) -> bool:

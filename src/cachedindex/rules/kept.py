@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from cachedindex.model import Outcome
@@ -73,11 +72,11 @@ def shown(outcome: Outcome) -> Outcome:
     if outcome.seen_by != "all":
         folder, _, last = urlsplit(url).path.removesuffix("/").rpartition("/")
         if outcome.kind == "page":
-            url = f"{outcome.index or f'{outcome.origin}/{_MASK}/'}{f'{last}/' if last else ''}"
+            url = f"{outcome.shown_index or f'{outcome.origin}/{_MASK}/'}{f'{last}/' if last else ''}"
         else:  # The address of a file may be the secret; so may be the whole of any other.
             url = f"{outcome.origin}/{_MASK}" + (f"/{last}" if folder and outcome.kind == "file" else "")
     url = urls.without_tokens(url)
-    return outcome if url == outcome.url and not outcome.index else replace(outcome, url=url, index="")
+    return outcome if url == outcome.url and not outcome.shown_index else outcome._replace(url=url, shown_index="")
 
 
 def _program(word: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import unquote, urlsplit
@@ -49,7 +48,7 @@ def is_place_of(parts: Sequence[str], url: str, form: str) -> bool:
 
 def of_repository(request: Request) -> Request:
     """Return the request under which something is stored of the whole repository of a request."""
-    return replace(request, url=urls.repository(request.url), kind="page", sha256=None)
+    return request._replace(url=urls.repository(request.url), kind="page", sha256=None)
 
 
 def is_absence(name: str) -> bool:

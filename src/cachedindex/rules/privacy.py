@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Literal
@@ -106,12 +105,12 @@ def is_anybodys(request: Request) -> bool:
 def opened(request: Request, scope: str = "") -> Request:
     """Return a request whose answers are for all who may read this scope, by default for everybody."""
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    return replace(request, headers=headers, identity=Identity(scope=scope, shared=True))
+    return request._replace(headers=headers, identity=Identity(scope=scope, shared=True))
 
 
 def unkept(request: Request) -> Request:
     """Return a request of whose answers nothing is stored that would be this user's alone."""
-    return replace(request, identity=replace(request.identity, keeps=False))
+    return request._replace(identity=request.identity._replace(keeps=False))
 
 
 def shown_index(request: Request) -> str:
@@ -142,8 +141,8 @@ def inherited(page: Request, file: Request, *, linked: bool = False) -> Request:
     if scope != USER and scope and not (_is_gained(scope) and (file.identity.may_gain or file.identity.gains)):
         scope = f"{scope}{_ANYBODY}"
     keeps = page.identity.keeps and file.identity.keeps
-    identity = replace(file.identity, scope=scope, shared=page.identity.shared, keeps=keeps)
-    return replace(file, identity=replace(identity, credential="") if linked else identity)
+    identity = file.identity._replace(scope=scope, shared=page.identity.shared, keeps=keeps)
+    return file._replace(identity=identity._replace(credential="") if linked else identity)
 
 
 def takes_credential(scope: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -27,7 +26,7 @@ def as_html(record: Record) -> Record:
     page = "".join(_lines(json.loads(record.page or b""))).encode()
     kept = {name: value for name, value in record.headers.items() if name not in ("etag", "last-modified")}
     headers = {**kept, "content-type": "text/html; charset=utf-8"}
-    return replace(record, page=page, size=len(page), sha256=sha256(page).hexdigest(), headers=headers)
+    return record._replace(page=page, size=len(page), sha256=sha256(page).hexdigest(), headers=headers)
 
 
 def _lines(page: Any) -> Iterator[str]:

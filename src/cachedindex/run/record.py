@@ -12,7 +12,6 @@ from cachedindex.model import Outcome, Run
 from cachedindex.options import Settings
 from cachedindex.rules import kept
 from cachedindex.store import runs
-from cachedindex.store.store import Store
 
 _GITHUB = "GITHUB_STEP_SUMMARY"
 
@@ -35,15 +34,15 @@ def of_run(
     return Run(said, job, build, began, max(ended - began, 0.0), code, damaged, shown)
 
 
-def keep(store: Store, run: Run, *, always: bool) -> str:
-    """Write the record of a run, if its folder is there, and return its name; empty if it is not written.
+def keep(root: Path, run: Run, *, always: bool) -> str:
+    """Write the record of a run, if the cache folder is there, and return its name; empty if it is not written.
 
     One without look-ups is written `always`, or not at all.
     """
-    if store.read_only or not store.root.is_dir() or not (run.outcomes or always):
+    if not root.is_dir() or not (run.outcomes or always):
         return ""
     try:
-        return runs.write(store.root, run)
+        return runs.write(root, run)
     except StoreUnavailable:  # What could not be stored for the build has been said.
         return ""
 

@@ -13,9 +13,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Outcome, Run
@@ -33,18 +32,16 @@ _DULL = ("hit", "passed", "revalidated", "negative")
 """How most look-ups of a healthy run end: of a run with too many of them, these are left out first."""
 
 
-@dataclass(frozen=True)
-class IndexCounts:
+class IndexCounts(NamedTuple):
     """What one run had of one index, or of an origin of files."""
 
-    ended: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str]
     """How many of its look-ups ended in which way."""
     took: float = 0.0
     """The median of the seconds of upstream's answers; 0 if there was none."""
 
 
-@dataclass(frozen=True)
-class Summed:
+class Summed(NamedTuple):
     """A run without its look-ups, but with what they come to."""
 
     run: Run
@@ -65,7 +62,7 @@ def write(root: Path, run: Run) -> str:
         if readers == "all" or (own and disk.is_own(tree)):
             is_cut = readers == "all" and len(own) < len(run.outcomes)
             command = kept.program(run.command) if is_cut else run.command
-            disk.publish(tree / FOLDER / name, _encoded(replace(run, command=command, outcomes=own)), tree)
+            disk.publish(tree / FOLDER / name, _encoded(run._replace(command=command, outcomes=own)), tree)
             _trim(tree)
     return name
 
@@ -83,9 +80,9 @@ def summed(root: Path, name: str) -> Summed | None:
     indexes: dict[str, IndexCounts] = {}
     for each in found:
         for url, counts in each.indexes.items():
-            known = indexes.get(url, IndexCounts())
+            known = indexes.get(url, IndexCounts(Counter()))
             indexes[url] = IndexCounts(known.ended + counts.ended, counts.took or known.took)
-    return Summed(replace(found[-1].run, left_out=sum(each.run.left_out for each in found)), indexes)
+    return Summed(found[-1].run._replace(left_out=sum(each.run.left_out for each in found)), indexes)
 
 
 def read(root: Path, name: str) -> Run | None:
@@ -94,8 +91,8 @@ def read(root: Path, name: str) -> Run | None:
     if found is None:
         return None
     shared, own = (list(readable(_lines(tree / FOLDER / name)[1:])) for tree in _trees(root))
-    outcomes = [*shared, *(replace(outcome, seen_by="user") for outcome in own)]
-    return replace(found.run, outcomes=sorted(outcomes, key=lambda outcome: outcome.at))
+    outcomes = [*shared, *(outcome._replace(seen_by="user") for outcome in own)]
+    return found.run._replace(outcomes=sorted(outcomes, key=lambda outcome: outcome.at))
 
 
 def encoded(outcome: Outcome) -> bytes:
@@ -111,7 +108,7 @@ def encoded(outcome: Outcome) -> bytes:
         "why": outcome.why,
         "age": outcome.age,
     }
-    more = {"at": outcome.at, "sha256": outcome.sha256, "took": outcome.took, "index": outcome.index}
+    more = {"at": outcome.at, "sha256": outcome.sha256, "took": outcome.took, "index": outcome.shown_index}
     fields.update({name: value for name, value in more.items() if value})
     if outcome.seen_by != "all":
         fields["seen_by"] = outcome.seen_by
@@ -134,7 +131,7 @@ def decoded(line: bytes) -> Outcome:
         sha256=fields.get("sha256", ""),
         took=fields.get("took", 0.0),
         seen_by=fields.get("seen_by", "all"),
-        index=fields.get("index", ""),
+        shown_index=fields.get("index", ""),
     )
 
 

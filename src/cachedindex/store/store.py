@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -111,7 +110,7 @@ class Store:
 
     def put_absence(self, request: Request, new: Record) -> None:
         """Publish that an index does not have a page, unless it is stored in any form, or that is known already."""
-        tree, absence = self._tree(request), replace(new, form=layout.ABSENT)
+        tree, absence = self._tree(request), new._replace(form=layout.ABSENT)
         is_known = _says_the_same(absence, self.absence(request))
         there = [found for path in tree.every_path(request) if (found := tree.read(path, request.url))]
         if not is_known and not any(found.size or _is_later(found, new.asked) for found in there):
@@ -124,7 +123,7 @@ class Store:
     def put_prohibition(self, request: Request, new: Record) -> None:
         """Publish that the repository of a request forbids to store what it answers, unless that is known already."""
         whole = layout.of_repository(request)
-        prohibition = replace(new, url=whole.url, form=layout.FORBIDDEN)
+        prohibition = new._replace(url=whole.url, form=layout.FORBIDDEN)
         if not _says_the_same(prohibition, self._marker(whole, layout.FORBIDDEN)):
             self.put(whole, prohibition)
 
@@ -160,7 +159,7 @@ class Store:
             self._held.pop(path, None)
             found = None if self.read_only else tree.read(path, request.url)
             if found and not found.barred:
-                tree.publish(path, replace(found, barred=True), lambda there: there == found)  # noqa: B023 - called at once
+                tree.publish(path, found._replace(barred=True), lambda there: there == found)  # noqa: B023 - called at once
 
     def record_name(self, request: Request, stored: Record) -> str:
         """Return the record's path relative to the root, by which `expire` finds it."""
@@ -177,7 +176,7 @@ class Store:
         tree = self._own if self._own.root in path.parents else self._shared
         stored = tree.read(path)
         if stored and not stored.expired:
-            tree.publish(path, replace(stored, expired=True), lambda there: there == stored)
+            tree.publish(path, stored._replace(expired=True), lambda there: there == stored)
 
     def open_blob(self, request: Request, stored: Record) -> BinaryIO | None:
         """Return a record's open blob, with every byte verified; None if it is gone or damaged."""

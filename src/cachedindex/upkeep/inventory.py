@@ -86,7 +86,7 @@ class Entry:
     def request_by_trust(self) -> Request | None:
         """The request with how its peer was verified, which only the name of the record shows; None if it does not."""
         for trust in _TRUSTS:
-            request = replace(self.request, route=Route(trust))
+            request = self.request._replace(route=Route(trust))
             if layout.record_path(request, self.record.form)[-1] == self.file.name:
                 return request
         return None
@@ -160,7 +160,7 @@ def read(*trees: Path) -> Contents:
                 continue
             stored = record.decode(raw) if raw else None
             if stored:
-                entries.append(Entry(tree, file, replace(stored, page=stored.page and b""), _project(stored)))
+                entries.append(Entry(tree, file, stored._replace(page=stored.page and b""), _project(stored)))
     return Contents(entries, unreadable)
 
 

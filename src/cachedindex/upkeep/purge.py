@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -224,4 +224,4 @@ def _expire(page: Entry, root: Path | None = None) -> None:
 
     with suppress(StoreUnavailable):  # Then it is asked when its time to live is over.
         if stored:
-            Tree(here.tree).publish(here.file.path, replace(stored, expired=True), gives_way)
+            Tree(here.tree).publish(here.file.path, stored._replace(expired=True), gives_way)

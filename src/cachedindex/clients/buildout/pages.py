@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 
@@ -99,7 +99,7 @@ def _cut(search: Search, answer: Answer) -> Answer:
     if page is not None:
         search.was_cut = True
         body = page.encode("utf-8", "surrogateescape")
-    return replace(answer, body=BytesIO(body), headers={**answer.headers, "content-length": str(len(body))})
+    return answer._replace(body=BytesIO(body), headers={**answer.headers, "content-length": str(len(body))})
 
 
 def _no_projects(request: Request) -> Answer:

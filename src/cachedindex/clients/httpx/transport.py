@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -192,7 +191,7 @@ def _answer(asked: Request, response: httpx.Response, disclosure: Disclosure) ->
     def whole(body: bytes) -> Whole:
         response.close()
         found = unzipped(body) if is_zipped else Whole(body, len(body))
-        return replace(found, came=response.num_bytes_downloaded)
+        return found._replace(came=response.num_bytes_downloaded)
 
     return with_page(asked, answer, response.iter_raw() if is_zipped else response.iter_bytes(), whole)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
@@ -185,7 +184,7 @@ class IndexAdapter(BaseAdapter):
             gains=self._hides.get(url.lower().partition(":")[0], False),
         )
         if self._may_add:
-            asked = replace(asked, identity=replace(asked.identity, may_gain=True))
+            asked = asked._replace(identity=asked.identity._replace(may_gain=True))
         if asked.aside or asked.method not in _SILENT or privacy.unscoped(asked):
             self._cookies.identify(urls.origin(url))
         return asked
@@ -288,7 +287,7 @@ def _answer(asked: Request, response: Response, disclosure: Disclosure) -> Answe
         if is_zipped:
             response.close()
         found = unzipped(body) if is_zipped else Whole(body, len(body))
-        return replace(found, came=response.raw.tell() - before)
+        return found._replace(came=response.raw.tell() - before)
 
     return with_page(
         asked, answer, _pieces(response, is_zipped=is_zipped, is_known=answer.announced is not None), whole

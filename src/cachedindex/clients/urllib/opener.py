@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from cachedindex.clients.bodies import CHUNK, Whole, with_page
@@ -115,7 +114,7 @@ class CacheHandler(urllib.request.BaseHandler):
         asked = request_of(req.get_method(), url, headers, trust=trust, proxy=proxy_of(req), aside=aside, gains=gains)
         said = f"{asked.headers.get('user-agent')} {asked.headers.get('accept')}"
         of_recipe = _INDEX_READERS.search(said) is None
-        return replace(asked, identity=replace(asked.identity, may_gain=True), of_recipe=of_recipe)
+        return asked._replace(identity=asked.identity._replace(may_gain=True), of_recipe=of_recipe)
 
     def _hides_credential(self, scheme: str) -> bool:
         """Return whether a handler may add a credential that is no header, by code of its own or a TLS context.
@@ -156,7 +155,7 @@ class CacheHandler(urllib.request.BaseHandler):
             try:
                 answer = answer_from(asked, native)
                 gained = _thread.saw_credential or asked.identity.gains
-                return replace(answer, disclosure=Disclosure(_thread.saw_private, gained))
+                return answer._replace(disclosure=Disclosure(_thread.saw_private, gained))
             except PROGRAMMING:
                 raise
             except Exception as error:

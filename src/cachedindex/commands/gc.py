@@ -6,7 +6,7 @@ import argparse
 
 from cachedindex.commands import flags, place
 from cachedindex.run.summary import volume
-from cachedindex.upkeep import gc, progress
+from cachedindex.upkeep import gc, stamp
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"another process is collecting in {root}")
         return 0
     if not arguments.dry_run:
-        progress.stamp(root)
+        stamp.write(root)
     removed = "would remove" if arguments.dry_run else "removed"
     print(f"{removed} {collected.removed} files, {volume(collected.freed)}")
     print(f"{collected.kept} files, {volume(collected.size)}, stay in {root}")

@@ -83,9 +83,12 @@ class _Loader(object):
 def _attach(session_module):
     """Hand pip's session module to the package beside this file."""
     if _load_package("pip"):
-        from cachedindex.clients.pip import sessions
+        from cachedindex import standard
 
-        sessions.attach(session_module)
+        with standard.library():  # Once around all imports, as each begins with a look at all modules that are loaded.
+            from cachedindex.clients.pip import sessions
+
+            sessions.attach(session_module)
 
 
 def _attach_finder(finder_module):

@@ -29,7 +29,7 @@ _ROOTED = re.compile(r"(?!.*/\.)/(?!/)[^\s\[\]?;]*")
 """A path from the root, without what joining would change in it."""
 _ORIGIN = re.compile(r"https?://[^\s\[\]/?#]+(?=/)")
 _BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""(?<![a-z0-9-])([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""(?<![A-Za-z0-9-])([A-Za-z][A-Za-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
 _LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.IGNORECASE)
 _META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)

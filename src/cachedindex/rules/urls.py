@@ -12,7 +12,7 @@ from cachedindex.model import Kind
 _NAMED = re.compile(r"(.+?)-\d")
 """The project's name in the file name of a distribution, up to the version."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TOKEN = re.compile(
     r"(?:gl(?:pat|dt|cbt)-|gh[opsu]_|github_pat_|dckr_pat_|pypi-AgE|AKCp|cmVmd|eyJ).{8,}"  # as their issuers mark them
     r"|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9_-]{16,}"

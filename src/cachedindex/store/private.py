@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import shutil
 import stat
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
 from cachedindex.store import disk
 
@@ -38,6 +38,8 @@ class Private:
         From a digest without a secret, a short password could be guessed.
         """
         self.secure()
+        with standard.library():
+            import hmac  # noqa: PLC0415 - 3 ms, for those who have credentials
         return hmac.new(self._secret(), credential.encode(), "sha256").hexdigest()[:_SCOPE_DIGITS]
 
     def secure(self) -> None:

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cachedindex.upkeep import gc, progress
+from cachedindex.upkeep import gc, stamp
 
 _BEGIN = "import os, sys; os.fork() and os._exit(0); sys.path.insert(0, sys.argv[1])\n"
 """First of all it becomes nobody's child, so that no host that waits for its children ever meets it."""
@@ -56,4 +56,4 @@ def main() -> None:
     os.closerange(3, _MOST_DESCRIPTORS)
     root, shared, limit, idle = sys.argv[2:]
     if gc.collect(Path(root), Path(shared), float(limit), float(idle), resume=True):
-        progress.stamp(Path(root))
+        stamp.write(Path(root))

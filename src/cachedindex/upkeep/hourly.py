@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from cachedindex.upkeep import progress
+from cachedindex.upkeep import stamp
 
 _EVERY = 3600.0
 
@@ -45,9 +45,9 @@ class Upkeep:
     def _is_due(self, path: Path) -> bool:
         try:
             # By the clock of the file system alone, which on a network mount is not this host's.
-            return abs(path.stat().st_mtime - (self._root / progress.STAMP).stat().st_mtime) > _EVERY
+            return abs(path.stat().st_mtime - (self._root / stamp.NAME).stat().st_mtime) > _EVERY
         except OSError:  # There was no collection yet, and a new folder can wait for an hour.
-            progress.stamp(self._root)
+            stamp.write(self._root)
             return False
 
     def _collect(self) -> None:
@@ -57,4 +57,4 @@ class Upkeep:
 
             bounds = (self._root, self._shared, self._limit, self._idle)
             if not background.collect(*bounds) and gc.collect(*bounds, resume=True):
-                progress.stamp(self._root)
+                stamp.write(self._root)

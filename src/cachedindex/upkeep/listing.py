@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from cachedindex.store import disk, health_log, locks, private, quarantine, runs
 from cachedindex.store.store import BLOBS, RECORDS
-from cachedindex.upkeep import progress
+from cachedindex.upkeep import progress, stamp
 
 _STORED = (RECORDS, BLOBS, quarantine.FOLDER, runs.FOLDER)
 _COORDINATION = (locks.FOLDER, health_log.FOLDER)
 """The folders by which processes coordinate, and which store nothing."""
-_BEFORE = (*_COORDINATION, runs.FOLDER, progress.STAMP, progress.NAME, "lost+found")
+_BEFORE = (*_COORDINATION, runs.FOLDER, stamp.NAME, progress.NAME, "lost+found")
 """What may be in the folder before the first page; the last one is every new file system's."""
 _STRAY_AFTER = 3600.0
 """Seconds after which a temporary is a stray: one that is being written is younger."""

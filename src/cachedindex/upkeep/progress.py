@@ -15,7 +15,6 @@ from cachedindex.rules.eviction import Ages, Cut
 from cachedindex.store import disk
 
 NAME = "gc.mark"
-STAMP = "gc.stamp"
 
 
 @dataclass
@@ -77,12 +76,6 @@ def forget(root: Path) -> None:
     """Remove the state: the collection is done."""
     with suppress(OSError):  # It is not there; or it is another user's, and the next collection ends it once more.
         (root / NAME).unlink()
-
-
-def stamp(root: Path) -> None:
-    """Record by a file's modification time that the folder was collected just now."""
-    with suppress(StoreUnavailable):  # Then the next process that stores something collects as well.
-        disk.publish(root / STAMP, b"", root)
 
 
 def _header(progress: Progress) -> object:

@@ -42,10 +42,11 @@ def set_up() -> None:
         print("Setting up .venv, which takes half a minute", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
     done = ENVIRONMENT / "set-up"
-    wanted = "".join((HERE / name).read_text("utf-8") for name in ("pyproject.toml", "setup.py"))
+    extras = "dev,browser" if shutil.which("chromium") else "dev"
+    wanted = "".join([extras, *((HERE / name).read_text("utf-8") for name in ("pyproject.toml", "setup.py"))])
     if not done.exists() or done.read_text("utf-8") != wanted:
         run(python, "-m", "pip", "install", "-q", "--upgrade", "pip")
-        run(python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[dev]")
+        run(python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[{extras}]")
         done.write_text(wanted, "utf-8")
 
 

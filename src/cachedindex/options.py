@@ -238,7 +238,7 @@ class Settings(NamedTuple):
     fail_on_stale: float | None = None
     """From which age on in seconds a copy that stood in for upstream's answer fails a run; None: no copy does."""
     report: str | None = None
-    """The file that gets the record of a run as JSON."""
+    """The file that gets the record of a run: as HTML if its name says so, else as JSON."""
     summary: str | None = None
     """The file that gets it as Markdown; "auto": the one that GitHub names."""
     log: str | None = None
@@ -293,7 +293,7 @@ OPTIONS: Mapping[str, Option] = {
     "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (if it needs that)"),
     "cut-pages": Option(truth, "give pip a page without the wheels that it cannot use (true)"),
     "fail-on-stale": Option(_strictness, "no, yes, or an age: fail `run` if a copy as old stood in for the index (no)"),
-    "report": Option(_file, "write the record of the run to this file, as JSON"),
+    "report": Option(_file, "write the record of the run to this file, as JSON; as a page if it ends in .html"),
     "summary": Option(
         _file, "write it to this file, as Markdown; auto: append it to GITHUB_STEP_SUMMARY, if that is set"
     ),

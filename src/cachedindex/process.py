@@ -227,7 +227,7 @@ class Process:
             words: Sequence[str] = self.command or list(getattr(sys, "argv", ()))
             kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged)
             name = record.keep(self.root, kept, always=self.command is not None) if is_kept else ""
-            for problem in record.write_files(self.settings, name, kept):
+            for problem in record.write_files(self.settings, name, kept, self.root):
                 self._print(problem)
         except OSError as error:
             self._print(f"there is no record of this run, as its folder cannot be read: {error}")
@@ -255,10 +255,12 @@ def _import_for_the_end(settings: Settings) -> None:
 
     pip refuses all imports from the moment in which it begins to install (pip 26.3, commands/install.py).
     """
-    from cachedindex.run import record  # noqa: F401, PLC0415 - 2 ms that no client of another one's run needs
+    from cachedindex.run import record  # noqa: PLC0415 - 2 ms that no client of another one's run needs
 
     if settings.report or settings.summary:
         from cachedindex.run import written  # noqa: F401, PLC0415
+    if record.is_page(settings.report):
+        from cachedindex.run import files  # noqa: F401, PLC0415
     if settings.indexes or settings.refresh:
         from cachedindex.rules import unused  # noqa: F401, PLC0415
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from cachedindex.commands import flags, show
 from cachedindex.errors import SettingsError
 from cachedindex.model import Run
 from cachedindex.options import duration
-from cachedindex.run import written
+from cachedindex.run import files, sections, written
+from cachedindex.run.subject import Subject
 from cachedindex.run.summary import ago
 from cachedindex.store import runs
 from cachedindex.store.runs import IndexCounts, Summed
+from cachedindex.upkeep import growth, usage
 
 _NOTHING = 1
 _LAST = "last"
@@ -42,6 +45,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, for a program")
     form.add_argument("--markdown", action="store_true", help="print Markdown, for the summary of a job")
+    form.add_argument("--html", metavar="FILE", help="write a page to this file, and its stylesheet beside it")
     flags.add_to(parser, ("cache-dir",))
     parser.set_defaults(run=run)
 
@@ -51,10 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
     loaded, environ = flags.load(arguments)
     root = sources.cache_folder(loaded.settings, environ)
     found = _found(root, arguments) if root else []
-    if arguments.since and not (arguments.json or arguments.markdown):
+    if arguments.since and not (arguments.json or arguments.markdown or arguments.html):
         _print_runs(found)
         return 0
     whole = [(name, _whole(root, name, summed), summed) for name, summed in found if root]
+    if arguments.html:
+        _write_page(arguments, root, whole)
+        return 0 if found or arguments.since else _NOTHING
     if arguments.json:
         show.as_json(written.as_json(whole))
     for each in () if arguments.json else whole:
@@ -96,6 +103,22 @@ def _earliest(since: str | None) -> float:
 def _whole(root: Path, name: str, summed: Summed) -> Run:
     """Return a run with its look-ups; without them, if it has been collected meanwhile."""
     return runs.read(root, name) or summed.run
+
+
+def _write_page(arguments: argparse.Namespace, root: Path | None, found: Sequence[tuple[str, Run, Summed]]) -> None:
+    """Write the page and say so; SettingsError if it cannot be written."""
+    path, now = Path(arguments.html), time.time()
+    since = now - duration(arguments.since) if arguments.since else None
+    job = arguments.job or (found[-1][1].job if found and not arguments.since else "")
+    before = usage.before(root, found[0][0], job, sections.MOST_COLUMNS) if root and found and since is None else ()
+    about = Subject(found, now, since, arguments.job or "", before, growth.of_folder(root) if root else None)
+    try:
+        if arguments.html == "-":
+            raise OSError(errno.EINVAL, "a page needs a file, as its stylesheet lies beside it")
+        sheet = files.write_page(path, about)
+    except OSError as error:
+        raise SettingsError(f"command line: --html {path}: {error.strerror or error}") from error
+    print(f"{path}, with {sheet.name}: {written.verdict(about.ended) if found else 'there is no such run'}")
 
 
 def _print_run(name: str, run: Run, summed: Summed, *, all_of_them: bool) -> None:

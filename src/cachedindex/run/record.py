@@ -47,14 +47,24 @@ def keep(root: Path, run: Run, *, always: bool) -> str:
         return ""
 
 
-def write_files(settings: Settings, name: str, run: Run) -> Iterator[str]:
-    """Write the files that the options want of a run; yield a line for each that cannot be written."""
+def is_page(report: str | None) -> bool:
+    """Return whether the option `report` names a page in HTML."""
+    return bool(report) and Path(report or "").suffix.lower() in (".html", ".htm")
+
+
+def write_files(settings: Settings, name: str, run: Run, root: Path) -> Iterator[str]:
+    """Write the files that the options want of a run; yield a line for each that cannot be written.
+
+    `root` is the folder that holds the runs before it.
+    """
     if not settings.report and not settings.summary:
         return
     from cachedindex.run import written  # noqa: PLC0415 - most runs write no file
 
     summed = runs.Summed(run, runs.sum_up(run.outcomes))
-    if settings.report:
+    if settings.report and is_page(settings.report):
+        yield from _write_page(Path(settings.report), name, summed, root)
+    elif settings.report:
         text = json.dumps(written.as_json([(name, run, summed)]), indent=2) + "\n"
         yield from _write(Path(settings.report), text, "w")
     if settings.summary == "auto":
@@ -64,9 +74,25 @@ def write_files(settings: Settings, name: str, run: Run) -> Iterator[str]:
         yield from _write(Path(settings.summary), written.as_markdown(run, summed), "w")
 
 
+def _write_page(path: Path, name: str, summed: runs.Summed, root: Path) -> Iterator[str]:
+    from cachedindex.run import files, sections, subject  # noqa: PLC0415 - fewer runs yet write a page
+    from cachedindex.upkeep import usage  # noqa: PLC0415
+
+    run = summed.run
+    before = usage.before(root, name, run.job, sections.MOST_COLUMNS)
+    try:
+        files.write_page(path, subject.Subject([(name, run, summed)], run.started + run.duration, before=before))
+    except OSError as error:
+        yield _cannot_write(path, error)
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    return f"cannot write {path}: {error.strerror or error}"
+
+
 def _write(path: Path, text: str, mode: str) -> Iterator[str]:
     try:
         with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError as error:
-        yield f"cannot write {path}: {error.strerror or error}"
+        yield _cannot_write(path, error)

@@ -73,7 +73,6 @@ def verdict(ended: Mapping[str, int]) -> str:
 def details(outcomes: Iterable[Outcome], *, all_of_them: bool = False) -> list[tuple[str, ...]]:
     """Return the rows of look-ups, the worst first; without those that a person need not see, or `all_of_them`."""
     found = [outcome for outcome in outcomes if all_of_them or outcome.ended not in USUAL]
-    order = {ended: number for number, ended in enumerate((*_WORST, *USUAL))}
     return [
         (
             outcome.ended,
@@ -83,8 +82,14 @@ def details(outcomes: Iterable[Outcome], *, all_of_them: bool = False) -> list[t
             outcome.why,
             runs.index_of(outcome),
         )
-        for outcome in sorted(found, key=lambda outcome: (order.get(outcome.ended, len(order)), outcome.at))
+        for outcome in worst_first(found)
     ]
+
+
+def worst_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return look-ups by how they ended, the worst first, and those that ended alike in the order of time."""
+    order = {ended: number for number, ended in enumerate((*_WORST, *USUAL))}
+    return sorted(outcomes, key=lambda outcome: (order.get(outcome.ended, len(order)), outcome.at))
 
 
 def name(outcome: Outcome) -> str:

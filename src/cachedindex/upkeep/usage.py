@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from cachedindex.store import runs
@@ -26,6 +28,13 @@ def since(root: Path, earliest: float) -> Sequence[Summed]:
     return [each for each in found if each and each.run.started >= earliest]
 
 
+def before(root: Path, name: str, job: str, most: int) -> Sequence[Summed]:
+    """Return the last runs of a job before the run of this name, or of all jobs if it is empty, the oldest first."""
+    earlier = [each for each in runs.names(root) if not name or each < name]
+    of_job = (each for each in map(partial(runs.summed, root), reversed(earlier)) if each and job in ("", each.run.job))
+    return list(islice(of_job, most))[::-1]
+
+
 def of_runs(found: Iterable[Summed]) -> Usage:
     """Return what these runs come to."""
     each = list(found)
@@ -39,3 +48,15 @@ def speeds(found: Iterable[Summed]) -> dict[str, float]:
         for url, counts in summed.indexes.items():
             took[url] = counts.took or took.get(url, 0.0)
     return took
+
+
+def saved(found: Iterable[Summed], took: Mapping[str, float]) -> float | None:
+    """Return how many seconds the indexes take for as many answers as came from the folder without asking them.
+
+    `took` is that for one answer, as `speeds` returns it; None if it is not known of any index of which some came.
+    """
+    counts: Counter[str] = Counter()
+    for summed in found:
+        counts.update({url: each.ended["hit"] + each.ended["negative"] for url, each in summed.indexes.items()})
+    known = [count * took[url] for url, count in counts.items() if count and took.get(url)]
+    return sum(known) if known or not counts.total() else None

@@ -122,7 +122,7 @@ def test_a_pip_that_refuses_imports_once_it_installs(
     """As pip 26.3 does (commands/install.py): what is done at the end has been imported before."""
     newest = environments.make(tmp_path / "newest", tmp_path, wheelhouse("pip==26.3"), "pip==26.3")
     assert run(*CACHEDINDEX, "hook", "install", "--python", newest).code == 0
-    files = {"CACHEDINDEX_REPORT": str(tmp_path / "report"), "CACHEDINDEX_SUMMARY": str(tmp_path / "summary")}
+    files = {"CACHEDINDEX_REPORT": str(tmp_path / "report.html"), "CACHEDINDEX_SUMMARY": str(tmp_path / "summary")}
     sections = tmp_path / "cachedindex.cfg"
     sections.write_text(f"[cachedindex]\nrefresh = alpha\n[cachedindex:own]\nurl = {index.url}\ntimeout = 1\n")
     for variables in ({}, {**files, "CACHEDINDEX_CONFIG": str(sections)}):

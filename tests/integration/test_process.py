@@ -168,6 +168,34 @@ def test_only_a_run_that_failed_has_its_pages_asked_for_again(
     assert store.get(page("six")) == replace(stored, expired=failed)
 
 
+def test_a_store_that_cannot_be_opened_at_the_end_is_no_error(
+    joined: Callable[..., tuple[Process, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pip 26.3 that has begun to install refuses every import."""
+    first, said = joined()
+    assert first.run
+    first.run.add_page("six")
+    first.failed = True
+    monkeypatch.setitem(sys.modules, "cachedindex.upkeep.hourly", None)
+    first.finish()
+    why = "import of cachedindex.upkeep.hourly halted; None in sys.modules"
+    assert said == [f"{why}; the next build will not revalidate the pages of this one"]
+
+
+def test_a_record_that_cannot_be_made_is_said(
+    joined: Callable[..., tuple[Process, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_root: Path) -> bool:
+        raise RuntimeError("broken")
+
+    first, said = joined()
+    monkeypatch.setattr("cachedindex.store.folder.may_write", broken)
+    assert first.root
+    first.root.mkdir(exist_ok=True)
+    first.finish()
+    assert said == ["there is no record of this run: internal error, RuntimeError: broken"]
+
+
 def test_a_temporary_folder_that_takes_nothing_leaves_the_client_alone(
     joined: Callable[..., tuple[Process, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

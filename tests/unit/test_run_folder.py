@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from cachedindex.model import Outcome
 from cachedindex.run.folder import RunFolder
+from tests.stored import DAY
 
 OUTCOMES_OF_0_1_0 = {
     (
@@ -37,3 +40,26 @@ def test_a_field_of_a_later_release_is_skipped(tmp_path: Path) -> None:
     line, outcome = next(iter(OUTCOMES_OF_0_1_0.items()))
     (tmp_path / "1.jsonl").write_bytes(line.replace(b"{", b'{"new": 1, '))
     assert RunFolder(tmp_path).outcomes() == [outcome]
+
+
+def test_a_temporary_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.listdir", refused)
+    assert RunFolder.begin().folder.parent == tmp_path
+
+
+def test_a_folder_that_nobody_has_written_to_for_a_week_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, growing, another = (RunFolder.begin().folder for _ in range(3))
+    for folder in (old, growing):
+        folder.joinpath("1.lookups").touch()
+    long_ago = time.time() - 8 * DAY
+    for path in (old, old / "1.lookups", growing):
+        os.utime(path, (long_ago, long_ago))
+    begun = RunFolder.begin().folder
+    assert set(tmp_path.iterdir()) == {growing, another, begun}

@@ -157,7 +157,7 @@ def names(root: Path) -> list[str]:
 def _machine() -> str:
     """Return what all processes of this machine have in common; each container has a hostname of its own."""
     try:
-        return _BOOT.read_text("ascii").strip()
+        return _BOOT.read_text("utf-8").strip()
     except (OSError, ValueError):  # Another system than Linux.
         return socket.gethostname() or "localhost"
 

@@ -246,7 +246,7 @@ class Settings(NamedTuple):
     messages: Literal["quiet", "normal", "verbose"] = "normal"
     """What is printed: nothing, what a person should know, or each look-up as well."""
     ahead: int = 16
-    """How many look-ups may be under way at once before pip makes them."""
+    """How many look-ups may be under way at once before pip or buildout makes them."""
     indexes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     """The URL of each index with options of its own, and their values by field name."""
 
@@ -299,7 +299,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "log": Option(_file, "append a line to this file for each look-up and each message"),
     "messages": Option(_messages, "quiet, normal or verbose: print nothing, or each look-up as well (normal)"),
-    "ahead": Option(_count, "how many look-ups of pip may be begun before pip makes them; 0 switches that off (16)"),
+    "ahead": Option(_count, "how many look-ups may be begun before pip or buildout makes them; 0 switches that off (16)"),
 }
 _OF_THE_RUN = (
     "cache-dir", "read-only", "max-size", "max-idle", "also-read", "lock-dir", "trim-to-pins", "cut-pages",

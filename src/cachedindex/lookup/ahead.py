@@ -71,8 +71,15 @@ class Ahead:
         self._rests_until = 0.0
         """By time.monotonic(): when the client may ask again after a limit of requests."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is begun in this run, so that there is no need to guess."""
+        return self._has_ended
+
     def at_start(self, work: Callable[[], object]) -> None:
         """Do what is needed before a guess, in the client's thread: once look-ups are begun ahead at all, or now."""
+        if self._has_ended:
+            return
         if self._sound:
             work()
         else:

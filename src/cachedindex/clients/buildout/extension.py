@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cachedindex import sources
-from cachedindex.clients.buildout import candidates, eggproxy, finder, pips
+from cachedindex.clients.buildout import ahead, candidates, eggproxy, finder, pips
 from cachedindex.clients.buildout.pages import BuildoutPages
 from cachedindex.clients.urllib import opener
 from cachedindex.errors import SettingsError
@@ -88,6 +88,8 @@ def _attach(process: Process, index: str) -> None:
         process.report.warn(
             "this zc.buildout finds versions in another way; it sees a new one only after a page has expired"
         )
+    if not ahead.attach(pages, easy_install) and process.settings.ahead:
+        process.report.warn(ahead.MOVED)
     if not pips.attach(pages, easy_install, process):
         process.report.warn("this zc.buildout starts pip in another way; that pip continues without the cache")
     opener.install(pages, UserError)

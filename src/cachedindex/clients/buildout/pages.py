@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from cachedindex.errors import UpstreamFailed
 from cachedindex.lookup.cache import Cache
@@ -15,6 +16,9 @@ from cachedindex.process import Process
 from cachedindex.rules import pins, urls
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.ahead import Ahead
 
 _NO_PROJECTS = b"<!DOCTYPE html><html><head><title>Simple index</title></head><body></body></html>"
 
@@ -52,6 +56,18 @@ class BuildoutPages:
     def report(self) -> Report:
         """The report of the process."""
         return self._process.report
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """The look-ups that are begun before buildout makes them; None if none are."""
+        return self.cache.ahead if self.cache else None
+
+    def look_ahead(self) -> Ahead | None:
+        """Have look-ups begun before buildout makes them, as the options say."""
+        cache, settings = self.cache, self._process.settings
+        if cache is None or not settings.ahead or settings.offline:
+            return None
+        return cache.ahead or cache.look_ahead(settings.ahead)
 
     @contextmanager
     def search(self, index: str, project: str, version: str | None) -> Iterator[Search]:

@@ -10,21 +10,27 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from cachedindex.clients.bodies import CHUNK, Whole, with_page
 from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, failure, request_of
 from cachedindex.clients.replay import http_response
+from cachedindex.clients.urllib import alike
 from cachedindex.errors import IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup import deadline
 from cachedindex.model import Answer, Disclosure, Native, Request, Send
 from cachedindex.rules import privacy, urls
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.ahead import Ahead
 
 
 class _Thread(threading.local):
@@ -54,6 +60,11 @@ class Answering(Protocol):
     @property
     def report(self) -> Report:
         """Where errors of our own are reported."""
+        ...
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """The look-ups that are begun before the client makes them; None if none are."""
         ...
 
     def answer(self, request: Request, send: Send) -> Answer | Pass:
@@ -93,16 +104,36 @@ class CacheHandler(urllib.request.BaseHandler):
         asked = self._asked(req)
         # The default is read now, since the caller may change it before an attempt in another thread ends.
         timeout = socket.getdefaulttimeout() if _is_default(req.timeout) else req.timeout
-
-        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            seconds = timeout if patient else timeout or ATTEMPT_TIMEOUT
-            return self._ask(asked, _copy(req, headers), seconds)
-
-        answer = self._cache.answer(asked, send)
+        sent: list[tuple[int, float]] = []
+        answer = self._cache.answer(asked, self._sending(asked, req, timeout, sent))
+        if self._cache.ahead and not (asked.of_recipe or isinstance(answer, Pass)):
+            self._cache.ahead.heard(asked, partial(self._alike, req, timeout), sent)
         native = None if isinstance(answer, Pass) else answer.untouched
         if isinstance(native, urllib.error.HTTPError):
             raise UpstreamFailed(str(native), native)
         return answer
+
+    def _sending(
+        self, asked: Request, req: urllib.request.Request, timeout: float | None, sent: list[tuple[int, float]]
+    ) -> Send:
+        """Return what sends a request; it adds to `sent` the status of each answer, and the seconds that it took."""
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            began, seconds = time.monotonic(), timeout if patient else timeout or ATTEMPT_TIMEOUT
+            answer = self._ask(asked, _copy(req, headers), seconds)
+            sent.append((answer.status, time.monotonic() - began))
+            return answer
+
+        return send
+
+    def _alike(self, req: urllib.request.Request, timeout: float | None, url: str) -> tuple[Request, Send] | None:
+        """Return the request for another URL, and what sends it in the same way; None if that is not known."""
+        handlers: list[Any] = vars(self.parent)["handlers"]
+        if not alike.are_plain(each for each in handlers if type(each).__module__ != __name__):
+            return None
+        other = alike.addressed(req, url)
+        asked = self._asked(other)
+        return asked, self._sending(asked, other, timeout, [])
 
     def _asked(self, req: urllib.request.Request) -> Request:
         url = req.full_url

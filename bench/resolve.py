@@ -48,9 +48,9 @@ pip is shown.
 "folder of wheels" is `pip --no-index --find-links`, which needs no index: pip itself cannot be faster."""
 INSTALL_SAYS = """`pip install --no-deps` of {pins} wheels, from an index that is {latency} ms away, {megabytes} MB/s
 for each connection."""
-BUILDOUT_SAYS = """zc.buildout finds {pins} pinned distributions and downloads them. It does not unpack them, for which it
-would start a pip each. Each page has {most} files at most, since [buildouts](buildouts.md) has the figures of larger
-ones.
+BUILDOUT_SAYS = """zc.buildout finds {pins} pinned distributions and downloads them. It does not unpack them, as it
+would start a pip for each. Each page has {most} files at most, since [buildouts](buildouts.md) has the figures of
+larger ones.
 buildout has no cache of pages, so all states are compared with the bare one."""
 PEERS_SAYS = """uv resolves the same roots, with its own cache.
 A proxy runs on this machine, in front of the index, for a bare pip whose own cache is empty; the CPU of the proxy

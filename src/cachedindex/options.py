@@ -299,7 +299,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "log": Option(_file, "append a line to this file for each look-up and each message"),
     "messages": Option(_messages, "quiet, normal or verbose: print nothing, or each look-up as well (normal)"),
-    "ahead": Option(_count, "how many look-ups may be begun before pip or buildout makes them; 0 switches that off (16)"),
+    "ahead": Option(_count, "how many look-ups may be begun before pip or buildout makes them; 0: none (16)"),
 }
 _OF_THE_RUN = (
     "cache-dir", "read-only", "max-size", "max-idle", "also-read", "lock-dir", "trim-to-pins", "cut-pages",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
@@ -143,6 +144,10 @@ def test_a_page_has_the_mode_that_the_umask_says(cache: Path) -> None:
     finally:
         os.umask(before)
     assert [Path(name).stat().st_mode & 0o777 for name in ("report.html", "report.css")] == [0o640, 0o640]
+
+
+def test_the_stylesheet_is_installed(our_wheel: Path) -> None:
+    assert "cachedindex/run/page.css" in zipfile.ZipFile(our_wheel).namelist()
 
 
 @pytest.fixture

@@ -67,12 +67,14 @@ def _head(subject: Subject, title: str) -> list[Markup]:
 def _about(subject: Subject) -> Iterator[Markup]:
     """Yield what identifies the runs."""
     if subject.since is not None:
-        yield tag("p", "From ", tables.moment(subject.since), " to ", tables.moment(subject.at), ".", class_="about")
+        yield tag(
+            "p", "From ", tables.moment(subject.since), " to ", tables.moment(subject.at), ", in UTC.", class_="about"
+        )
     elif subject.runs:
         name, run, _ = subject.runs[-1]
         facts = {
             "Command": tag("code", run.command),
-            "Began": tables.moment(run.started),
+            "Began": joined([tables.moment(run.started), " UTC"]),
             "Took": ago(run.duration),
             "Ended with": _code(run.code),
             "Record": tag("code", name) if name else None,
@@ -116,7 +118,7 @@ def _figures(subject: Subject, stale: int, refused: int) -> Markup:
         "stood in for an index": stale,
         "oldest of these": "none" if oldest is None else ago(oldest),
         "could not be had": refused,
-        "time saved, about": "not known" if saved is None else f"{saved:.1f} s" if saved < _SHORT else ago(saved),
+        "time saved, about": _saved(saved),
     }
     cards = [tag("div", tag("dt", name), tag("dd", value)) for name, value in figures.items()]
     note = (
@@ -124,3 +126,9 @@ def _figures(subject: Subject, stale: int, refused: int) -> Markup:
         "one after the other, by the median of its last answers. What an outage would have cost is not in it."
     )
     return joined([tag("dl", cards, class_="figures"), tag("p", note, class_="note")])
+
+
+def _saved(seconds: float | None) -> str:
+    if not seconds:
+        return "not known" if seconds is None else "none"
+    return f"{seconds:.1f} s" if seconds < _SHORT else ago(seconds)

@@ -23,6 +23,8 @@ COLOURS = {
 """By class: what a picture shows without a stylesheet, on white."""
 _LEAST = 0.5
 """Per cent: the narrowest rectangle that can be seen on a phone."""
+_HALF_A_COLUMN = 3.0
+"""Per cent: half the width of the widest column."""
 
 
 class Bar(NamedTuple):
@@ -94,11 +96,12 @@ def side_by_side(parts: Iterable[Part], whole: int) -> list[Bar]:
     return bars
 
 
-def columns(ident: str, title: str, description: str, values: Sequence[tuple[float, str]], *, most: int) -> Markup:
-    """Return a column for each share from 0 to 1; if there are fewer than `most`, they take no more room each."""
-    step = 100.0 / max(len(values), min(most, 12))
+def columns(ident: str, title: str, description: str, values: Sequence[tuple[float, str]]) -> Markup:
+    """Return a column for each share from 0 to 1, none of them very wide, over the whole width."""
+    step = 100.0 / len(values)
+    half = min(0.4 * step, _HALF_A_COLUMN)
     bars = [
-        Bar(number * step, (number + 0.8) * step, "folder", says, max(100.0 * share, 1.0))
+        Bar((number + 0.5) * step - half, (number + 0.5) * step + half, "folder", says, max(100.0 * share, 1.0))
         for number, (share, says) in enumerate(values)
     ]
     return picture(ident, title, description, [Bar(0, 100, "line", height=0.5), *bars], height=120)

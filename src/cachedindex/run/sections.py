@@ -126,7 +126,7 @@ def of_runs(subject: Subject) -> Markup:
         )
         for name, run, summed in reversed(subject.runs)
     ]
-    heads = ("began", "job or command", "exit code", *written.COUNTED, "from the cache", "record")
+    heads = ("began", "job or command", "exit", *written.COUNTED, "hit rate", "record")
     return tables.section("runs", "Runs", tables.table("runs-table", "Runs, the newest first", heads, rows, MOST_RUNS))
 
 
@@ -137,12 +137,14 @@ def lookups(subject: Subject) -> Markup:
         place = (outcome.ended, written.name(outcome), runs.index_of(outcome))
         groups.setdefault(place, []).append(outcome)
     rows = [_lookup(name, index, group) for (_, name, index), group in groups.items()]
+    others = Counter(ended for ended, *_ in list(groups)[MOST_LOOKUPS:])
+    left_out = ": " + ", ".join(f"{count} {ended}" for ended, count in others.items())
     heads = ("project or file", "outcome", "times", "age", "came from", "why", "index")
     counted_only = sum(run.left_out for _, run, _ in subject.runs)
     return tables.section(
         "lookups",
         "What was asked",
-        tables.table("lookups-table", "Look-ups, the worst first", heads, rows, MOST_LOOKUPS),
+        tables.table("lookups-table", "Look-ups, the worst first", heads, rows, MOST_LOOKUPS, left_out),
         tag("p", f"{counted_only} more look-ups are counted only.", class_="note") if counted_only else None,
     )
 
@@ -201,9 +203,9 @@ def hit_rate(subject: Subject) -> Markup:
         for each, rate in reversed(last)
     ]
     title = f"Share of look-ups from the cache in the last {len(values)} runs"
-    drawn = pictures.columns("rate-picture", title, text, values, most=MOST_COLUMNS)
+    drawn = pictures.columns("rate-picture", title, text, values)
     axis = pictures.axis(tables.moment(last[0][0].run.started), tables.moment(last[-1][0].run.started))
-    heads = ("began", "job or command", "from the cache", "look-ups")
+    heads = ("began", "job or command", "hit rate", "look-ups")
     table = tables.table("rate-table", "Hit rate of each run", heads, rows)
     return tables.section(
         "rate",

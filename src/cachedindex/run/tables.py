@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cachedindex.run.markup import Markup, joined, tag
 
-_SHORT = 16
+_SHORT = 36
 """Letters of a cell that stays in one line."""
 
 
@@ -17,11 +17,19 @@ def section(ident: str, title: str, *content: object) -> Markup:
 
 
 def table(
-    ident: str, caption: str, heads: Sequence[object], rows: Sequence[Sequence[object]], most: int | None = None
+    ident: str,
+    caption: str,
+    heads: Sequence[object],
+    rows: Sequence[Sequence[object]],
+    most: int | None = None,
+    left_out: str = "",
 ) -> Markup:
-    """Return a table whose first cells name the rows, of so many rows at most; it scrolls by itself if it is wide."""
+    """Return a table whose first cells name the rows; it scrolls by itself if it is large.
+
+    It has so many rows at most; `left_out` says what the others are.
+    """
     shown = rows[:most]
-    rest = f"{len(rows) - len(shown)} more are not shown." if len(rows) > len(shown) else ""
+    rest = f"{len(rows) - len(shown)} more are not shown{left_out}." if len(rows) > len(shown) else ""
     numbers = [bool(shown) and all(isinstance(row[column], int) for row in shown) for column in range(len(heads))]
     named = zip(heads, numbers, strict=True)
     head = [tag("th", text, scope="col", class_="number" if number else None) for text, number in named]

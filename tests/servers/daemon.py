@@ -53,6 +53,11 @@ class Daemon:
             self._signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+            # Children of Apache outlive it for a moment, and go on listening: the next one could not.
+            until = time.monotonic() + _LONGEST
+            while self._listens():
+                assert time.monotonic() < until, f"{self._command[0]} cannot be killed"
+                time.sleep(0.02)
 
     def hang(self) -> None:
         """Have it answer nothing, while the kernel goes on accepting connections for it."""

@@ -75,7 +75,7 @@ def commands_in(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the name of each cachedindex command in a page's code, and its arguments without the command to be run."""
     for line in code(page):
         for name, arguments in re.findall(r"(?:(?<![\w./=-])|(?<=bin/))cachedindex ([a-z]+)(.*)", line):
-            yield name, re.split(r"(?:^| )(?:--|&&|#)(?: |$)", arguments)[0]
+            yield name, re.split(r"(?:^| )(?:--|&&|#|>)(?: |$)|;", arguments)[0]
 
 
 @each_page

@@ -14,7 +14,7 @@ from cachedindex.commands import flags, show
 from cachedindex.errors import SettingsError
 from cachedindex.model import Run
 from cachedindex.options import duration
-from cachedindex.run import files, sections, written
+from cachedindex.run import files, trends, written
 from cachedindex.run.subject import Subject
 from cachedindex.run.summary import ago
 from cachedindex.store import runs
@@ -110,7 +110,7 @@ def _write_page(arguments: argparse.Namespace, root: Path | None, found: Sequenc
     path, now = Path(arguments.html), time.time()
     since = now - duration(arguments.since) if arguments.since else None
     job = arguments.job or (found[-1][1].job if found and not arguments.since else "")
-    before = usage.before(root, found[0][0], job, sections.MOST_COLUMNS) if root and found and since is None else ()
+    before = usage.before(root, found[0][0], job, trends.MOST_COLUMNS) if root and found and since is None else ()
     about = Subject(found, now, since, arguments.job or "", before, growth.of_folder(root) if root else None)
     try:
         if arguments.html == "-":
@@ -149,5 +149,4 @@ def _print_runs(found: Sequence[tuple[str, Summed]]) -> None:
 
 def _run_row(name: str, summed: Summed) -> tuple[object, ...]:
     run = summed.run
-    job = f"{run.job} #{run.build}" if run.build else run.job
-    return name, ago(time.time() - run.started), job or run.command, run.code, *written.counts(summed.ended)
+    return name, ago(time.time() - run.started), written.called(run), run.code, *written.counts(summed.ended)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cachedindex.run import pictures, sections, tables, written
+from cachedindex.run import pictures, sections, tables, trends, written
 from cachedindex.run.markup import Markup, joined, tag
 from cachedindex.run.subject import Subject
 from cachedindex.run.summary import ago
@@ -45,9 +45,9 @@ def _sections(subject: Subject) -> Iterator[Markup]:
         yield sections.lookups(subject)
         yield sections.ages(subject.outcomes)
     if len(subject.summed) > 1:
-        yield sections.hit_rate(subject)
+        yield trends.hit_rate(subject)
     if subject.stored:
-        yield sections.stored(subject.stored, subject.at)
+        yield trends.stored(subject.stored, subject.at)
 
 
 def _title(subject: Subject) -> str:
@@ -56,8 +56,7 @@ def _title(subject: Subject) -> str:
         return f"{number} run{'' if number == 1 else 's'}" + (f" of {subject.job}" if subject.job else "")
     if not subject.runs:
         return f"No run of {subject.job}" if subject.job else "No run"
-    run = subject.runs[-1][1]
-    return (f"{run.job} #{run.build}" if run.build else run.job) or run.command
+    return written.called(subject.runs[-1][1])
 
 
 def _head(subject: Subject, title: str) -> list[Markup]:

@@ -75,11 +75,11 @@ def write_files(settings: Settings, name: str, run: Run, root: Path) -> Iterator
 
 
 def _write_page(path: Path, name: str, summed: runs.Summed, root: Path) -> Iterator[str]:
-    from cachedindex.run import files, sections, subject  # noqa: PLC0415 - fewer runs yet write a page
+    from cachedindex.run import files, subject, trends  # noqa: PLC0415 - fewer runs yet write a page
     from cachedindex.upkeep import usage  # noqa: PLC0415
 
     run = summed.run
-    before = usage.before(root, name, run.job, sections.MOST_COLUMNS)
+    before = usage.before(root, name, run.job, trends.MOST_COLUMNS)
     try:
         files.write_page(path, subject.Subject([(name, run, summed)], run.started + run.duration, before=before))
     except OSError as error:

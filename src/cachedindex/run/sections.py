@@ -1,31 +1,26 @@
-"""The sections of a page: each has a picture and a table that says the same."""
+"""The sections of a page about what was asked: each has a picture and a table that says the same."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cachedindex.model import Outcome, Run
+from cachedindex.model import Outcome
 from cachedindex.run import pictures, tables, written
 from cachedindex.run.markup import Markup, joined, tag
 from cachedindex.run.outages import Outage, outages
 from cachedindex.run.pictures import Bar, Part
 from cachedindex.run.subject import Subject
-from cachedindex.run.summary import ago, volume
+from cachedindex.run.summary import ago
 from cachedindex.store import runs
-from cachedindex.upkeep.growth import Growth
 
 MOST_LOOKUPS = 200
 MOST_RUNS = 100
-MOST_COLUMNS = 60
-"""So many runs are in the picture of the hit rate, the last ones."""
 _MOST_INDEXES = 30
 _MOST_OUTAGES = 30
 _MOST_LANES = 12
 _MOST_SAID = 3
 """So many outages are in the text of a picture; all are in the table."""
-_STEPS = 200
-"""Of the picture of the growth."""
 _CAME_FROM = {
     "folder": ("the folder", ("hit",)),
     "confirmed": ("the folder, confirmed by the index", ("revalidated",)),
@@ -104,7 +99,7 @@ def _lane(number: int, url: str, found: Sequence[Outage], subject: Subject) -> M
         return Bar(left, right, name, says, height)
 
     asked = [run for _, run, summed in subject.runs if url in summed.indexes][-MOST_RUNS:]
-    ticks = [bar(run.started, run.started + run.duration, "confirmed", _job(run), 40.0) for run in asked]
+    ticks = [bar(run.started, run.started + run.duration, "confirmed", written.called(run), 40.0) for run in asked]
     times = [f"{tables.clock(each.since)}, for {ago(each.until - each.since)}: {each.why}" for each in found]
     fails = [bar(each.since, each.until, "missing", says, 100.0) for each, says in zip(found, times, strict=True)]
     count = f"{len(found)} outage{'' if len(found) == 1 else 's'}"
@@ -118,7 +113,7 @@ def of_runs(subject: Subject) -> Markup:
     rows = [
         (
             tables.moment(run.started),
-            _job(run),
+            written.called(run),
             "" if run.code is None else run.code,
             *written.counts(summed.ended),
             _share(written.hit_rate(summed.ended)),
@@ -153,7 +148,7 @@ def _lookup(name: str, index: str, group: Sequence[Outcome]) -> tuple[object, ..
     last = group[-1]
     ages = [outcome.age for outcome in group if outcome.age is not None]
     place = _PLACES.get(last.ended, "other")
-    came = "the index, too late" if last.ended == "late" else _CAME_FROM[place][0]
+    came = "the index" if last.ended == "late" else _CAME_FROM[place][0].partition(",")[0]
     said = tag("span", pictures.key(place), " ", last.ended, class_="outcome")
     return (
         name,
@@ -188,71 +183,5 @@ def ages(outcomes: Iterable[Outcome]) -> Markup:
     return tables.section("ages", "Ages", table, tag("p", note, class_="note"))
 
 
-def hit_rate(subject: Subject) -> Markup:
-    """Return the hit rate of each of the last runs."""
-    rated = [(each, rate) for each in subject.summed if (rate := written.hit_rate(each.ended)) is not None]
-    last = rated[-MOST_COLUMNS:]
-    if not last:
-        return tables.section("rate", "Hit rate", tag("p", "No look-up of the last runs could have been answered."))
-    values = [(rate, f"{tables.clock(each.run.started)}, {_job(each.run)}: {rate:.0%}") for each, rate in last]
-    text = (
-        f"From {min(rate for rate, _ in values):.0%} to {max(rate for rate, _ in values):.0%}; last {last[-1][1]:.0%}."
-    )
-    rows = [
-        (tables.moment(each.run.started), _job(each.run), _share(rate), sum(each.ended.values()))
-        for each, rate in reversed(last)
-    ]
-    title = f"Share of look-ups from the cache in the last {len(values)} runs"
-    drawn = pictures.columns("rate-picture", title, text, values)
-    axis = pictures.axis(tables.moment(last[0][0].run.started), tables.moment(last[-1][0].run.started))
-    heads = ("began", "job or command", "hit rate", "look-ups")
-    table = tables.table("rate-table", "Hit rate of each run", heads, rows)
-    return tables.section(
-        "rate",
-        "Hit rate",
-        tag("figure", tag("figcaption", f"{title}: a full column is 100%."), drawn, axis),
-        tag("p", text),
-        tag("details", tag("summary", "The numbers"), table),
-    )
-
-
-def stored(stored: Growth, now: float) -> Markup:
-    """Return what the folder holds, and since when."""
-    text = f"{stored.files} files of {volume(stored.of_files)}, and {stored.pages} pages of {volume(stored.of_pages)}."
-    if not stored.steps:
-        return tables.section("stored", "The store", tag("p", text if stored.pages else "Nothing is stored yet."))
-    began = stored.steps[0][0]
-    steps = _thinned(stored.steps, began, now)
-    days = _thinned(stored.steps, began, now, 12)
-    title = "Bytes of the files that are stored, by when they came"
-    wide, high = max(now - began, 1.0), max(stored.of_files, 1)
-    points = [(max(100.0 * (at - began) / wide, 0.0), 100.0 * size / high) for at, size in steps]
-    drawn = pictures.stairs("stored-picture", title, text, points)
-    rows = [(tables.moment(at), volume(size)) for at, size in days]
-    table = tables.table("stored-table", "Growth", ("until", "files"), rows)
-    return tables.section(
-        "stored",
-        "The store",
-        tag("p", text),
-        tag("figure", tag("figcaption", f"{title}; the top is {volume(stored.of_files)}."), drawn,
-            pictures.axis(tables.moment(began), tables.moment(now))),
-        tag("p", "What was deleted since is not in it.", class_="note"),
-        tag("details", tag("summary", "The numbers"), table),
-    )  # fmt: skip
-
-
-def _job(run: Run) -> str:
-    return f"{run.job} #{run.build}" if run.job and run.build else run.job or run.command
-
-
 def _share(rate: float | None) -> str:
     return "" if rate is None else f"{rate:.0%}"
-
-
-def _thinned(
-    steps: Sequence[tuple[float, int]], began: float, ended: float, most: int = _STEPS
-) -> list[tuple[float, int]]:
-    """Return of steps that are close together the last one, so that there are so many at most, about evenly spaced."""
-    wide = max(ended - began, 1.0)
-    last = {int(most * (at - began) / wide): (at, size) for at, size in steps}
-    return list(last.values())

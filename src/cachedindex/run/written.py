@@ -56,6 +56,11 @@ def title(run: Run) -> str:
     return printable(f"{run.command}{job}: {ago(run.duration)}{code}")
 
 
+def called(run: Run) -> str:
+    """Return what a person calls a run: by its job, if it is one of a CI server's, else by its command."""
+    return f"{run.job} #{run.build}" if run.job and run.build else run.job or run.command
+
+
 def verdict(ended: Mapping[str, int]) -> str:
     """Return in one line how the look-ups of a run ended."""
     stale, refused = counts(ended)[3:5]

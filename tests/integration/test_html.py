@@ -98,6 +98,7 @@ def test_the_page_of_private_look_ups_is_for_their_user(cache: Path) -> None:
     ("name", "says"),
     [
         ("-", "a page needs a file"),
+        ("", "a page needs a file"),
         ("nowhere/report.html", "No such file"),
         ("cache", "a page needs a file"),
         ("report.css", "a page needs a file"),
@@ -113,7 +114,7 @@ def test_a_page_that_cannot_be_written_is_a_wrong_option(
     Path("other.css").write_text("p {}")
     Path("folder.css").mkdir()
     assert main(["report", "--html", name]) == 2
-    assert f"cachedindex: command line: --html {name}: " in (err := capsys.readouterr().err)
+    assert f"cachedindex: command line: --html {Path(name)}: " in (err := capsys.readouterr().err)
     assert says in err
     assert sorted(path.name for path in cache.parent.iterdir()) == ["cache", "folder.css", "other.css"]
     assert Path("other.css").read_text() == "p {}"

@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     loaded, environ = flags.load(arguments)
     root = sources.cache_folder(loaded.settings, environ)
     found = _found(root, arguments) if root else []
-    if arguments.since and not (arguments.json or arguments.markdown or arguments.html):
+    if arguments.since and not (arguments.json or arguments.markdown or arguments.html is not None):
         _print_runs(found)
         return 0
     whole = [(name, _whole(root, name, summed), summed) for name, summed in found if root]
-    if arguments.html:
+    if arguments.html is not None:
         _write_page(arguments, root, whole)
         return 0 if found or arguments.since else _NOTHING
     if arguments.json:

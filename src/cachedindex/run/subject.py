@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cachedindex.model import Outcome, Run
 from cachedindex.run import written
 from cachedindex.store.runs import IndexCounts, Summed
-from cachedindex.upkeep.growth import Growth
+
+if TYPE_CHECKING:  # It reads all that is stored, with modules that the end of a run does without.
+    from cachedindex.upkeep.growth import Growth
 
 
 @dataclass(frozen=True)

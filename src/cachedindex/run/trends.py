@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cachedindex.run import pictures, tables, written
 from cachedindex.run.markup import Markup, tag
 from cachedindex.run.subject import Subject
 from cachedindex.run.summary import volume
-from cachedindex.upkeep.growth import Growth
+
+if TYPE_CHECKING:  # As in subject.py.
+    from cachedindex.upkeep.growth import Growth
 
 MOST_COLUMNS = 60
 """So many runs are in the picture of the hit rate, the last ones."""

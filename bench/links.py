@@ -1,5 +1,7 @@
 """Proves that pip takes the same from a page without the wheels that it cannot use: `python -m bench.links`.
 
+Its resolver is given the same candidates in the same turn, too, with the newest version first (tests/turns.py).
+
 It needs a recording (bench/recording.py). The pages of that, and those of projects that its distributions name, are
 read by several pips, for the targets of tests/links.py, whole and cut, as JSON and as HTML. Every candidate is
 compared by its link, its Requires-Python and its yank, and so is what pip keeps for its messages. Further pages are
@@ -39,6 +41,8 @@ For each page, as JSON and as HTML, for each of {targets} targets, with and with
 searched the page as it is and the page as it is cut.
 All candidates were compared: version, link, `Requires-Python`, reason of a yank; and the reasons that pip keeps for its
 messages.
+In the same way, the candidates were compared that pip's resolver is given for seven requirements of each project, in
+their turn: the newest version comes first, and pip looks at the others only after that.
 The targets are this Python, CPython 3.10 to 3.14 on manylinux, a free-threaded CPython, PyPy, musllinux on ARM, macOS,
 and Windows.
 {recorded} pages are those of [the measurements](resolve.md), and {more} are those of projects that these
@@ -77,13 +81,18 @@ def main() -> int:
         folders = [recorded, *([further] if arguments.more else [])]
         rows = []
         for pip, python in pythons.items():
-            found = [_compared(python, folder, home) for folder in folders]
+            found = [_compared("links", python, folder, home) for folder in folders]
             searches, links, left_out, _, differences = (sum(values) for values in zip(*found, strict=True))
             targets = found[0][-2]
-            rows.append([pip, f"{searches:,}", f"{links:,}", f"{left_out:,}", str(differences)])
+            turns = [_compared("turns", python, folder, home) for folder in folders]
+            turned, _, others = (sum(values) for values in zip(*turns, strict=True))
+            counts = (searches, links, left_out, turned)
+            rows.append([pip, *(f"{number:,}" for number in counts), str(differences + others)])
             print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
     numbers = {"recorded": _count(recorded), "more": _count(further) if arguments.more else 0, "targets": targets}
-    text = table(["pip", "searches", "links that pip made of whole pages", "left out", "differences"], rows)
+    text = table(
+        ["pip", "searches", "links that pip made of whole pages", "left out", "requirements", "differences"], rows
+    )
     print(text)
     if arguments.markdown:
         arguments.markdown.write_text(f"{HEAD.format(**numbers)}\n{text}\n", "utf-8")
@@ -94,9 +103,9 @@ def _python(home: Path, pip: str) -> Path:
     return environments.make(home / pip, home, environments.fetch(CHECKOUT / ".bench", home, pip), pip)
 
 
-def _compared(python: Path, folder: Path, home: Path) -> Sequence[int]:
-    """Return the numbers that tests/links.py prints for a folder of pages, and that of the differences."""
-    command = [python, CHECKOUT / "tests/links.py", CHECKOUT / "src", folder]
+def _compared(script: str, python: Path, folder: Path, home: Path) -> Sequence[int]:
+    """Return the numbers that a script of tests/ prints for a folder of pages, and that of the differences."""
+    command = [python, CHECKOUT / f"tests/{script}.py", CHECKOUT / "src", folder]
     process = subprocess.run(
         [str(word) for word in command], env=clean_environment(home), stdout=subprocess.PIPE, text=True, check=False
     )

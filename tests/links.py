@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, sys.argv[1])
@@ -85,15 +86,21 @@ class Read:
 
 def found(search: Any, project: str, page: Any, target: dict[str, Any], yanked: bool) -> tuple[Any, ...]:
     """Return the candidates of a search, and the reasons that pip keeps for its messages."""
-    collector = LinkCollector(session=None, search_scope=SearchScope.create([], [], no_index=False))
+    finder = made(package_finder.PackageFinder, page, target, yanked)
+    candidates = search(finder, Link(page.url), finder.make_link_evaluator(project))
+    return [described(one) for one in candidates], finder.requires_python_skipped_reasons()
+
+
+def made(kind: Any, page: Any, target: dict[str, Any], yanked: bool) -> Any:
+    """Return a finder of pip's that gets this page for every project of an index."""
+    session = SimpleNamespace(is_secure_origin=lambda _: True)
+    collector = LinkCollector(session, SearchScope.create([], ["https://index.example/simple/"], no_index=False))
     collector.fetch_response = lambda *_, **__: page
-    finder = package_finder.PackageFinder.create(
+    return kind.create(
         link_collector=collector,
         selection_prefs=SelectionPreferences(allow_yanked=yanked),
         target_python=TargetPython(**target),
     )
-    candidates = search(finder, Link(page.url), finder.make_link_evaluator(project))
-    return [described(one) for one in candidates], finder.requires_python_skipped_reasons()
 
 
 def described(candidate: Any) -> Sequence[str]:
@@ -112,4 +119,5 @@ def content(path: Path, form: str) -> Any:
     return IndexContent(body, form, None if form == JSON else "utf-8", url, False)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 from collections.abc import Callable
@@ -33,6 +34,11 @@ ODD = (
     "a%2Fmany-2.1-py3-none-any.whl", "many-not!a!version-cp39-cp39-win32.whl",
     "many-2.0-cp311-cp311-win_amd64.whl/", "many-2.0-py2-none-any.whl",
 )  # fmt: skip
+PLAIN = ("1.0", "1.0.0", "1.1", "1.2", "1.10", "2.0a1", "2.0rc1", "2.0", "2.0.post1", "2.1.dev3", "3.0b2", "1!0.5",
+         "1.0+local.1", "2004b")  # fmt: skip
+ENDINGS = (*(f"-{tags}.whl" for tags in TAGS), "-1-py3-none-any.whl", "-2b-py3-none-any.whl", ".tar.gz", ".zip", ".exe",
+           "-py3.11.egg", ".tar.gz.asc", ".win32-py2.7.exe")  # fmt: skip
+RARE = ("-2.0.tar.xz", "-1.0-1.tar.gz", "-1.1-py3.11.tar.gz", "-not-a-version.zip", "-0.9-final.tar.gz", "-2.0%61.zip")
 
 
 def files() -> list[dict[str, Any]]:
@@ -62,6 +68,40 @@ def test_the_candidates_are_the_same(run: Run, python_with: Callable[..., Path],
     searches, links, left_out, targets = map(int, re.findall(r"\d+", ran.out))
     assert searches == 2 * 2 * targets
     assert left_out > links / 4
+
+
+def page(number: int) -> list[dict[str, Any]]:
+    """Return the files of a page, by chance: versions that are yanked, or for other Pythons, or not at all usable."""
+    chance = random.Random(number)
+    versions = chance.sample(PLAIN, chance.randrange(1, 12))
+    names = [f"many-{one}{chance.choice(ENDINGS)}" for one in versions for _ in range(chance.randrange(1, 5))]
+    names += [f"many{chance.choice(RARE)}"] if number % 3 == 0 else []
+    return [
+        {
+            "filename": name,
+            "url": f"https://files.example/{place}/{name}",
+            "hashes": {"sha256": f"{place:064}"},
+            **({"requires-python": chance.choice((">=3.12", "<3.11", ">=3.8", "x"))} if chance.random() < 0.4 else {}),
+            **({"yanked": chance.choice((True, "for many-9.0.tar.gz {}"))} if chance.random() < 0.3 else {}),
+        }
+        for place, name in enumerate(names)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_candidates_come_in_the_same_turn(
+    run: Run, python_with: Callable[..., Path], version: str, tmp_path: Path
+) -> None:
+    """The newest version first, and then the others: for two indexes, all targets, and several requirements."""
+    (tmp_path / "pages").mkdir()
+    for number, project in enumerate(("many", *(f"many-{number}" for number in range(12)))):
+        made = json.dumps({"name": project, "files": page(number) if number else files()})
+        (tmp_path / f"pages/{project}.json").write_text(made.replace("many-", f"{project.replace('-', '_')}-"))
+    ran = run(python_with(f"pip=={version}"), CHECKOUT / "tests/turns.py", CHECKOUT / "src", tmp_path / "pages")
+    assert ran.code == 0, ran.out
+    compared, enough = map(int, re.findall(r"\d+", ran.out))
+    assert enough > compared / 8
 
 
 @pytest.mark.parametrize("arguments", [(), ("--log", "log")])

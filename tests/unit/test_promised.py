@@ -122,3 +122,40 @@ def test_what_a_page_lists_and_says_of_one_file(content_type: str, text: str) ->
 )
 def test_of_a_file_that_is_in_no_entry_a_page_says_nothing(content_type: str, text: str) -> None:
     assert promised.entry(promised.listing(record(content_type, text)), "z-1.whl") is None
+
+
+PLAIN: list[dict[str, Any]] = [
+    {"filename": "z-1-py3-none-any.whl", "url": "/a/z-1-py3-none-any.whl", "core-metadata": {"sha256": A}},
+    {"url": "z-1.zip", "filename": "Z-1.zip", "yanked": "for z-2.zip"},
+    {"filename": "z-1.zip", "url": "https://cdn.example/z-1.zip", "hashes": {"sha256": B}},
+    {"filename": "z-1.zip.asc", "url": "z-1.zip.asc", "yanked": 'is \\ "z-1.zip" \u00e9'},
+]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_all_files_of_a_page_by_their_names(indent: int | None) -> None:
+    text = json.dumps({"name": "url", "files": PLAIN}, indent=indent)
+    assert promised.files(text) == ["z-1-py3-none-any.whl", "z-1.zip", "z-1.zip", "z-1.zip.asc"]
+    assert [entry for _, entry in promised.entries(text, "z-1.zip")] == PLAIN[1:3]
+    assert list(promised.entries(text, "z-2.zip")) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '{"filename": "z", "url": "https://cdn.example/z%2D2.zip"}',
+        '{"filename": "z", "url": "https://cdn.example/z-2.zip#egg=y-2"}',
+        '{"filename": "z", "url": "https://cdn.example/z-2.zip?name=/y-2.zip"}',
+        '{"filename": "z", "\\u0075rl": "z-2.zip"}',
+        '{"filename": "z", "url": "z-\\u0032.zip"}',
+        '{"url": "z-2.zip"}',
+        '{"filename": "z", "more": {"url": "y.zip"}, "url": "z-2.zip"}',
+        '{"filename": "z", "url": "z-2.zip", "yanked": "{"}',
+        '{"filename": "z", "url": 7}',
+        '{"filename": "z", "url": "z-2.zip"',
+    ],
+)
+def test_a_page_whose_files_are_not_certain(more: str) -> None:
+    """Whoever wants to know them has to read it as a whole."""
+    text = f'{{"files": [{json.dumps(PLAIN[0])}, {more}]}}'
+    assert promised.files(text) is None

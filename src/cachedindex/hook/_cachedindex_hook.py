@@ -102,8 +102,9 @@ def _attach_finder(finder_module):
 def _attach_resolver(resolver_module):
     """Hand pip's resolver to the package too, if it has pip's sessions."""
     if "cachedindex.clients.pip.sessions" in sys.modules:
-        from cachedindex.clients.pip import resolver, sessions
+        from cachedindex.clients.pip import newest, resolver, sessions
 
+        newest.attach_resolver(resolver_module)
         if sessions.looks_ahead():
             from cachedindex.clients.pip import ahead
 

@@ -19,6 +19,9 @@ _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _OBJECTS = 8
 """How many opening braces before a file's name may be those of its entry; the objects in one are few and flat."""
 _JSON_NAME = re.compile(r'"filename"\s*:\s*"([^"\\]+)"')
+_JSON_URL = re.compile(r'"url"\s*:\s*"([^"]*)"')
+_ESCAPED = re.compile(r"\\u00[0-7]", re.IGNORECASE)
+"""An ASCII character that JSON writes in another way, so that it may be one of a key."""
 _HTML_NAME = re.compile(r"""href\s*=\s*["'][^"'#?]*?([^"'#?/%]+\.(?:whl|tar\.gz|zip))["'#?]""", re.IGNORECASE)
 _decode = json.JSONDecoder().raw_decode
 
@@ -59,11 +62,37 @@ def names(listing: Listing) -> Sequence[str]:
     return list(dict.fromkeys((_JSON_NAME if listing.is_json else _HTML_NAME).findall(listing.text)))
 
 
+def files(text: str) -> Sequence[str] | None:
+    """Return the name of each file of a page in JSON, in its order; None if it is not certain that these are all.
+
+    A name is the last segment of the path of its URL, which is what pip goes by: if there is nothing behind it, and no
+    character is encoded.
+    """
+    urls = _JSON_URL.findall(text)
+    is_cut = text.count("{") != text.count("}")  # Whoever reads JSON would see it.
+    if is_cut or len(urls) != text.count('"filename"') or ("\\" in text and _ESCAPED.search(text)):
+        return None
+    together = "".join(urls)
+    if any(sign in together for sign in "?#%&\\"):
+        return None
+    return [url.rpartition("/")[2] for url in urls]
+
+
+def entries(text: str, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the objects of all files to which `files` gives this name, each with its place in a page in JSON."""
+    end = 0
+    for place in _places(text, name):
+        if place >= end:
+            found, end = _entry(text, place, end)
+            if str(found.get("url")).rpartition("/")[2] == name:
+                yield place, found
+
+
 def entry(listing: Listing, name: str) -> Mapping[str, Any] | None:
     """Return what a page says of a file that `names` has: its object in JSON, or the attributes of its anchor."""
     if listing.is_json:
-        found = re.search(rf'"filename"\s*:\s*"{re.escape(name)}"', listing.text)
-        return (_entry(listing.text, found.start(), 0)[0] or None) if found else None
+        place = listing.text.find(f'"{name}"')
+        return (_entry(listing.text, place, 0)[0] or None) if place >= 0 else None
     place = listing.text.find(name)
     begin = max(listing.text.rfind(start, 0, place) for start in ("<a", "<A"))
     anchor = pages.ANCHOR.match(listing.text, begin) if begin >= 0 else None
@@ -72,10 +101,10 @@ def entry(listing: Listing, name: str) -> Mapping[str, Any] | None:
 
 def _json_links(listing: Listing, name: str) -> Iterator[pages.Link]:
     end = 0
-    for found in _pattern(name).finditer(listing.text):
-        if found.start() < end:  # An entry has the name twice: in its URL, and as the file's name.
+    for place in _places(listing.text, name):
+        if place < end:  # An entry has the name twice: in its URL, and as the file's name.
             continue
-        entry, end = _entry(listing.text, found.start(), end)
+        entry, end = _entry(listing.text, place, end)
         if isinstance(entry.get("url"), str):
             yield from pages.json_links(listing.base, [entry])
 
@@ -98,21 +127,29 @@ def _entry(text: str, place: int, least: int) -> tuple[dict[str, object], int]:
 
 def _html_links(listing: Listing, name: str) -> Iterator[pages.Link]:
     end = 0
-    for found in _pattern(name).finditer(listing.text):
-        if found.start() < end:
+    for place in _places(listing.text, name):
+        if place < end:
             continue
-        begin = max(listing.text.rfind(start, end, found.start()) for start in ("<a", "<A"))
+        begin = max(listing.text.rfind(start, end, place) for start in ("<a", "<A"))
         anchor = pages.ANCHOR.match(listing.text, begin) if begin >= 0 else None
         if anchor and (link := pages.html_link(listing.base, pages.attributes(anchor[1]))):
             end = anchor.end()
             yield link
 
 
+def _places(text: str, name: str) -> Iterator[int]:
+    """Yield where a file's name is, as a URL may have it: any character but a plain one may be encoded."""
+    if not _PLAIN.fullmatch(name):
+        yield from (found.start() for found in _pattern(name).finditer(text))
+        return
+    place = text.find(name)  # Compiling a pattern would take longer than the search.
+    while place >= 0 and name:
+        yield place
+        place = text.find(name, place + len(name))
+
+
 @lru_cache(maxsize=4)
 def _pattern(name: str) -> re.Pattern[str]:
-    """Return a pattern for a file's name as a URL may have it: any character but a plain one may be encoded."""
-    if _PLAIN.fullmatch(name):
-        return re.compile(re.escape(name))
     return re.compile("".join(map(_encoded, name)))
 
 

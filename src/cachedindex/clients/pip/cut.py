@@ -11,7 +11,8 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
@@ -41,6 +42,7 @@ class Cut:
         self._from_json: Callable[[Any, str], Any] = module.Link.from_json
         self._log: logging.Logger = module.logger
         self._usable: ContextVar[Callable[[str], bool] | None] = ContextVar("usable", default=None)
+        self._kept: ContextVar[list[Any] | None] = ContextVar("kept", default=None)
         self._targets: dict[int, tuple[Any, dict[str, bool]]] = {}
 
     def searching(self, search: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +50,7 @@ class Cut:
 
         @functools.wraps(search)
         def process_project_url(finder: Any, project_url: Any, link_evaluator: Any) -> Any:
-            token = self._usable.set(self._test(link_evaluator))
+            token = self._usable.set(self.test(link_evaluator))
             try:
                 return search(finder, project_url, link_evaluator)
             finally:
@@ -56,22 +58,43 @@ class Cut:
 
         return process_project_url
 
+    @contextmanager
+    def keeping(self) -> Iterator[list[Any]]:
+        """Yield a list to which each JSON page is added that pip reads in a block, instead of its links."""
+        pages: list[Any] = []
+        token = self._kept.set(pages)
+        try:
+            yield pages
+        finally:
+            self._kept.reset(token)
+
     def links(self, page: Any) -> list[Any]:
         """Return the links of a page, as pip's `parse_links` does."""
         usable = self._usable.get()
         if usable is None or page.cache_link_parsing:  # pip reads a find-links page once, for all projects.
             return self._parse(page)
         if page.content_type.lower().startswith(_JSON):
-            kept = (file for file in json.loads(page.content).get("files", []) if _may_be_used(file, usable))
-            return [link for file in kept if (link := self._from_json(file, page.url)) is not None]
+            kept = self._kept.get()
+            if kept is None:
+                return self.of_json(page.content, page.url, usable)
+            kept.append(page)
+            return []
         if page.encoding in _READABLE:
             encoding = page.encoding or "utf-8"
             content = _without(page.content.decode(encoding), usable).encode(encoding)
             return self._parse(type(page)(content, page.content_type, page.encoding, page.url, page.cache_link_parsing))
         return self._parse(page)
 
-    def _test(self, evaluator: Any) -> Callable[[str], bool] | None:
-        """Return what says of a wheel whether pip may choose it; None if that is not known, or somebody wants to see.
+    def of_json(self, content: str | bytes, url: str, usable: Callable[[str], bool]) -> list[Any]:
+        """Return the links of a JSON page."""
+        return self.made([file for file in json.loads(content).get("files", []) if _may_be_used(file, usable)], url)
+
+    def made(self, files: Iterable[Any], url: str) -> list[Any]:
+        """Return the links of files of a JSON page."""
+        return [link for file in files if (link := self._from_json(file, url)) is not None]
+
+    def test(self, evaluator: Any) -> Callable[[str], bool] | None:
+        """Return what says by its name whether pip may choose a wheel; None if that is unknown, or somebody looks on.
 
         pip-tools and pipenv replace `Wheel.supported` while they collect the hashes of all wheels.
         """
@@ -102,17 +125,21 @@ class Cut:
         return known[name]
 
 
-def attach(module: ModuleType, report: Report) -> None:
-    """Have the finder of pip's `_internal/index/package_finder.py` read pages without the wheels it cannot use."""
+def attach(module: ModuleType, report: Report) -> Cut | None:
+    """Have the finder of pip's `_internal/index/package_finder.py` read pages without the wheels it cannot use.
+
+    Return what cuts them, if this pip is known.
+    """
     try:
         cut = Cut(module)
         finder = module.PackageFinder
         search = finder.process_project_url
     except AttributeError:
         report.warn("this pip reads pages in another way; it gets them with the wheels that it cannot use")
-        return
+        return None
     finder.process_project_url = cut.searching(search)
     vars(module)["parse_links"] = cut.links
+    return cut
 
 
 def _may_be_used(file: Any, usable: Callable[[str], bool]) -> bool:
@@ -121,12 +148,18 @@ def _may_be_used(file: Any, usable: Callable[[str], bool]) -> bool:
 
 
 def _may_be_chosen(url: Any, usable: Callable[[str], bool]) -> bool:
-    """Return whether pip may choose what lies at a URL; pip takes the name from its path, or from `#egg=`."""
+    """Return whether pip may choose what lies at a URL."""
+    name = name_of(url)
+    return not name.endswith(".whl") or usable(name)
+
+
+def name_of(url: Any) -> str:
+    """Return the name of what lies at a URL; empty if it may have another one, as pip takes it from `#egg=`, too."""
     if not isinstance(url, str) or "egg=" in url:
-        return True
+        return ""
     path = url.partition("#")[0].partition("?")[0]
     path = unquote(path) if "%" in path else path
-    return not path.endswith(".whl") or usable(path.rpartition("/")[2])
+    return path.rpartition("/")[2]
 
 
 def _without(page: str, usable: Callable[[str], bool]) -> str:

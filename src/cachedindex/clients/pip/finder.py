@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from cachedindex.clients.common import searched_pages
-from cachedindex.clients.pip import cut, wheels
+from cachedindex.clients.pip import cut, newest, wheels
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
@@ -33,8 +33,8 @@ def attach(finder_module: ModuleType) -> None:
         return
     wheels.attach(join(CLIENT))
     forget = finder.cachedindex_forget = _forgetting(finder, finder_module)
-    if process.settings.cut_pages:
-        cut.attach(finder_module, process.report)
+    if process.settings.cut_pages and (pages := cut.attach(finder_module, process.report)):
+        newest.attach(finder_module, pages, process.report)
     _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
     _wrap(finder, "find_best_candidate", cache, forget, lambda result: result.best_candidate is None)
 
@@ -87,5 +87,8 @@ def _forgetting(finder: Any, finder_module: ModuleType) -> Callable[..., None]:
             del found[key]
         for key in [key for key in best if project_name in (None, key[0])]:
             del best[key]
+        pages = vars(instance).get(newest.PAGES, {})
+        for key in [key for key in pages if project_name in (None, key)]:
+            del pages[key]
 
     return forget

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from cachedindex.clients.pip.newest import SDISTS, by_version, prereleases
 from cachedindex.rules import promised
 from cachedindex.rules.promised import Listing
-
-_SDISTS = (".tar.gz", ".zip")
 
 
 class Likely:
@@ -43,33 +43,21 @@ class Likely:
         if "binary" not in allowed or getattr(self._finder, "uploaded_prior_to", None) is not None:
             return None
         versions = self._by_version(listings, project)
-        for version in specifier.filter(sorted(versions, reverse=True), prereleases=self._prereleases(project)):
-            found = [link for listing, name in versions[version] for link in self._usable(listing, name)]
+        for one in specifier.filter(sorted(versions, reverse=True), prereleases=prereleases(self._finder, project)):
+            found = [link for listing, name in versions[one] for link in self._usable(listing, name)]
             if found:
-                return self._best(found, project, version, specifier, hashes)
-            if "source" in allowed and any(name.endswith(_SDISTS) for _, name in versions[version]):
+                return self._best(found, project, one, specifier, hashes)
+            if "source" in allowed and any(name.endswith(SDISTS) for _, name in versions[one]):
                 return None
         return None
 
     def _by_version(self, listings: Sequence[Listing], project: str) -> Mapping[Any, list[tuple[Listing, str]]]:
-        texts: defaultdict[str, list[tuple[Listing, str]]] = defaultdict(list)
-        for listing in listings:
-            for name in promised.names(listing):
-                if text := _version(name, project):
-                    texts[text].append((listing, name))
         versions: defaultdict[Any, list[tuple[Listing, str]]] = defaultdict(list)
-        for text, files in texts.items():
-            try:
-                versions[self._version(text)] += files
-            except self._invalid:  # pip leaves it out as well.
-                continue
+        for listing in listings:
+            for text, names in by_version(promised.names(listing), project).items():
+                with suppress(self._invalid):  # pip leaves it out as well.
+                    versions[self._version(text)] += [(listing, name) for name in names]
         return versions
-
-    def _prereleases(self, project: str) -> Any:
-        control = getattr(self._finder, "release_control", None)
-        if control is not None:
-            return control.allows_prereleases(project)
-        return getattr(self._finder, "allow_all_prereleases", False) or None
 
     def _usable(self, listing: Listing, name: str) -> Iterator[Any]:
         """Yield the Link to a wheel that pip may choose."""
@@ -96,11 +84,3 @@ class Likely:
         if best and hashes and hashes.digest_count and not best.link.is_hash_allowed(hashes):
             return None  # Then it is an sdist of this version that is wanted.
         return best and best.link
-
-
-def _version(name: str, project: str) -> str:
-    """Return the version in the name of a wheel or an sdist; empty for anything else."""
-    if name.endswith(".whl"):
-        return name.split("-")[1] if name.count("-") in (4, 5) else ""
-    ending = next((ending for ending in _SDISTS if name.endswith(ending)), None)
-    return name.removesuffix(ending)[len(project) + 1 :] if ending else ""

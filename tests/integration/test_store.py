@@ -137,13 +137,13 @@ def test_a_file_that_another_host_replaced_is_opened_again(tmp_path: Path, monke
         errno.EIO,
     ]
 
-    def whole(_: Path) -> bytes:
+    def read(_: Path, _most: int) -> bytes:
         answer = answers.pop(0)
         if isinstance(answer, int):
             raise OSError(answer, "x")
         return answer
 
-    monkeypatch.setattr(disk, "_whole", whole)
+    monkeypatch.setattr(disk, "_read", read)
     assert disk.read(tmp_path / "a", tmp_path) == b"new"
     assert disk.read(tmp_path / "a", tmp_path) is None
     with pytest.raises(StoreUnavailable):

@@ -246,14 +246,14 @@ def test_what_may_not_be_read_there_is_a_miss(two: Two) -> None:
 def test_an_error_of_reading_is_a_miss_that_leaves_no_mark(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     two.fill()
     before = two.tree()
-    whole = disk._whole
+    read = disk._read
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, most: int) -> bytes:
         if two.folders[0] in path.parents:
             raise PermissionError(13, "Permission denied")
-        return whole(path)
+        return read(path, most)
 
-    monkeypatch.setattr(disk, "_whole", refuse)
+    monkeypatch.setattr(disk, "_read", refuse)
     with pytest.raises(UpstreamFailed):
         two.own.get()
     assert two.tree() == before

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Record
-from cachedindex.store.record import blob_of, decode, encode, is_sound
+from cachedindex.store.record import asked, blob_of, decode, encode, is_sound
 
 text = st.text(max_size=20)
 moments = st.floats(0, 4e9)
@@ -45,6 +45,14 @@ def test_every_cut_is_a_miss_and_damage(record: Record, data: st.DataObject) -> 
     cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
     assert decode(cut, record.url) is None
     assert not is_sound(cut)
+
+
+@given(records())
+def test_when_it_was_asked_for_is_known_without_the_page(record: Record) -> None:
+    raw = encode(record)
+    header = raw[: len(raw) - len(record.page or b"")]
+    assert asked(header, record.url) == asked(header, None) == record.asked
+    assert asked(header, f"{record.url}x") is asked(header[:-1], None) is asked(b"x" + header, None) is None
 
 
 @given(records(), st.data())

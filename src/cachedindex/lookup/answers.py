@@ -60,7 +60,7 @@ class Answers:
         now, page = self._clock(), ""
         if request.kind == "page":
             is_unasked = ended in ("hit", "stale") and not lookup.settings.offline
-            self._give_page(given_page(request, record, is_unasked=is_unasked))
+            self._give_page(given_page(request, record, is_unasked=is_unasked), record)
             page = self._copies.name(request, record) if ended == "hit" else ""
         self._add_outcome(request, ended, why, now - record.checked, page, record, answer)
         return _replayed(request, served, body, self._cache_status(lookup, record, ended, now))
@@ -147,7 +147,7 @@ class Answers:
             return answer
         self._add_outcome(request, "miss" if is_stored else "passed", means.why, record=exchange.record, answer=answer)
         if request.kind == "page" and answer.status == HTTPStatus.OK:
-            self._give_page(given_page(request, exchange.record))
+            self._give_page(given_page(request, exchange.record), exchange.record)
         return answer
 
     def _streamed(self, lookup: Lookup, answer: Answer, tee: Tee) -> None:
@@ -176,8 +176,10 @@ class Answers:
             return "cachedindex; hit"
         return f"cachedindex; hit; ttl={math.floor(lifetime(record, lookup.settings) - (now - record.checked))}"
 
-    def _give_page(self, page: GivenPage) -> None:
+    def _give_page(self, page: GivenPage, record: Record | None) -> None:
         """Note that the client is given a sound page; warn if another index could not be asked for its project."""
+        if record:
+            self._given.recent.append(record)
         self._given.latest.append(page)
         if self._unreachable.projects:
             self._warn(self._unreachable.warning(urls.project(page.request.url)))

@@ -94,6 +94,7 @@ class Beginnings:
         if record is None or begun.failure or (exchange and exchange.meaning.give == "copy"):
             return None
         if lookup.request.kind == "page":
+            self._read.recent.append(record)
             self._read.latest.append(given_page(lookup.request, record))
         return Came(lookup.request, record, lambda: self._copies.body(lookup.request, record))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from cachedindex.model import Request
+from cachedindex.model import Record, Request
 from cachedindex.rules import pages, privacy, urls
 
 
@@ -31,12 +31,17 @@ class GivenPage(NamedTuple):
         return pages.group(self.request.url, self.sample)
 
 
+_RECENT = 8
+
+
 class GivenPages:
     """All pages that were given, by their projects."""
 
     def __init__(self) -> None:
         self.latest: deque[GivenPage] = deque()
         """Those not yet sorted by project: that waits until somebody asks, since most look-ups are of pages."""
+        self.recent: deque[Record] = deque(maxlen=_RECENT)
+        """The last ones that are stored: a client asks for a file right after its page."""
         self._unread: defaultdict[str, dict[str, GivenPage]] = defaultdict(dict)
         self._indexes: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._pages: defaultdict[str, list[Request]] = defaultdict(list)

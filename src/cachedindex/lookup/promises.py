@@ -71,10 +71,12 @@ class Promises:
         url = page.request.url
         for group in ("", urls.project(url)):  # The version before may have listed files of others.
             self._listings[group].pop(url, None)
-        request, forms = self._find(page.request)
-        record = next((form for form in forms if form.sha256 == page.digest), None)
-        if record:
-            self._listings[page.group][url] = request, promised.listing(record)
+        request, found = page.request, [record for record in list(self._given.recent) if _is(record, page)]
+        if not found:
+            request, forms = self._find(page.request)
+            found = [form for form in forms if form.sha256 == page.digest]
+        if found:
+            self._listings[page.group][url] = request, promised.listing(found[0])
         while self._most and len(self._listings) > self._most:
             del self._listings[next(iter(self._listings))]
 
@@ -108,6 +110,10 @@ class Promises:
         if userinfo and not privacy.takes_credential(page.identity.scope):
             self._linked[urls.origin(link), privacy.of_userinfo(userinfo)] = page
         return bool(userinfo)
+
+
+def _is(record: Record, page: GivenPage) -> bool:
+    return record.sha256 == page.digest and urls.page(record.url) == urls.page(page.request.url)
 
 
 def _names(url: str) -> tuple[str, str]:

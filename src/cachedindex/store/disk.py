@@ -54,10 +54,10 @@ def failing_as_unavailable(doing: str, root: Path) -> Iterator[None]:
         raise unavailable(doing, root, error) from error
 
 
-def read(path: Path, root: Path) -> bytes | None:
-    """Return a file's bytes, or None if there is no such file; StoreUnavailable for anything else."""
+def read(path: Path, root: Path, most: int = -1) -> bytes | None:
+    """Return a file's bytes, `most` of them, or None if there is no such file; StoreUnavailable for anything else."""
     try:
-        return reopened(lambda: _whole(path))
+        return reopened(lambda: _read(path, most))
     except OSError as error:
         raise unavailable("read", root, error) from error
 
@@ -65,7 +65,7 @@ def read(path: Path, root: Path) -> bytes | None:
 def read_if_possible(path: Path) -> bytes | None:
     """Return a file's bytes, or None if there is no such file, or this user may not read it."""
     try:
-        return reopened(lambda: _whole(path))
+        return reopened(lambda: _read(path, -1))
     except OSError:  # Of a folder that is only read, nobody has to hear it.
         return None
 
@@ -79,9 +79,9 @@ def open_regular(path: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "there is something else in the place of a file", str(path))
 
 
-def _whole(path: Path) -> bytes:
+def _read(path: Path, most: int) -> bytes:
     with open_regular(path) as file:
-        return file.read()
+        return file.read(most)
 
 
 def reopened(opening: Callable[[], T]) -> T | None:

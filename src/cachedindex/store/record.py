@@ -59,6 +59,13 @@ def is_sound(raw: bytes) -> bool:
     return _verified(raw)[0] is not None
 
 
+def asked(raw: bytes, url: str | None) -> float | None:
+    """Return when a record was asked for, given its beginning; None if that does not say so, or is of another URL."""
+    fields, _ = _split(raw)
+    said = fields.get("asked") if fields and url in (None, fields.get("url")) else None
+    return float(said) if isinstance(said, (int, float)) else None
+
+
 def blob_of(header: bytes) -> tuple[str, int]:
     """Return digest and size of the blob that a record names, given its first two lines; "" and 0 if it names none."""
     fields, _ = _verified(header)
@@ -70,6 +77,17 @@ def blob_of(header: bytes) -> tuple[str, int]:
 
 def _verified(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
     """Return the header's fields and the body; no fields if a byte is not as it was written."""
+    fields, body = _split(raw)
+    if not fields:
+        return None, b""
+    if not fields.get("body"):
+        return (None if body else fields), body
+    is_whole = len(body) == fields.get("size") and sha256(body).hexdigest() == fields.get("sha256")
+    return (fields if is_whole else None), body
+
+
+def _split(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
+    """Return the header's fields and the body; no fields if a byte of the header is not as it was written."""
     first, _, rest = raw.partition(b"\n")
     header, end, body = rest.partition(b"\n")
     if not end or first != b"%s %s" % (_MAGIC, sha256(header).hexdigest().encode()):
@@ -78,12 +96,7 @@ def _verified(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
         fields = json.loads(header)
     except (ValueError, RecursionError):  # The digest is right, but the line is not a header.
         return None, b""
-    if not isinstance(fields, dict):
-        return None, b""
-    if not fields.get("body"):
-        return (None if body else fields), body
-    is_whole = len(body) == fields.get("size") and sha256(body).hexdigest() == fields.get("sha256")
-    return (fields if is_whole else None), body
+    return (fields if isinstance(fields, dict) else None), body
 
 
 def _record(fields: dict[str, Any], body: bytes) -> Record | None:

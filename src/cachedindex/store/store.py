@@ -18,6 +18,8 @@ BLOBS = "blobs-v1"
 _FORMS = ("json", "html")
 _MARKER_KEPT = 600.0
 """Seconds for which an absence is not written again: a healthy build may be answered hundreds of 404s."""
+_HEAD = 1 << 14
+"""Bytes in which the header of a record lies, unless it is unusually long."""
 _LATEST = 600.0
 """Seconds by which an answer may be late. A stored record that is further ahead is from a clock that was wrong."""
 
@@ -87,7 +89,7 @@ class Store:
         if new.form in _FORMS:
             tree.delete(tree.record_path(request, layout.ABSENT))
             tree.delete(tree.record_path(layout.of_repository(request), layout.FORBIDDEN))
-        if not tree.publish(path, new, lambda stored: not _is_later(stored, new.asked)):
+        if not tree.publish_later(path, new):
             return False
         self._held.pop(path, None)
         self._stored(path)
@@ -113,7 +115,7 @@ class Store:
         tree, absence = self._tree(request), new._replace(form=layout.ABSENT)
         is_known = _says_the_same(absence, self.absence(request))
         there = [found for path in tree.every_path(request) if (found := tree.read(path, request.url))]
-        if not is_known and not any(found.size or _is_later(found, new.asked) for found in there):
+        if not is_known and not any(found.size or _is_later(found.asked, new.asked) for found in there):
             self.put(request, absence)
 
     def is_forbidden(self, request: Request) -> bool:
@@ -146,10 +148,14 @@ class Store:
         tree = self._tree(request)
         for path, form in tree.every_place(request):
             if not self._is_alone:
-                tree.publish(path, record.empty(request.url, form, asked), lambda there: not _is_later(there, asked))
+                tree.publish(
+                    path,
+                    record.empty(request.url, form, asked),
+                    lambda there: not _is_later(there and there.asked, asked),
+                )
                 continue
             with locks.replacing(path):
-                if not _is_later(tree.read(path), asked):
+                if not _is_later(tree.asked(path), asked):
                     tree.delete(path)
 
     def bar(self, request: Request) -> None:
@@ -208,9 +214,9 @@ class Store:
         return self._own
 
 
-def _is_later(stored: Record | None, asked: float) -> bool:
+def _is_later(stored: float | None, asked: float) -> bool:
     """Return whether a stored record is of a later answer than one that was asked for at this time."""
-    return stored is not None and asked < stored.asked < asked + _LATEST
+    return stored is not None and asked < stored < asked + _LATEST
 
 
 def _says_the_same(new: Record, known: Record | None) -> bool:
@@ -272,16 +278,35 @@ class Tree:
             self._quarantine.isolate(path, lambda: not is_sound_record(path, self.root))
         return stored
 
+    def asked(self, path: Path, url: str | None = None) -> float | None:
+        """Return when a record (for `url`) was asked for; None if there is none.
+
+        Its page, of up to megabytes, is read only if its header does not say so.
+        """
+        raw = disk.read(path, self.root, _HEAD)
+        said = record.asked(raw, url) if raw else None
+        if raw is None or said is not None:
+            return said
+        stored = self.read(path, url)
+        return stored.asked if stored else None
+
     def publish(self, path: Path, new: Record, replaces: Callable[[Record | None], bool]) -> bool:
         """Write a record, in place of the one that is there if it `replaces` that; return whether it does.
 
         They are compared when all is written, which takes the longest, and nobody else replaces the record meanwhile.
         """
+        return self._published(path, new, lambda: replaces(self.read(path, new.url)))
+
+    def publish_later(self, path: Path, new: Record) -> bool:
+        """Do the same unless the one that is there was asked for later."""
+        return self._published(path, new, lambda: not _is_later(self.asked(path, new.url), new.asked))
+
+    def _published(self, path: Path, new: Record, replaces: Callable[[], bool]) -> bool:
         self.make()
         written = disk.written(path, record.encode(new), self.root)
         try:
             with locks.replacing(path):
-                if not replaces(self.read(path, new.url)):
+                if not replaces():
                     return False
                 written.commit()
                 return True

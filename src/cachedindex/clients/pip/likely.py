@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-from cachedindex.clients.pip.newest import SDISTS, by_version, prereleases
+from cachedindex.clients.pip import versions
 from cachedindex.rules import promised
 from cachedindex.rules.promised import Listing
 
@@ -24,13 +23,11 @@ class Likely:
         from pip._internal.models.link import Link  # noqa: PLC0415
         from pip._internal.models.wheel import Wheel  # noqa: PLC0415
         from pip._internal.utils.packaging import check_requires_python  # noqa: PLC0415
-        from pip._vendor.packaging.version import InvalidVersion, Version  # noqa: PLC0415
 
         self._finder = finder
         self._candidate, self._wheel = InstallationCandidate, Wheel
         self._link: Any = Link
         self._fits_python = check_requires_python
-        self._version, self._invalid = Version, InvalidVersion
         target = finder.target_python
         self._python = target.py_version_info
         self._tags = target.get_unsorted_tags() if hasattr(target, "get_unsorted_tags") else set(target.get_tags())
@@ -42,22 +39,24 @@ class Likely:
         allowed = self._formats(project)
         if "binary" not in allowed or getattr(self._finder, "uploaded_prior_to", None) is not None:
             return None
-        versions = self._by_version(listings, project)
-        for one in specifier.filter(sorted(versions, reverse=True), prereleases=prereleases(self._finder, project)):
-            found = [link for listing, name in versions[one] for link in self._usable(listing, name)]
+        files = self._by_version(listings, project)
+        for one in specifier.filter(list(files), prereleases=versions.prereleases(self._finder, project)):
+            found = [link for listing, name in files[one] for link in self._usable(listing, name)]
             if found:
                 return self._best(found, project, one, specifier, hashes)
-            if "source" in allowed and any(name.endswith(SDISTS) for _, name in versions[one]):
+            if "source" in allowed and any(name.endswith(versions.SDISTS) for _, name in files[one]):
                 return None
         return None
 
     def _by_version(self, listings: Sequence[Listing], project: str) -> Mapping[Any, list[tuple[Listing, str]]]:
-        versions: defaultdict[Any, list[tuple[Listing, str]]] = defaultdict(list)
+        """Return the files of all pages by their versions, the newest version first."""
+        files: defaultdict[Any, list[tuple[Listing, str]]] = defaultdict(list)
         for listing in listings:
-            for text, names in by_version(promised.names(listing), project).items():
-                with suppress(self._invalid):  # pip leaves it out as well.
-                    versions[self._version(text)] += [(listing, name) for name in names]
-        return versions
+            found = versions.of_json(listing.text, project) if listing.is_json else None
+            found = found or versions.of_names(promised.names(listing), project)
+            for one, names in found.files.items():
+                files[one] += [(listing, name) for name in names]
+        return files if len(listings) == 1 else dict(sorted(files.items(), reverse=True))
 
     def _usable(self, listing: Listing, name: str) -> Iterator[Any]:
         """Yield the Link to a wheel that pip may choose."""

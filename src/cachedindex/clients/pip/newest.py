@@ -18,6 +18,7 @@ from itertools import islice
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from cachedindex.clients.pip import versions
 from cachedindex.clients.pip.cut import Cut
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.process import join
@@ -26,10 +27,7 @@ from cachedindex.run.report import Report
 
 PAGES = "cachedindex_pages"
 """The attribute of a finder that has its projects by their names."""
-SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz")
 _MOVED = "this pip searches in another way; it looks at all versions of a project at once"
-_PARTS = (5, 6)
-"""A wheel's name has so many, without a build tag or with one (PEP 427)."""
 _is_first: ContextVar[bool] = ContextVar("is_first", default=False)
 """Whether whoever searches begins with the newest version."""
 _is_read_only: ContextVar[bool] = ContextVar("is_read_only", default=False)
@@ -65,7 +63,7 @@ def attach(finder_module: ModuleType, cut: Cut, report: Report) -> None:
         newest, finder = Newest(finder_module, cut), finder_module.PackageFinder
         names = ("process_project_url", "find_best_candidate", "requires_python_skipped_reasons")
         search, find, say = (getattr(finder, name) for name in names)
-    except (ImportError, AttributeError):
+    except AttributeError:
         report.warn(_MOVED)
         return
     finder.process_project_url, finder.find_best_candidate = newest.searching(search), newest.finding(find)
@@ -123,44 +121,14 @@ def completed(say: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
     return requires_python_skipped_reasons
 
 
-def prereleases(finder: Any, project: str) -> Any:
-    """Return what a finder of pip's hands over to a specifier that filters versions."""
-    control = getattr(finder, "release_control", None)
-    if control is not None:
-        return control.allows_prereleases(project)
-    return getattr(finder, "allow_all_prereleases", False) or None
-
-
-def by_version(names: Sequence[str], project: str) -> Mapping[str, list[str]]:
-    """Sort the names of a project's files by the versions in them; "" is that of a name that is not plain."""
-    versions: defaultdict[str, list[str]] = defaultdict(list)
-    for name in names:
-        if name.endswith(".whl"):
-            parts = name.split("-")
-            versions[parts[1] if len(parts) in _PARTS else ""].append(name)
-        else:
-            versions[_of_sdist(name, project)].append(name)
-    return versions
-
-
-def _of_sdist(name: str, project: str) -> str:
-    ending = next((ending for ending in SDISTS if name.endswith(ending)), "")
-    place = len(project)
-    is_its = name[:place].lower().replace("_", "-").replace(".", "-") == project
-    return name[place + 1 : -len(ending)] if ending and is_its and name[place] == "-" else ""
-
-
 class Newest:
     """The searches of pip's finders for the newest versions."""
 
     def __init__(self, finder_module: ModuleType, cut: Cut) -> None:
-        """Take what is needed from inside pip; ImportError or AttributeError if it is not there."""
-        from pip._vendor.packaging.version import InvalidVersion, Version  # noqa: PLC0415 - only in a pip
-
+        """Take what is needed from inside pip; AttributeError if it is not there."""
         find = finder_module.PackageFinder.find_all_candidates
         self._read_all: Callable[[Any, str], object] = getattr(find, "__wrapped__", find)
         """Without the lru_cache of pips up to 25.0."""
-        self._version, self._invalid = Version, InvalidVersion
         self._endings = tuple(finder_module.SUPPORTED_EXTENSIONS)
         self._cut = cut
 
@@ -204,23 +172,12 @@ class Newest:
         usable: Any = self._cut.test(evaluator)
         with suppress(UnicodeDecodeError, LookupError):
             text = page.content.decode("utf-8")  # JSON may be in another encoding.
-            names = promised.files(text) or ()
-            versions, others = self._by_version(names, evaluator.project_name)
-            read = _Page(text, page.url, versions)
-            if names and not _evaluated(finder, evaluator, self._cut.made(_files(read, others), page.url)):
-                return read
+            if found := versions.of_json(text, evaluator.project_name):
+                others = [name for name in found.others if name.endswith(self._endings)]
+                read = _Page(text, page.url, found.files)
+                if not _evaluated(finder, evaluator, self._cut.made(_files(read, others), page.url)):
+                    return read
         return _evaluated(finder, evaluator, self._cut.of_json(page.content, page.url, usable))
-
-    def _by_version(self, names: Sequence[str], project: str) -> tuple[Mapping[Any, Sequence[str]], Sequence[str]]:
-        """Return the names of files by their versions, and those that may be of any version that pip sees in them."""
-        versions: defaultdict[Any, list[str]] = defaultdict(list)
-        others: list[str] = []
-        for text, of_version in by_version(names, project).items():
-            try:
-                versions[self._version(text)] += of_version
-            except self._invalid:
-                others += [name for name in of_version if name.endswith(self._endings)]
-        return versions, others
 
     def _found(self, finder: Any, evaluator: Any, specifier: Any) -> Any:
         """Return pip's result for the newest version that fits; None if pip has to look at all of them."""
@@ -248,15 +205,16 @@ class Newest:
         finally:
             _is_read_only.reset(token)
             getattr(finder, "_all_candidates", {}).pop(name, None)  # pip's own memory since 25.1.
-        pages = [page for page in project.pages.values() if isinstance(page, _Page)]
-        project.versions = sorted({one for page in pages for one in page.versions}, reverse=True)
+        pages = [page.versions for page in project.pages.values() if isinstance(page, _Page)]
+        every = pages[0] if len(pages) == 1 else sorted({one for page in pages for one in page}, reverse=True)
+        project.versions = list(every)
         project.is_whole = bool(others)
 
     def _newest(
         self, project: _Project, finder: Any, evaluator: Any, specifier: Any, usable: Callable[[str], bool]
     ) -> Any:
         chooser = finder.make_candidate_evaluator(evaluator.project_name, specifier=specifier)
-        allowed = prereleases(finder, evaluator.project_name)
+        allowed = versions.prereleases(finder, evaluator.project_name)
         for one in specifier.filter(project.versions, prereleases=allowed):
             candidates = []
             for page in project.pages.values():

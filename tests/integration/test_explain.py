@@ -13,7 +13,7 @@ import pytest
 from cachedindex.store.store import Store
 from tests import ageing, packages
 from tests.conftest import Ran, Run
-from tests.index import Index, status
+from tests.index import Index, altered, status
 from tests.stored import page, put, put_page
 
 Explain = Callable[..., Ran]
@@ -83,6 +83,23 @@ def test_why_not_the_newer_version(explain: Explain, cache: Path, index: Index, 
     assert "1.0: on the stored page; of its 1 files there, 1 are stored" in explain("epsilon==1.0").out
     index.fault(status(503))
     assert "the index says now: it answered 503" in explain("epsilon", "--ask").out
+
+
+def test_a_version_that_most_clients_leave_out(explain: Explain, run: Run, index: Index, tmp_path: Path) -> None:
+    yanked = b'"yanked": "it deletes files", "url"'
+    index.fault(altered(lambda page: page.replace(b'"url"', yanked)), "/simple/epsilon/")
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir", "--target", tmp_path / "a", "epsilon==1.0")
+    assert run(sys.executable, "-m", "cachedindex", "run", "--", *pip, PIP_INDEX_URL=index.url).code == 0
+    said = explain("epsilon==1.0").out
+    assert "yanked, so that only a client that asks for exactly this version takes it: it deletes files" in said
+
+
+def test_which_version_a_build_was_given(run: Run, explain: Explain, index: Index, tmp_path: Path) -> None:
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir", "--target", tmp_path / "a", "epsilon")
+    command = (sys.executable, "-m", "cachedindex", "run", "--", *pip)
+    assert run(*command, PIP_INDEX_URL=index.url, JOB_NAME="nightly").code == 0
+    assert re.search(r"^builds were given: 1\.0 \d+ s ago \(nightly\)$", explain("epsilon").out, re.MULTILINE)
+    assert json.loads(explain("epsilon", "--json").out)["given"]["1.0"]["job"] == "nightly"
 
 
 def test_what_is_not_stored(explain: Explain, cache: Path) -> None:

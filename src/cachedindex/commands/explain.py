@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request as Asked
 
@@ -13,20 +14,20 @@ from cachedindex.clients.common import request_of
 from cachedindex.clients.pip import configured
 from cachedindex.clients.urllib import pages as indexes
 from cachedindex.clients.urllib.opener import proxy_of
-from cachedindex.commands import flags, show
+from cachedindex.commands import flags, show, versions
 from cachedindex.errors import SettingsError
 from cachedindex.lookup.preview import Preview, preview
-from cachedindex.model import Identity
+from cachedindex.model import Identity, Run
 from cachedindex.process import Process, join
 from cachedindex.rules import filenames, pages, privacy, urls
 from cachedindex.rules.decide import lifetime
 from cachedindex.run.summary import ago
-from cachedindex.store import others, private
+from cachedindex.store import others, private, runs
 from cachedindex.upkeep import inventory
 from cachedindex.upkeep.inventory import Entry
 
-_NEWEST = 8
-"""So many versions of a page are named, the newest ones."""
+_RUNS = 50
+"""So many runs are looked through for versions that they were given, the latest ones."""
 _LOST = 1
 
 
@@ -103,18 +104,29 @@ def run(arguments: argparse.Namespace) -> int:
     found = [_explained(process, place, ask=arguments.ask) for place in places]
     files = [each for each in entries if name and each.project == name and not each.record.form]
     process.report.forget()
+    given = versions.given(name, _last_runs(root)) if name else {}
     if arguments.json:
-        show.as_json({"asked for": arguments.what, "places": [_document(each, files, version) for each in found]})
+        document = {"asked for": arguments.what, "places": [_document(each, files, version) for each in found]}
+        show.as_json({**document, "given": {each: given[each]._asdict() for each in given}})
     else:
         for each in found:
             print("\n".join(_lines(each, files, version)))
+        if given:
+            print(f"builds were given: {versions.shown(given)}")
         for other in also:
             print(f"{other} is read as well: what is stored may lie there")
         if not found:
             print(f"no page of {name} is stored, and no index is known")
-    return (
-        0 if any(each.seen.survives and (not version or _files_of(each, files, version)) for each in found) else _LOST
-    )
+    return 0 if any(_survives(each, files, version) for each in found) else _LOST
+
+
+def _survives(each: Explained, files: Sequence[Entry], version: str) -> bool:
+    return each.seen.survives and (not version or versions.files_of(each.page, files, version) > 0)
+
+
+def _last_runs(root: Path) -> Iterator[Run]:
+    """Yield the last runs, beginning with the latest."""
+    return filter(None, (runs.read(root, each) for each in reversed(runs.names(root)[-_RUNS:])))
 
 
 def _places(name: str, entries: Sequence[Entry], asked: Sequence[str]) -> list[Place]:
@@ -171,9 +183,9 @@ def _lines(each: Explained, files: Sequence[Entry], version: str) -> Iterator[st
     yield f"{each.shown}  (known from {each.place.known})"
     yield f"  stored: {_stored(each)}"
     if each.page and each.page.links:
-        yield f"  versions: {_versions(each.page)}"
+        yield f"  versions: {versions.named(each.page)}"
     if version:
-        yield f"  {version}: {_of_version(each, files, version)}"
+        yield f"  {version}: {versions.why(each.seen.lookup.record, each.page, files, version)}"
     if each.seen.doubt:
         yield f"  in doubt since {ago(time.time() - each.seen.doubt.first)}: it answered as if it had been removed"
     yield f"  now: {each.seen.now}"
@@ -181,7 +193,7 @@ def _lines(each: Explained, files: Sequence[Entry], version: str) -> Iterator[st
     if each.said:
         yield f"  the index says now: {_said(each)}"
     if each.page and each.page.links:
-        listed = _stored_versions(each, files)
+        listed = versions.with_files(each.page, files)
         yield f"  files stored: {', '.join(listed) or 'none'}"
 
 
@@ -209,51 +221,11 @@ def _whom(scope: str) -> str:
     return "everybody" if not scope else "this user" if scope == privacy.USER else "this user, with credentials"
 
 
-def _versions(page: pages.Page) -> str:
-    known = [release.version for release in reversed(filenames.by_version(page).values())]
-    more = f" and {len(known) - _NEWEST} older" if len(known) > _NEWEST else ""
-    return ", ".join(known[:_NEWEST]) + more
-
-
-def _stored_versions(each: Explained, files: Sequence[Entry]) -> list[str]:
-    """Return the versions of a page of which a file is stored that it lists, the newest first."""
-    digests = {file.record.sha256 for file in files}
-    found = filenames.by_version(each.page).values() if each.page else ()
-    return [release.version for release in reversed(found) if any(link.sha256 in digests for link in release.files)]
-
-
-def _of_version(each: Explained, files: Sequence[Entry], version: str) -> str:
-    """Return why a client gets a version here, or does not."""
-    if each.page is None:
-        return "no page is stored that could have it"
-    release = filenames.by_version(each.page).get(filenames.canonical(version))
-    if release is None:
-        return "not on the stored page: the index did not have it then; a client that needs it has the index asked"
-    stored = _files_of(each, files, version)
-    lost = "" if stored else "; in an outage no client could have it"
-    return f"on the stored page; of its {len(release.files)} files there, {stored} are stored{lost}"
-
-
-def _files_of(each: Explained, files: Sequence[Entry], version: str) -> int:
-    """Return how many files of a version are stored that the stored page lists."""
-    digests = {file.record.sha256 for file in files}
-    release = filenames.by_version(each.page).get(filenames.canonical(version)) if each.page else None
-    return sum(link.sha256 in digests for link in release.files) if release else 0
-
-
 def _said(each: Explained) -> str:
     """Return what the index has that the stored page lacks, and the reverse."""
-    said = each.said
-    if said is None or said.page is None:
-        return said.why if said else ""
-    if each.page is None:
-        return f"it has {_versions(said.page)}"
-    before, now = filenames.by_version(each.page), filenames.by_version(said.page)
-    new = [release.version for version, release in now.items() if version not in before]
-    gone = [release.version for version, release in before.items() if version not in now]
-    parts = [f"it has {', '.join(new)}, too"] if new else []
-    parts += [f"it has {', '.join(gone)} no more"] if gone else []
-    return "; ".join(parts) or "it has the same versions"
+    if each.said is None or each.said.page is None:
+        return each.said.why if each.said else ""
+    return versions.compared(each.page, each.said.page)
 
 
 def _document(each: Explained, files: Sequence[Entry], version: str) -> Mapping[str, Any]:
@@ -272,8 +244,8 @@ def _document(each: Explained, files: Sequence[Entry], version: str) -> Mapping[
         },
         "absent since": lookup.absence and lookup.absence.checked,
         "versions": [release.version for release in filenames.by_version(each.page).values()] if each.page else [],
-        "versions with files": _stored_versions(each, files)[::-1],
-        "version": _of_version(each, files, version) if version else None,
+        "versions with files": versions.with_files(each.page, files)[::-1],
+        "version": versions.why(record, each.page, files, version) if version else None,
         "doubted since": seen.doubt and seen.doubt.first,
         "held": seen.held or None,
         "decision": type(seen.decision).__name__,

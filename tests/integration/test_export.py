@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from cachedindex.commands.line import main
-from cachedindex.model import Record
+from cachedindex.model import Outcome, Record, Run as Made
 from cachedindex.rules import layout, privacy
-from cachedindex.store import record
+from cachedindex.store import record, runs
 from cachedindex.store.store import Store
 from cachedindex.upkeep import bundle, streams
 from tests.ageing import age
@@ -239,8 +239,8 @@ def test_an_import_that_is_killed_leaves_what_is_whole(command: Command, store: 
     process.kill()
     process.wait()
     process.stdin.close()
-    for stray in other.rglob(".*.tmp"):
-        stray.unlink()
+    for stray in [*other.rglob(".*.tmp")]:
+        stray.rmdir() if stray.is_dir() else stray.unlink()
     assert held(other).items() < held(store.root).items()
     assert command("import", "bundle.tar", CACHEDINDEX_CACHE_DIR=str(other)).code == 0
     assert held(other) == held(store.root)
@@ -255,6 +255,24 @@ def test_nothing_that_is_one_users_leaves(command: Command, store: Store, tmp_pa
     ran = command("export", "bundle.tar")
     assert "2 pages and files are left out, as they are this user's alone" in ran.out
     assert b"secret" not in (tmp_path / "bundle.tar").read_bytes()
+
+
+def test_a_run_that_needs_what_is_one_users_is_not_all_there(command: Command, store: Store, tmp_path: Path) -> None:
+    put_project(store, "six")
+    own = page("secret").within("0" * 32)
+    body = b"<!DOCTYPE html><title>Links for secret</title>"
+    store.put(own, Record(own.url, own.url, {}, NOW, NOW, 0.1, len(body), sha256(body).hexdigest(), body, "html"))
+    outcomes = [
+        Outcome("hit", "page", each.url, "https://index.example", "", seen_by=readers)
+        for each, readers in ((page("six"), "all"), (own, "user"))
+    ]
+    runs.write(store.root, Made("pip", "", "", NOW, 1.0, 0, outcomes=outcomes))
+    ran = command("export", "bundle.tar", "--runs", "1")
+    assert ran.code == 1
+    assert ran.out.splitlines()[0].startswith("1 pages and 0 files, ")
+    assert ran.out.splitlines()[1:] == [
+        "1 look-ups were of what is this user's alone, so a build that needs that lacks it there"
+    ]
 
 
 def test_what_nobody_is_served_stays(command: Command, store: Store, tmp_path: Path) -> None:
@@ -293,7 +311,7 @@ def test_what_is_damaged_or_gone_is_left_out(command: Command, store: Store, tmp
     put_file(store, "seven-1.0.tar.gz").unlink()
     ran = command("export", "bundle.tar")
     assert ran.code == 1
-    assert "2 are left out, as they are gone or damaged, such as https://files.example/seven-1.0.tar.gz" in ran.out
+    assert "2 pages and files, such as https://files.example/seven-1.0.tar.gz, " in ran.out
     ran = command("import", "bundle.tar", CACHEDINDEX_CACHE_DIR=str(tmp_path / "other"))
     assert ran.code == 0
     assert len(held(tmp_path / "other")) == 2

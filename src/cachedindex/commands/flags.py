@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from cachedindex import sources
+from cachedindex.errors import SettingsError
 from cachedindex.options import OPTIONS, truth
 
 _PLACE = "command line"
@@ -58,6 +59,13 @@ def with_values(words: Sequence[str]) -> list[str]:
             has_value = True
         number += 1 if has_value else 2
     return given
+
+
+def number(name: str, text: str) -> int:
+    """Return the number from 1 on that the text of an argument is; SettingsError if it is none."""
+    if not text.isdecimal() or not int(text):
+        raise SettingsError(f"command line: {name} {text}: write a number from 1 on")
+    return int(text)
 
 
 def load(arguments: argparse.Namespace) -> tuple[sources.Loaded, dict[str, str]]:

@@ -16,8 +16,8 @@ from cachedindex.commands import flags
 from cachedindex.errors import CachedIndexError, SettingsError
 
 COMMANDS = (
-    "run", "rehearse", "hook", "status", "report", "ls", "explain", "purge", "refresh", "export", "import", "gc",
-    "doctor",
+    "run", "rehearse", "hook", "status", "report", "ls", "explain", "purge", "refresh", "warm", "export",
+    "import", "gc", "doctor",
 )  # fmt: skip
 """The modules beside this one that are a command each, in the order of the help."""
 _EXAMPLE = "cachedindex run -- pip install -r requirements.txt"

@@ -19,7 +19,8 @@ _PLACED = ("--target", "-t", "--prefix", "--root", "--user")
 _PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 _CACHES = {"eggs-directory": "eggs", "download-cache": "downloads", "extends-cache": "extends"}
 """Of buildout. An empty one would be a folder of the project."""
-_PLACES_OF_BUILDOUT = {"bin-directory": "bin", "parts-directory": "parts", "installed": "installed.cfg"}
+_PLACES_OF_BUILDOUT = {"bin-directory": "bin", "parts-directory": "parts", "installed": "installed.cfg",
+                       "develop-eggs-directory": "develop-eggs"}  # fmt: skip
 _FETCHING = {"download": "--dest", "wheel": "--wheel-dir"}
 """The option of each command of pip that names where files go; what lies there already is not asked for."""
 

@@ -184,6 +184,11 @@ def spelled(url: str) -> str:
     return urls.origin(url) + unquote(urlsplit(url).path)
 
 
+def known_by(url: str) -> str:
+    """Return what the URL of a record and that of a look-up in the record of a run have in common."""
+    return urls.without_tokens(spelled(urls.page(urls.public(url))))
+
+
 def whom(entry: Entry) -> str:
     """Return for whom an entry is stored, in words."""
     if entry.owner is None:

@@ -59,7 +59,7 @@ def _lines(done: Unpacked) -> Iterator[str]:
     if done.barred:
         yield f"{done.barred} stay away, as they were purged or refused here"
     if done.cut:
-        yield f"it is cut, and the rest is not read: {printable(done.cut)}"
+        yield f"the rest is not read: {printable(done.cut)}"
     yield from _named("not added", done.refused)
     yield from _named("missing", done.missing)
 

@@ -28,6 +28,7 @@ from cachedindex.upkeep import inventory
 
 _INCOMPLETE = 1
 _KINDS = ("page", "file")
+_UNCOVERED = "nothing was asked for through the cache: is the pip, or the buildout, on Python 3.9 or older?"
 _HAD = ("hit", "revalidated", "miss", "stale")
 
 
@@ -113,6 +114,7 @@ def _warmed(process: Process, jobs: Sequence[Job], environ: Mapping[str, str], s
     process.failed = any(each.code for each in ended)
     outcomes = process.run.lookups()
     problems = [
+        *(() if outcomes or process.run.has_pips() else (_UNCOVERED,)),
         *_not_had(outcomes),
         *_not_stored(process.root, outcomes),
         *(line for each in ended for line in each.complaint()),

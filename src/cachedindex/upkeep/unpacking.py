@@ -36,7 +36,7 @@ class Unpacked:
     barred: int = 0
     """Records that stay away, as they were purged here, or their index has refused them to this machine's clients."""
     size: int = 0
-    """Bytes of the blobs that were written."""
+    """Bytes that were written, or read to be."""
     refused: list[str] = field(default_factory=list)
     """A line for each member that was not added, with the reason."""
     missing: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Unpacked:
 
 
 def unpack(root: Path, file: BinaryIO, most: float) -> Unpacked:
-    """Add what is in a bundle to a cache folder; `most` is how many bytes of blobs it may bring.
+    """Add what is in a bundle to a cache folder; `most` is how many bytes it may bring.
 
     Raises Foreign if it is no bundle, and StoreUnavailable if the folder cannot be written.
     """
@@ -80,7 +80,7 @@ class _Unpacking:
     def end(self) -> Unpacked:
         """Return what came of it all."""
         if not self._is_whole and not self.done.cut:
-            self.done.cut = "it has no end"
+            self.done.cut = "it has no end, so it was cut"
         self.done.missing = list(self._listed)
         return self.done
 
@@ -109,8 +109,7 @@ class _Unpacking:
     def _blob(self, digest: str, member: Member) -> str:
         if self._is_there(digest, member.size):
             return ""
-        if self.done.size + member.size > self._most:
-            raise bundle.Damaged("it holds more than max-size allows")
+        self._spend(member.size)
         new = self._tree.new_blob(digest)
         try:
             for chunk in member.chunks:
@@ -121,8 +120,13 @@ class _Unpacking:
         finally:
             new.abandon()
         self._sound[digest] = new.size
-        self.done.size += new.size
         return ""
+
+    def _spend(self, size: int) -> None:
+        """Count bytes that are about to be written; Damaged if they are too many."""
+        self.done.size += size
+        if self.done.size > self._most:
+            raise bundle.Damaged("it holds more than max-size allows: raise that")
 
     def _is_there(self, digest: str, size: int) -> bool:
         """Return whether a blob is there, every byte of which is verified, once for each bundle."""
@@ -141,6 +145,7 @@ class _Unpacking:
             return "another release wrote it" if record.is_sound(raw) else "it is damaged"
         if why := foreign.refusal(stored, parts):
             return why
+        self._spend(len(raw))
         if stored.page is None and not self._is_there(stored.sha256, stored.size):
             return "its file is not there"
         self._put(self._tree.record_place(parts), foreign.dated(stored, time.time()))

@@ -32,7 +32,7 @@ class Progress:
         if time.monotonic() - self._shown < self._every:
             return
         self._shown = time.monotonic()
-        line = printable(f"{done} of {self._total}: {text}")
+        line = printable(f"{done} of {self._total} done, {text}")
         if not self._is_drawn:
             print(f"cachedindex: {line}", file=self._stream, flush=True)
             return

@@ -9,7 +9,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from cachedindex import sources
@@ -76,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     wish = wanted_by(arguments)
     at_once = flags.number("-j", arguments.at_once)
     loaded, environ = flags.load(arguments)
-    settings = replace(loaded.settings, report=None, summary=None)
+    settings = loaded.settings._replace(report=None, summary=None)
     if settings.offline or settings.disable:
         raise SettingsError("nothing is asked with offline = true or disable = true")
     place.fillable(loaded, environ)

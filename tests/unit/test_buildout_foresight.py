@@ -113,9 +113,9 @@ def test_what_a_distribution_requires(building: Building) -> None:
     (star,) = easy_install.pkg_resources.find_distributions(location)
     parse = easy_install.pkg_resources.Requirement.parse
     foresight.requires(parse("star"), star, building.working_set)
-    assert building.looks.projects == ["star", "six", "flask"]
+    assert building.looks.projects == ["star", "flask", "six"], "in the order in which buildout asks for them"
     foresight.requires(parse("star[more]"), star, building.working_set)
-    assert building.looks.projects == ["star", "six", "flask", "click"]
+    assert building.looks.projects == ["star", "flask", "six", "click"]
     foresight.requires(parse("star[none]"), star, building.working_set)
     foresight.requires(parse("star>9"), star, building.working_set)
     assert len(building.looks.pages) == 4
@@ -368,6 +368,16 @@ def test_a_buildout_that_has_moved_is_one_line(pages: Any, tmp_path: Path) -> No
     installing(ours, tmp_path)
     assert pages.said == [ahead.MOVED]
     assert pages.looks.has_ended
+
+
+def test_an_error_of_ours_is_one_line(pages: Any, tmp_path: Path) -> None:
+    errors: list[Exception] = []
+    pages._process.cache = SimpleNamespace(ahead=None)  # It has nothing that looks ahead.
+    pages.report.internal_error = errors.append
+    ours = module()
+    assert ahead.attach(pages, ours)
+    installing(ours, tmp_path)
+    assert list(map(type, errors)) == [AttributeError]
 
 
 @pytest.mark.parametrize("name", ["install", "_get_dist"])

@@ -32,15 +32,13 @@ def attach(pages: BuildoutPages, easy_install: Any) -> bool:
 
     @functools.wraps(original)
     def install(self: Any, specs: Any, *more: Any, **named: Any) -> Any:
-        ahead = pages.look_ahead()
-        if ahead is None or getattr(self, "_dest", None) is None:  # It installs nothing, as with `offline`.
-            return original(self, specs, *more, **named)
-        ours = vars(self)[_OURS] = _Install(self, specs, easy_install, pages, ahead)
+        ours = _begun(self, specs, easy_install, pages)
         try:
             return original(self, specs, *more, **named)
         finally:
-            del vars(self)[_OURS]
-            ours.end()
+            if ours:
+                vars(self).pop(_OURS, None)
+                ours.end()
 
     @functools.wraps(get)
     def _get_dist(self: Any, requirement: Any, ws: Any, *more: Any, **named: Any) -> Any:
@@ -54,6 +52,19 @@ def attach(pages: BuildoutPages, easy_install: Any) -> bool:
 
     installer.install, installer._get_dist = install, _get_dist  # noqa: SLF001
     return True
+
+
+def _begun(installer: Any, specs: Any, easy_install: Any, pages: BuildoutPages) -> _Install | None:
+    """Return what is expected of an installation; None if it may not be, or if buildout is offline."""
+    try:
+        ahead = pages.look_ahead() if installer._dest is not None else None  # noqa: SLF001
+        if ahead is None:
+            return None
+        ours = vars(installer)[_OURS] = _Install(installer, specs, easy_install, pages, ahead)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        pages.report.internal_error(error)
+        return None
+    return ours
 
 
 class _Install:

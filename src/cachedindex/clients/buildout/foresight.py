@@ -69,7 +69,7 @@ class Foresight:
         if (dist.key, extras) in self._followed or not set(extras) <= set(dist.extras):
             return
         self._followed.add((dist.key, extras))
-        self._expect(dist.requires(extras), working_set)
+        self._expect(reversed(dist.requires(extras)), working_set)  # As buildout goes through them.
 
     def _expect(self, requirements: Iterable[Any], working_set: Any, *, are_roots: bool = False) -> None:
         """Expect the pages for requirements, those that are pinned first."""

@@ -77,7 +77,7 @@ def test_a_run_in_an_outage_is_shown_whole() -> None:
     assert "Something could not be had. 7 look-ups, 71% from the cache, 2 stale, 1 could not be had" in text
     assert "look-ups 7" in text
     assert "oldest of these 25 h" in text
-    assert "2027-01-15 08:00:02 2027-01-15 08:00:30 28 s 3 no answer within 3 s" in text
+    assert "2027-01-15 08:00:02 2027-01-15 08:00:30 at most 28 s 3 no answer within 3 s" in text
     assert "docopt failed 1 nowhere no answer within 3 s" in text
     assert "six-1.16-py3-none-any.whl hit 1 104 d the folder" in text
     assert "up to 1 d 0 1 0" in text

@@ -69,8 +69,8 @@ def of_outages(subject: Subject) -> Markup:
     most = sorted(by_index.items(), key=lambda item: -sum(outage.lookups for outage in item[1]))
     lanes = [_lane(number, url, each, subject) for number, (url, each) in enumerate(most[:_MOST_LANES])]
     worst = sorted(found, key=lambda outage: (outage.is_over, outage.since - outage.until, outage.since))
-    heads = ("index", "first failure", "next answer", "for at least", "look-ups", "why")
-    keys = {"missing": "look-ups failed", "confirmed": "a run had look-ups there"}
+    heads = ("index", "first failure", "next answer", "lasted", "look-ups", "why")
+    keys = {"missing": "from a look-up that failed to the next answer", "confirmed": "a run had look-ups there"}
     return tables.section(
         "outages",
         "Outages",
@@ -85,10 +85,15 @@ def _outage(outage: Outage) -> tuple[object, ...]:
         outage.index,
         tables.moment(outage.since),
         tables.moment(outage.until) if outage.is_over else "none in these runs",
-        ago(outage.until - outage.since),
+        _lasted(outage),
         outage.lookups,
         tag("p", outage.why, class_="why"),
     )
+
+
+def _lasted(outage: Outage) -> str:
+    """Return for how long it was down, as far as that is known: nobody may have asked between two runs."""
+    return f"at {'most' if outage.is_over else 'least'} {ago(outage.until - outage.since)}"
 
 
 def _lane(number: int, url: str, found: Sequence[Outage], subject: Subject) -> Markup:
@@ -100,7 +105,7 @@ def _lane(number: int, url: str, found: Sequence[Outage], subject: Subject) -> M
 
     asked = [run for _, run, summed in subject.runs if url in summed.indexes][-MOST_RUNS:]
     ticks = [bar(run.started, run.started + run.duration, "confirmed", written.called(run), 40.0) for run in asked]
-    times = [f"{tables.clock(each.since)}, for {ago(each.until - each.since)}: {each.why}" for each in found]
+    times = [f"{tables.clock(each.since)}, {_lasted(each)}: {each.why}" for each in found]
     fails = [bar(each.since, each.until, "missing", says, 100.0) for each, says in zip(found, times, strict=True)]
     count = f"{len(found)} outage{'' if len(found) == 1 else 's'}"
     text = "; ".join(times[:_MOST_SAID]) + ("; and more" if len(times) > _MOST_SAID else "")

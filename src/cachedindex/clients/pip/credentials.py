@@ -21,7 +21,10 @@ def signed(session: Any, request: PreparedRequest) -> PreparedRequest | None:
     """
     try:
         request.prepare_cookies(session.cookies.copy())
-        ways = [_after(index, session.auth, request) for index in ("", *(session.auth.index_urls or ()))]
+        auth, indexes = session.auth, session.auth.index_urls or ()
+        if not auth.passwords and not any("@" in index for index in indexes):
+            indexes = ()  # As most often: then a netrc is all that there can be, which has one credential for a host.
+        ways = [_after(index, auth, request) for index in ("", *indexes)]
     except Exception:  # noqa: BLE001 - a pip that chooses in another way: then nobody knows
         return None
     return ways[0] if len({way.headers.get("authorization") for way in ways}) == 1 else None

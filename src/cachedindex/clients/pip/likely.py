@@ -30,6 +30,7 @@ class Likely:
         self._fits_python = check_requires_python
         target = finder.target_python
         self._python = target.py_version_info
+        self._usable_tags: dict[str, bool] = {}
         self._tags = target.get_unsorted_tags() if hasattr(target, "get_unsorted_tags") else set(target.get_tags())
         self._formats = finder.format_control.get_allowed_formats
         self._ignores_python = getattr(finder, "_ignore_requires_python", False)
@@ -60,7 +61,7 @@ class Likely:
 
     def _usable(self, listing: Listing, name: str) -> Iterator[Any]:
         """Yield the Link to a wheel that pip may choose."""
-        if not name.endswith(".whl") or not self._wheel(name).supported(self._tags):
+        if not name.endswith(".whl") or not self._is_usable(name):
             return
         entry = promised.entry(listing, name)
         link = entry and self._as_link(listing, entry)
@@ -68,6 +69,12 @@ class Likely:
             return
         if self._ignores_python or self._fits_python(link.requires_python, self._python):
             yield link
+
+    def _is_usable(self, name: str) -> bool:
+        tags = "-".join(name.split("-")[-3:])
+        if tags not in self._usable_tags:  # A few hundred are those of all wheels.
+            self._usable_tags[tags] = self._wheel(name).supported(self._tags)
+        return self._usable_tags[tags]
 
     def _as_link(self, listing: Listing, entry: Mapping[str, Any]) -> Any:
         if listing.is_json:

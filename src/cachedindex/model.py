@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 Kind = Literal["page", "file", "other"]
 Readers = Literal["all", "user", "nobody"]
-Ended = Literal["hit", "revalidated", "miss", "stale", "absent", "late", "negative", "passed", "refused", "failed"]
+Ended = Literal[
+    "hit", "revalidated", "miss", "stale", "absent", "mirrored", "late", "negative", "passed", "refused", "failed"
+]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -165,6 +167,25 @@ class Send(Protocol):
         else uses, since it may run in a thread of its own. Raises UpstreamFailed around the client's exception.
         """
         ...
+
+
+class AsNobody(Protocol):
+    """Asks for another URL than that of a look-up, in the client's own way, but without anything that identifies it."""
+
+    def __call__(self, url: str, accept: str | None = None) -> tuple[Request, Send] | None:
+        """Return the request for a URL, and what sends it as one try; None if the client might add a credential.
+
+        `accept` is the header, if it is to be another one than the client's.
+        """
+        ...
+
+
+class Otherwise(NamedTuple):
+    """Other ways in which a client can ask than its own, for a look-up that is not answered."""
+
+    as_nobody: AsNobody
+    afresh: Send
+    """Sends the same request as one try, on a new connection."""
 
 
 class Keyring(Protocol):

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from cachedindex import standard
 
@@ -22,6 +22,7 @@ PATIENCE_LIMIT = 15.0
 """No attempt that has a copy waits longer than this, in seconds, however slow upstream was before."""
 
 _MOST_AHEAD = 64
+_MOST_MIRRORS = 2
 _UNITS = {
     "": 1,
     "s sec secs second seconds": 1,
@@ -155,6 +156,14 @@ def _comparable(url: str) -> str:
     return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}/{unquote(path)}"
 
 
+def _mirrors(text: str) -> tuple[str, ...]:
+    """Return the URLs of mirrors, each with a slash at its end."""
+    words = text.replace(",", " ").split()
+    if not words or not all(re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", word, re.IGNORECASE) for word in words):
+        raise ValueError("write the URLs of mirrors, without users, as in https://mirror.example/simple/")
+    return tuple(f"{word.rstrip('/')}/" for word in words)
+
+
 def _messages(text: str) -> str:
     """Return the word for what is printed."""
     word = text.strip().lower()
@@ -215,6 +224,10 @@ class Settings(NamedTuple):
     """Whether an index's `no-store` is honoured, or overridden; or nothing of it is stored."""
     missing_index: Literal["warn", "fail"] = "warn"
     """What to do if an index is down, no copy of its page of a project is stored, and another index has the project."""
+    mirrors: tuple[str, ...] = ()
+    """Other indexes with the same files, which are asked if an index gives no answer and no copy may stand in."""
+    mirror_pages: bool = False
+    """Whether a page of a mirror counts, and not only the files whose sha256 a page of the index promises."""
     offline: bool = False
     refresh: tuple[str, ...] = ()
     share: Literal["user", "all"] | None = None
@@ -254,6 +267,12 @@ class Settings(NamedTuple):
         """Return the settings for a URL: those of the index with the longest URL that it begins with."""
         start = self.section_of(url)
         return self._replace(**dict(self.indexes)[start]) if start else self
+
+    def at_mirrors(self, url: str) -> tuple[str, ...]:
+        """Return where the page of a URL lies at the mirrors of its index: at two of them at most."""
+        below = quote(f"{_comparable(url).rstrip('/')}/"[len(self.section_of(url)) :])
+        mirrors = self.for_url(url).mirrors if below and "?" not in url else ()
+        return tuple(f"{mirror}{below}" for mirror in mirrors[:_MOST_MIRRORS])
 
     def is_too_stale(self, age: float | None) -> bool:
         """Return whether a run is to fail for a copy of this age in seconds; None if none stood in."""
@@ -305,11 +324,13 @@ _OF_THE_RUN = (
     "cache-dir", "read-only", "max-size", "max-idle", "also-read", "lock-dir", "trim-to-pins", "cut-pages",
     "fail-on-stale", "report", "summary", "log", "messages", "ahead",
 )  # fmt: skip
-_INDEX_OPTIONS: Mapping[str, Option] = {
+INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(_prefix, "the URL of the index"),
     **{name: option for name, option in OPTIONS.items() if name not in _OF_THE_RUN},
+    "mirrors": Option(_mirrors, "indexes to ask for files whose sha256 is known if this one does not answer"),
+    "mirror-pages": Option(truth, "take pages from them as well, which decide what is installed (false)"),
 }
-"""The options that one index may have for itself."""
+"""The options that one index may have for itself; the last two only one index may have."""
 
 
 class Problem(NamedTuple):
@@ -340,7 +361,9 @@ def read(
     for name, text in options.items():
         option = known.get(name)
         if option is None:
-            problems.append(Problem(place, spell(name), f"there is no such option{_nearest(name, spell, known)}"))
+            is_an_indexs = "it belongs in the section of one index, as in [cachedindex:company]"
+            why = is_an_indexs if name in INDEX_OPTIONS else f"there is no such option{_nearest(name, spell, known)}"
+            problems.append(Problem(place, spell(name), why))
             continue
         try:
             values[name.replace("-", "_")] = option.parse(text)
@@ -351,7 +374,7 @@ def read(
 
 def read_index(options: Mapping[str, str], place: str) -> tuple[dict[str, Any], list[Problem]]:
     """Return the value of `indexes` for the section of one index, unless it lacks the URL."""
-    values, problems = read(options, place, known=_INDEX_OPTIONS)
+    values, problems = read(options, place, known=INDEX_OPTIONS)
     url = values.pop("url", None)
     if url is None:
         if "url" not in options:

@@ -36,7 +36,7 @@ class Cache:
         self.likes: list[Callable[[str], tuple[Request, Send] | None]] = []
         self.ahead: Any = SimpleNamespace(heard=lambda _asked, like, _sent: self.likes.append(like))
 
-    def answer(self, request: Request, send: Send) -> Answer | Pass:
+    def answer(self, request: Request, send: Send, **_: object) -> Answer | Pass:
         self.asked.append(request)
         return Answer(200, "OK", request.url, {"content-length": "0"}, BytesIO())
 

@@ -7,7 +7,7 @@ import pytest
 
 from cachedindex.clients.buildout.eggproxy import translated
 from cachedindex.errors import SettingsError
-from cachedindex.options import OPTIONS, Problem, Settings, duration, merge, read, read_index
+from cachedindex.options import INDEX_OPTIONS, OPTIONS, Problem, Settings, duration, merge, read, read_index
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,8 @@ def test_an_earlier_place_wins() -> None:
 
 
 def test_every_option_is_a_setting() -> None:
-    assert {*(name.replace("-", "_") for name in OPTIONS), "indexes"} == set(Settings._fields)
+    known = {name.replace("-", "_") for name in (*OPTIONS, *INDEX_OPTIONS)} - {"url"}
+    assert {*known, "indexes"} == set(Settings._fields)
 
 
 def test_a_problem_without_a_value() -> None:
@@ -94,7 +95,41 @@ def test_a_problem_without_a_value() -> None:
 def test_the_reference_lists_every_option() -> None:
     reference = Path(__file__).parents[2] / "docs/reference/options.md"
     rows = [line.split("|")[1].strip() for line in reference.read_text("utf-8").splitlines() if line.startswith("| `")]
-    assert rows == [f"`{name}`" for name in OPTIONS]
+    of_one = [name for name in INDEX_OPTIONS if name not in OPTIONS and name != "url"]
+    assert rows == [f"`{name}`" for name in (*OPTIONS, *of_one)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "mirror.example", "https://user:secret@mirror.example/", "https://mirror.example/?x"]
+)
+def test_a_mirror_is_a_url_without_a_user(text: str) -> None:
+    values, (problem,) = read_index({"url": INDEX, "mirrors": text}, "here")
+    assert "write the URLs of mirrors" in str(problem)
+    assert "secret" not in str(problem)
+    assert values == {"indexes": ((INDEX, {}),)}
+
+
+def test_where_a_page_is_at_the_mirrors() -> None:
+    text = "https://a.example/simple\n  https://b.example/root/, https://c.example/"
+    values, _ = read_index({"url": INDEX, "mirrors": text}, "here")
+    settings = merge(values)
+    at = ("https://a.example/simple/six/", "https://b.example/root/six/")
+    assert settings.at_mirrors(f"{INDEX}six/") == settings.at_mirrors("https://INDEX.example:443/simple/six") == at
+    assert settings.at_mirrors(INDEX) == settings.at_mirrors(f"{INDEX}six/?token=x") == ()
+    assert settings.at_mirrors("https://other.example/simple/six/") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("/a /b", ("/a", "/b")),
+        ("/a\n  /b c\n", ("/a", "/b c")),
+        ("/a b\n", ("/a b",)),
+        ("  ~/a  ", ("~/a",)),
+    ],
+)
+def test_folders_are_separated_by_lines_or_by_spaces(text: str, paths: tuple[str, ...]) -> None:
+    assert read({"also-read": text}, "here") == ({"also_read": paths}, [])
 
 
 INDEX = "https://index.example/simple/"

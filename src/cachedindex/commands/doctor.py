@@ -13,7 +13,7 @@ from cachedindex import __version__, sources
 from cachedindex.commands import flags
 from cachedindex.errors import DeadlinePassed, StoreUnavailable
 from cachedindex.lookup.deadline import call_with_deadline
-from cachedindex.options import OPTIONS, size
+from cachedindex.options import INDEX_OPTIONS, OPTIONS, size
 from cachedindex.rules import urls
 from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder, others, probe
@@ -141,7 +141,7 @@ def _settings(loaded: sources.Loaded) -> Iterator[str]:
 
 
 def _written(name: str, value: Any) -> str:
-    parse = OPTIONS[name].parse
+    parse = INDEX_OPTIONS[name].parse if name in INDEX_OPTIONS else OPTIONS[name].parse
     if (name, value) in _WORDS:
         return _WORDS[name, value]
     if value is None:

@@ -190,6 +190,10 @@ def _lines(each: Explained, files: Sequence[Entry], version: str) -> Iterator[st
         yield f"  in doubt since {ago(time.time() - each.seen.doubt.first)}: it answered as if it had been removed"
     yield f"  now: {each.seen.now}"
     yield f"  if the index is down: {each.seen.in_outage}"
+    settings = each.seen.lookup.settings
+    if settings.mirrors:
+        what = "its page, and its files" if settings.mirror_pages else "its files, by the sha256 that its page promises"
+        yield f"  without an answer or a copy: {', '.join(settings.mirrors)} may have {what}"
     if each.said:
         yield f"  the index says now: {_said(each)}"
     if each.page and each.page.links:

@@ -82,6 +82,21 @@ class Answers:
             return served._replace(native=answer.native and answer.native.being_read())
         return self._of_upstream(lookup, exchange)
 
+    def mirrored(self, lookup: Lookup, there: Request, record: Record, body: BinaryIO, why: str) -> Answer:
+        """Return what a mirror has, in place of upstream's answer; `there` is what it was asked.
+
+        Upstream was not heard, so that it is asked once more if nothing in a page fits.
+        """
+        request, served = lookup.request, record
+        if request.kind == "page":
+            if record.form not in accept.forms(request.kind, request.headers.get("accept", "")):
+                served = _rendered(record)
+                body = BytesIO(served.page or b"")
+            self._give_error(lookup)
+            self._give_page(given_page(there, record), record)
+        self._add_outcome(request, "mirrored", why, 0.0 if request.kind == "page" else None, record=record)
+        return _replayed(request, served, body, "cachedindex; fwd=miss")
+
     def refusal(self, lookup: Lookup, refusal: Refuse) -> Answer:
         """Answer with an error made here; the summary at the end of the run repeats its reason, which clients hide."""
         request, why = lookup.request, refusal.why

@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed, assert_never
 from cachedindex.lookup import metadata
 from cachedindex.lookup.answers import Answers
 from cachedindex.lookup.attempts import Attempts
-from cachedindex.lookup.context import Begun, Lookup
+from cachedindex.lookup.context import Begun, Exchange, Lookup
 from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.given import GivenPages
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.tee import Continued
 from cachedindex.lookup.upstream import Upstream
-from cachedindex.model import Answer, Keyring, Record, Request, Send
+from cachedindex.model import Answer, Keyring, Otherwise, Record, Request, Send
 from cachedindex.options import Settings
 from cachedindex.rules import pages, privacy, urls
 from cachedindex.rules.decide import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from cachedindex.lookup.ahead import Ahead
     from cachedindex.lookup.beginnings import Beginnings
     from cachedindex.lookup.elsewhere import Elsewhere
+    from cachedindex.lookup.mirrors import Mirrors
 
 _LONG = 1.0
 """Seconds from which on a look into the store shows that its folder may not answer any more."""
@@ -81,6 +83,11 @@ class Cache:
         self._promises = Promises(self._given, self._copies.find)
         self._answers = Answers(self._copies, self._given, report, clock)
         self._attempts = Attempts(upstream, report, self._answers.came_late, clock)
+        self._mirrors: Mirrors | None = None
+        if any("mirrors" in own for _, own in settings.indexes):
+            from cachedindex.lookup.mirrors import Mirrors  # noqa: PLC0415 - most nodes have none
+
+            self._mirrors = Mirrors(settings, self._copies, self._promises, self._attempts, clock)
         self._displaced: set[str] = set()
         """The URLs of copies in whose place the client was given an answer that is not stored."""
         self._why_lost = why_lost
@@ -102,21 +109,24 @@ class Cache:
 
         return Beginnings(self._begun, self._decided, self._copies, self._attempts, self._single_flight)
 
-    def answer(self, request: Request, send: Send, keyring: Keyring | None = None) -> Answer | Pass:
+    def answer(
+        self, request: Request, send: Send, keyring: Keyring | None = None, otherwise: Otherwise | None = None
+    ) -> Answer | Pass:
         """Return the answer to a request, or Pass if the client is to ask by itself.
 
-        `keyring` is where the client gets credentials for it after a 401, if anywhere. Raises UpstreamFailed if `send`
-        does and no copy can stand in; IndexMissing if that is to end the build; and Shortage if the client could not
-        ask either, for want of something on this machine.
+        `keyring` is where the client gets credentials for it after a 401, if anywhere; `otherwise` are its ways to ask
+        a mirror. Raises UpstreamFailed if `send` does and no copy can stand in; IndexMissing if that is to end the
+        build; and Shortage if the client could not ask either, for want of something on this machine.
         """
         begun = self.ahead.take(request) if self.ahead and not self._is_unfit(request) else None
-        lookup = None if self._lost else (begun.lookup if begun else self._begun(request))._replace(keyring=keyring)
+        lookup = None if self._lost else begun.lookup if begun else self._begun(request)
         if lookup is None or self._lost:
             return Pass(self._lost or "")
+        lookup = lookup._replace(keyring=keyring, otherwise=otherwise)
         try:
             try:
                 if begun:
-                    return self._taken(begun)
+                    return self._taken(begun._replace(lookup=lookup))
                 return self._carried_out(lookup, self._decided(lookup), send)
             except CopyLost:  # A miss: the next decision is one without a copy.
                 lookup = lookup._replace(record=None, newest=None)
@@ -270,8 +280,9 @@ class Cache:
                 return self._asked_or_challenged(lookup, send)
             case Challenge(why):
                 return self._challenged(lookup, why, send)
-            case Refuse():
-                return self._answers.refusal(lookup, decision)
+            case Refuse(status, why):
+                is_down = status == HTTPStatus.GATEWAY_TIMEOUT
+                return (is_down and self._mirrored(lookup, why)) or self._answers.refusal(lookup, decision)
             case Pass(why):
                 self._answers.passed(lookup, why)
                 return decision
@@ -308,13 +319,15 @@ class Cache:
 
     def _tried_once(self, lookup: Lookup, failed: str, send: Send) -> Answer:
         """Ask under the deadline without a copy: this run has waited for the origin in vain before."""
+        if answer := self._hurried(lookup, send):
+            return answer
         try:
             exchange = self._attempts.tried(lookup, send)
         except NotAsked:
             return self._answers.refusal(lookup, Refuse(504, failed))
         except UpstreamFailed as failure:
             return self._without_answer(lookup, _why(lookup, failure))
-        return self._answers.of_exchange(lookup, exchange)
+        return self._heard(lookup, exchange)
 
     def _asked_openly(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask past the breaker; only if there is no answer, serve the copy, or the error made here."""
@@ -325,7 +338,7 @@ class Cache:
             return self._without_answer(lookup, _why(lookup, reason))
         if lookup.record and exchange.meaning.give == "answer" and exchange.meaning.store == "nothing":
             self._displaced.add(lookup.request.url)
-        return self._answers.of_exchange(lookup, exchange)
+        return self._heard(lookup, exchange)
 
     def _without_answer(self, lookup: Lookup, why: str) -> Answer:
         """Return what stands if upstream is not heard: the copy, or that it did not have the page, or an error."""
@@ -333,7 +346,49 @@ class Cache:
             return self._answers.of_copy(lookup, "stale", why)
         if lookup.absence:
             return self._answers.absent(lookup, lookup.absence, why)
-        return self._answers.refusal(lookup, Refuse(504, why))
+        return self._mirrored(lookup, why) or self._answers.refusal(lookup, Refuse(504, why))
+
+    def _heard(self, lookup: Lookup, exchange: Exchange) -> Answer:
+        """Return the answer after an exchange without a copy: of a mirror, if upstream's is none."""
+        is_none = exchange.meaning.is_down and exchange.meaning.give == "answer"
+        is_none = is_none and lookup.absence is None
+        mirrored = self._mirrored(lookup, exchange.meaning.why, has_connected=True) if is_none else None
+        if mirrored:
+            exchange.answer.body.close()
+        return mirrored or self._answers.of_exchange(lookup, exchange)
+
+    def _mirrored(self, lookup: Lookup, why: str, *, has_connected: bool = False) -> Answer | None:
+        """Return what the index answers at another address, or what a mirror of it has; None if there is neither.
+
+        `has_connected` says that the index has just been asked, and could be reached.
+        """
+        if self._mirrors is None:
+            return None
+        if has_connected and (exchange := self._mirrors.asked_again(lookup)):
+            return self._answers.of_exchange(lookup, exchange)
+        if found := self._mirrors.found(lookup):
+            return self._answers.mirrored(lookup, *found, f"{why}; {urls.origin(found.there.url)} had it")
+        return None
+
+    def _hurried(self, lookup: Lookup, send: Send, *, anyway: bool = False) -> Answer | None:
+        """Return the answer if a mirror may have it, and upstream has failed lately: it is asked under the deadline.
+
+        By the circuit breaker, or `anyway`. None if neither has it: then upstream gets its usual time.
+        """
+        origin = self._upstream.origin(lookup.request)
+        if self._mirrors is None or not self._mirrors.pages_of(lookup) or not origin.has_failed():
+            return None
+        lookup = lookup._replace(record=None, newest=None)
+        try:
+            exchange = self._attempts.tried(lookup, send) if anyway else self._attempts.admitted(lookup, {}, send)
+        except (NotAsked, UpstreamFailed) as reason:
+            self._raise_final(lookup, reason)
+            has_connected = isinstance(reason, UpstreamFailed) and reason.connected
+            return self._mirrored(lookup, _why(lookup, reason), has_connected=has_connected)
+        if exchange.meaning.is_down:
+            exchange.answer.body.close()
+            return self._mirrored(lookup, exchange.meaning.why, has_connected=True)
+        return self._answers.of_exchange(lookup, exchange)
 
     def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask upstream; but if another process is just doing so, wait for it, and look into the store again."""
@@ -375,6 +430,9 @@ class Cache:
 
     def _fetched(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
+        # A page of the index itself is worth a try in each run, as that of a mirror decides what is installed.
+        if answer := self._hurried(lookup, send, anyway=lookup.request.kind == "page"):
+            return answer
         origin = self._upstream.origin(lookup.request)
         if self.ahead:
             self.ahead.rest()
@@ -384,9 +442,12 @@ class Cache:
             )
         except UpstreamFailed as failure:
             origin.failed(failure, with_copy=False)
-            self._answers.failed(lookup, _why(lookup, failure))
+            why = _why(lookup, failure)
+            if not failure.final and (answer := self._mirrored(lookup, why, has_connected=failure.connected)):
+                return answer
+            self._answers.failed(lookup, why)
             raise
-        return self._answers.of_exchange(lookup, exchange)
+        return self._heard(lookup, exchange)
 
     def _raise_final(self, lookup: Lookup, reason: NotAsked | UpstreamFailed) -> None:
         """Raise a failure that is upstream's answer to this client, whether there is a copy or not."""

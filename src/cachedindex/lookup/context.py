@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable, UpstreamFailed
-from cachedindex.model import Answer, Body, Keyring, Record, Request
+from cachedindex.model import Answer, Body, Keyring, Otherwise, Record, Request
 from cachedindex.options import Settings
 from cachedindex.rules.judge import Meaning
 
@@ -31,6 +31,8 @@ class Lookup(NamedTuple):
     """The record that its index did not have it, if that is all that is known, and recent enough to count."""
     keyring: Keyring | None = None
     """Where the client could still get credentials for it; None if it cannot, or if they did not help."""
+    otherwise: Otherwise | None = None
+    """Other ways to ask, as of a mirror; None if there are none."""
 
 
 class Exchange(NamedTuple):

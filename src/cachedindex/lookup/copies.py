@@ -90,6 +90,14 @@ class Copies:
             raise CopyLost(f"{record.url}: its blob is gone or damaged")
         return blob
 
+    def keep_public(self, request: Request, record: Record) -> None:
+        """Store a record whose blob everybody may read, unless the request is not everybody's."""
+        try:
+            if privacy.is_everybodys(request):
+                self._store.put(request, record)
+        except StoreUnavailable as problem:
+            self.report(problem)
+
     def name(self, request: Request, record: Record) -> str:
         """Return the name by which a record's page can be marked as expired later."""
         return self._store.record_name(request, record)

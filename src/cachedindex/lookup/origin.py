@@ -107,6 +107,10 @@ class Origin:
         """Return whether a failure is known for which a look-up with a copy would not ask now."""
         return breaker.admit_by_all(self._states(), self.subject, self.origins.clock()) == "hold"
 
+    def has_failed(self) -> bool:
+        """Return whether a failure is known that no answer has followed: its next look-up may wait in vain, too."""
+        return any(state.failed or state.opened is not None for state in self._states())
+
     def failed(self, failure: UpstreamFailed, *, with_copy: bool = True) -> None:
         """Note for the host, and for the run if there was no copy, that upstream failed, at the hop where it did.
 

@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.model import Record, Request
@@ -59,6 +59,12 @@ class Promises:
         request = request._replace(kind="file", sha256=found.sha256, url=urls.of_file(request.url, found.sha256))
         return privacy.inherited(found.page, request, linked=found.linked)
 
+    def page_of(self, file: Request) -> Request | None:
+        """Return the request for the page that promises a file its sha256; None if that is known otherwise."""
+        with self._guard:
+            found = self._found(file)
+        return found and found.page
+
     def _as_linked(self, request: Request) -> Request:
         page = self._linked.get((urls.origin(request.url), request.identity.credential)) if self._linked else None
         return privacy.inherited(page, request, linked=True) if page else request
@@ -92,7 +98,7 @@ class Promises:
     def _promised(self, url: str, shown: str) -> dict[str, Promise]:
         """Return the promises for all files that may be shown by one URL, by their own URLs."""
         found = {}
-        name = unquote(urlsplit(url).path.rpartition("/")[2])
+        name = urls.filename(url)
         for group in filter(self._listings.__contains__, pages.groups_of(url)):
             for page, listing in self._listings[group].values():
                 for link, sha256 in promised.promises(listing, name).items():

@@ -207,10 +207,10 @@ def _with_copy(request: Request, record: Record, settings: Settings, now: float,
         return Serve("fresh")
     if settings.offline:
         return Serve("offline = true", stale=True)
-    validators = _validators(record) if _is_preferred(request, record) else {}
+    checked_by = validators(request, record)
     if not _may_stand_in(record, settings, now):
-        return Fetch(validators)
-    return AskOpenly(validators) if unsatisfied or _is_named(request, settings) else Revalidate(validators)
+        return Fetch(checked_by)
+    return AskOpenly(checked_by) if unsatisfied or _is_named(request, settings) else Revalidate(checked_by)
 
 
 def _without_copy(
@@ -268,6 +268,11 @@ def is_at_hand(request: Request, forms: Sequence[Record], settings: Settings, no
     if request.kind == "file":
         return any(record.sha256 == request.sha256 for record in forms)
     return any(is_fresh(request, record, settings, now) for record in forms)
+
+
+def validators(request: Request, record: Record) -> Mapping[str, str]:
+    """Return the headers by which upstream may confirm a record: of a page, in the form that the request prefers."""
+    return _validators(record) if _is_preferred(request, record) else {}
 
 
 def wants_check(request: Request) -> bool:

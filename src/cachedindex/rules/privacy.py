@@ -33,6 +33,8 @@ _NEUTRAL_HEADERS = frozenset({
     "x-requested-with",
 })  # fmt: skip
 """Headers that identify nobody: every other one may be a credential."""
+_OF_A_PART = frozenset({"host", "if-range", "range"})
+"""Of these headers, those that are of use for one URL only."""
 ADDED_HEADERS = frozenset({"if-none-match", "if-modified-since", "proxy-authorization"})
 """Headers that may be added on the way: our own validators, and a credential that only a proxy sees."""
 _LASTING = ("basic", "bearer", "token")
@@ -54,6 +56,11 @@ _LATER_VERSION = re.compile(r"vnd\.pypi\.simple\.v(?!1\+)")
 
 
 # Before asking: who makes the request?
+
+
+def neutral(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that identify nobody; of a whole answer, not of a part of one, nor a later check of one."""
+    return {name: text for name, text in headers.items() if name.lower() in _NEUTRAL_HEADERS - _OF_A_PART}
 
 
 def revealing(names: Iterable[str]) -> str | None:

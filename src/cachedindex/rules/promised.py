@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cachedindex.model import Record
-from cachedindex.rules import pages
+from cachedindex.rules import pages, urls
 
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _OBJECTS = 8
@@ -55,6 +55,18 @@ def promises(listing: Listing, name: str) -> Mapping[str, str]:
         if link.metadata_sha256:
             promised[f"{link.url}.metadata"] = link.metadata_sha256
     return promised
+
+
+def addresses(listing: Listing, name: str, sha256: str) -> Sequence[str]:
+    """Return the links of a page to a file of this name for which the page promises no other digest.
+
+    A distribution may have none there; the `.metadata` beside it has to have this one.
+    """
+    links, wanted = _json_links if listing.is_json else _html_links, name.removesuffix(".metadata")
+    found = [link for link in links(listing, wanted) if wanted in (link.filename, urls.filename(link.url))]
+    if name != wanted:
+        return [f"{link.url}.metadata" for link in found if link.metadata_sha256 == sha256]
+    return [link.url for link in found if link.sha256 in (None, sha256)]
 
 
 def names(listing: Listing) -> Sequence[str]:

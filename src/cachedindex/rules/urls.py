@@ -127,6 +127,11 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def filename(url: str) -> str:
+    """Return the last segment of a download's path."""
+    return unquote(urlsplit(url).path.rpartition("/")[2])
+
+
 def project(url: str) -> str:
     """Return the normalized last segment of a page's path, which for a project page is the project's name."""
     return normalized(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
@@ -135,7 +140,7 @@ def project(url: str) -> str:
 def project_of(url: str) -> str:
     """Return the project that a page or a distribution belongs to; of any other download, the whole URL."""
     path = urlsplit(url).path
-    named = _NAMED.match(unquote(path.rpartition("/")[2]))
+    named = _NAMED.match(filename(url))
     return project(url) if path.endswith("/") else normalized(named[1]) if named else url
 
 

@@ -11,6 +11,7 @@ from cachedindex.options import FAIL_TIMEOUT_LIMIT
 from cachedindex.store import runs
 
 _OFFLINE = "offline = true"
+_UNHEARD = ("stale", "absent", "mirrored", "failed", "refused")
 _APART = FAIL_TIMEOUT_LIMIT
 """Seconds: failures of one index that are no further apart are one outage, also if it has answered in between."""
 
@@ -33,7 +34,7 @@ class Outage:
 
 def failed(outcome: Outcome) -> bool:
     """Return whether a look-up shows that its index failed; not one that was not to ask it."""
-    return outcome.ended in ("stale", "absent", "failed", "refused") and not outcome.why.startswith(_OFFLINE)
+    return outcome.ended in _UNHEARD and not outcome.why.startswith(_OFFLINE)
 
 
 def outages(outcomes: Iterable[Outcome]) -> list[Outage]:

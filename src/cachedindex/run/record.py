@@ -18,7 +18,13 @@ _GITHUB = "GITHUB_STEP_SUMMARY"
 
 def oldest(outcomes: Iterable[Outcome]) -> float | None:
     """Return the greatest age in seconds of what stood in for upstream's answer; None if nothing did."""
-    return max((outcome.age or 0.0 for outcome in outcomes if outcome.ended in ("stale", "absent")), default=None)
+    stood_in = [each for each in outcomes if each.ended in ("stale", "absent") or is_of_mirror(each)]
+    return max((outcome.age or 0.0 for outcome in stood_in), default=None)
+
+
+def is_of_mirror(outcome: Outcome) -> bool:
+    """Return whether a mirror's page stood in; a file of a mirror is the index's own, by its digest."""
+    return outcome.ended == "mirrored" and outcome.kind == "page"
 
 
 def of_run(

@@ -24,12 +24,13 @@ _MOST_SAID = 3
 _CAME_FROM = {
     "folder": ("the folder", ("hit",)),
     "confirmed": ("the folder, confirmed by the index", ("revalidated",)),
-    "index": ("the index", ("miss",)),
+    "index": ("the index", ("miss", "mirrored")),
     "stale": ("the folder, in place of the index", ("stale", "absent")),
     "missing": ("nowhere", ("refused", "failed")),
     "other": ("passed on, or not there", ("negative", "passed")),
 }
 """By colour: from where an answer came, and the outcomes which mean that."""
+_CAME_OTHERWISE = {"late": "the index", "mirrored": "a mirror"}
 _PLACES = {ended: place for place, (_, group) in _CAME_FROM.items() for ended in group}
 _AGES = {
     "up to 10 min": 600.0,
@@ -153,7 +154,7 @@ def _lookup(name: str, index: str, group: Sequence[Outcome]) -> tuple[object, ..
     last = group[-1]
     ages = [outcome.age for outcome in group if outcome.age is not None]
     place = _PLACES.get(last.ended, "other")
-    came = "the index" if last.ended == "late" else _CAME_FROM[place][0].partition(",")[0]
+    came = _CAME_OTHERWISE.get(last.ended) or _CAME_FROM[place][0].partition(",")[0]
     said = tag("span", pictures.key(place), " ", last.ended, class_="outcome")
     return (
         name,

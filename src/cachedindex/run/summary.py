@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from cachedindex.model import Outcome
 from cachedindex.rules import downloads
 
-SUMMARIZED = ("stale", "absent", "late", "refused", "failed")
+SUMMARIZED = ("stale", "absent", "mirrored", "late", "refused", "failed")
 """The outcomes that the line depends on; of all others, only those of what was had after all."""
 MISSED = ("refused", "failed")
 _NAMES = 3
@@ -37,6 +37,8 @@ def summary(outcomes: Iterable[Outcome], damaged: Sequence[str] = ()) -> str | N
         oldest = max(outcome.age or 0.0 for outcome in by_end["absent"])
         reasons = _reasons(by_end["absent"], late)
         parts.append(f"took {_amount(by_end['absent'])} as missing, as up to {ago(oldest)} ago ({reasons})")
+    if by_end["mirrored"]:
+        parts.append(f"took {_amount(by_end['mirrored'])} from mirrors ({_reasons(by_end['mirrored'], late)})")
     lacking = missed(found)
     if never := [outcome for outcome in lacking if outcome.age is None]:
         parts.append(f"could not get {_names(never)}, of which nothing is stored ({_reasons(never, late)})")

@@ -19,7 +19,7 @@ SCHEMA = 1
 COUNTED = {
     "hit": ("hit",),
     "revalidated": ("revalidated",),
-    "miss": ("miss",),
+    "miss": ("miss", "mirrored"),
     "stale": ("stale", "absent"),
     "refused": ("refused", "failed"),
     "other": ("negative", "passed"),
@@ -31,7 +31,7 @@ DETAILS = ("outcome", "project or file", "version", "age", "why", "from")
 """The columns of a table of look-ups."""
 _MOST_ROWS = 300
 """Of Markdown: GitHub drops the summary of a step that is larger than 1 MiB."""
-_WORST = ("failed", "refused", "stale", "absent", "late", "miss")
+_WORST = ("failed", "refused", "stale", "absent", "mirrored", "late", "miss")
 
 
 def counts(ended: Mapping[str, int]) -> list[int]:
@@ -45,7 +45,7 @@ def hit_rate(ended: Mapping[str, int]) -> float | None:
     Those that no cache could answer do not count: requests that are passed on, and projects that are not there.
     """
     had = sum(ended.get(each, 0) for each in ("hit", "revalidated", "stale", "absent"))
-    asked = had + sum(ended.get(each, 0) for each in ("miss", "refused", "failed"))
+    asked = had + sum(ended.get(each, 0) for each in ("miss", "mirrored", "refused", "failed"))
     return had / asked if asked else None
 
 

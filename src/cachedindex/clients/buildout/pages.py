@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cachedindex.errors import UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.model import Answer, Request, Send
+from cachedindex.model import Answer, Otherwise, Request, Send
 from cachedindex.process import Process
 from cachedindex.rules import pins, urls
 from cachedindex.rules.decide import Pass
@@ -81,7 +81,9 @@ class BuildoutPages:
         finally:
             self._search = Search()
 
-    def answer(self, request: Request, send: Send) -> Answer | Pass:
+    def answer(
+        self, request: Request, send: Send, keyring: None = None, otherwise: Otherwise | None = None
+    ) -> Answer | Pass:
         """Return the cache's answer, cut if a version is pinned; from an index that is down, an empty project list."""
         if self.cache is None:
             return Pass("there is no cache")
@@ -90,7 +92,7 @@ class BuildoutPages:
             return _no_projects(request)
         is_searched = request.kind == "page" and urls.project(request.url) == search.project
         try:
-            answer = self.cache.answer(request, send)
+            answer = self.cache.answer(request, send, keyring, otherwise)
         except UpstreamFailed:
             search.down = _index(request) if is_searched else search.down
             raise

@@ -20,7 +20,7 @@ from cachedindex.clients.cookies import Cookies
 from cachedindex.clients.requests.vendored import Hops, Library, Raw, hides_credential, is_known, trust_of
 from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.model import Answer, Disclosure, Keyring, Native, Request, Send
+from cachedindex.model import Answer, Disclosure, Keyring, Native, Otherwise, Request, Send
 from cachedindex.rules import pages, privacy, urls
 from cachedindex.rules.decide import Pass
 
@@ -136,7 +136,13 @@ class IndexAdapter(BaseAdapter):
             sent.append((answer.status, time.monotonic() - began))
             return answer
 
-        answer = cache.answer(asked, send, self._keyring(request))
+        def afresh(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            del patient
+            pick: Callable[[str], HTTPAdapter] = lambda url: self._made_twin(self._pick(url), is_cached=False)  # noqa: E731
+            return self._ask(asked, request, options, headers, pick, patient=False)
+
+        otherwise = Otherwise(partial(self._as_nobody, request, options), afresh)
+        answer = cache.answer(asked, send, self._keyring(request), otherwise)
         if isinstance(answer, Pass):
             return None
         if cache.ahead:
@@ -161,6 +167,28 @@ class IndexAdapter(BaseAdapter):
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
             pick = partial(self._twin, is_cached=patient)
             return self._ask(asked, alike, options, headers, pick, patient=patient)
+
+        return asked, send
+
+    def _as_nobody(
+        self, request: PreparedRequest, options: Mapping[str, Any], url: str, accept: str | None = None
+    ) -> tuple[Request, Send] | None:
+        """Return the request for a URL of another origin, and what sends it, without a credential of this one.
+
+        None if this adapter may add one by itself.
+        """
+        if self._may_add or any(self._hides.values()):
+            return None
+        bare, options = request.copy(), {**options, "cert": None}
+        bare.prepare_url(url, None)
+        named = privacy.neutral({name: str(value) for name, value in request.headers.items()})
+        bare.prepare_headers({**named, "Accept": accept} if accept else named)
+        options["proxies"] = self._chain(self._twin).rebuild_proxies(bare, options["proxies"])
+        asked = self._asked(bare, options)
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            del patient
+            return self._ask(asked, bare, options, headers, self._twin, patient=False)
 
         return asked, send
 

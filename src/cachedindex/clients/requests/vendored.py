@@ -121,6 +121,7 @@ class Hops:
 
     max_redirects = 30
     resolve_redirects: Any
+    rebuild_proxies: Any
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from cachedindex.clients.replay import http_response
 from cachedindex.clients.urllib import alike
 from cachedindex.errors import IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup import deadline
-from cachedindex.model import Answer, Disclosure, Native, Request, Send
+from cachedindex.model import Answer, Disclosure, Native, Otherwise, Request, Send
 from cachedindex.rules import privacy, urls
 from cachedindex.rules.decide import Pass
 from cachedindex.run.report import Report
@@ -67,7 +67,9 @@ class Answering(Protocol):
         """The look-ups that are begun before the client makes them; None if none are."""
         ...
 
-    def answer(self, request: Request, send: Send) -> Answer | Pass:
+    def answer(
+        self, request: Request, send: Send, keyring: None = None, otherwise: Otherwise | None = None
+    ) -> Answer | Pass:
         """Return the answer to a request, as `lookup.cache.Cache` does."""
         ...
 
@@ -105,7 +107,8 @@ class CacheHandler(urllib.request.BaseHandler):
         # The default is read now, since the caller may change it before an attempt in another thread ends.
         timeout = socket.getdefaulttimeout() if _is_default(req.timeout) else req.timeout
         sent: list[tuple[int, float]] = []
-        answer = self._cache.answer(asked, self._sending(asked, req, timeout, sent))
+        send = self._sending(asked, req, timeout, sent)
+        answer = self._cache.answer(asked, send, otherwise=Otherwise(partial(self._as_nobody, req, timeout), send))
         if self._cache.ahead and not (asked.of_recipe or isinstance(answer, Pass)):
             self._cache.ahead.heard(asked, partial(self._alike, req, timeout), sent)
         native = None if isinstance(answer, Pass) else answer.untouched
@@ -134,6 +137,20 @@ class CacheHandler(urllib.request.BaseHandler):
         other = alike.addressed(req, url)
         asked = self._asked(other)
         return asked, self._sending(asked, other, timeout, [])
+
+    def _as_nobody(
+        self, req: urllib.request.Request, timeout: float | None, url: str, accept: str | None = None
+    ) -> tuple[Request, Send] | None:
+        """Return the request for a URL of another origin, and what sends it, without a credential of this one.
+
+        None if a handler may add one that nobody can see.
+        """
+        headers = {**privacy.neutral(dict(req.header_items())), **({"Accept": accept} if accept else {})}
+        bare = urllib.request.Request(url, headers=headers)  # noqa: S310 - a mirror's, of http(s) only
+        if self._hides_credential(bare.type):
+            return None
+        asked = self._asked(bare)
+        return asked, self._sending(asked, bare, timeout or ATTEMPT_TIMEOUT, [])
 
     def _asked(self, req: urllib.request.Request) -> Request:
         url = req.full_url

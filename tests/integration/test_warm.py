@@ -87,7 +87,7 @@ def test_a_lock_file(
     text += f'url = "{index.origin}/files/source-2.0.tar.gz"\n'
     text += f'hashes = {{sha256 = "{sha256(distributions / "source-2.0.tar.gz")}"}}\n'
     (tmp_path / "pylock.toml").write_text(text)
-    ran = warm("-r", "pylock.toml")
+    ran = warm("-r", "pylock.toml", "--platform", "win_amd64")
     assert ran.code == 0, ran.out
     ran = install_in_an_outage("-r", tmp_path / "pylock.toml")
     assert (ran.code, ran.out) == (0, "delta epsilon source"), ran.err
@@ -105,8 +105,8 @@ def test_for_another_python_and_platform(
     names = {seen.path.rpartition("/")[2] for seen in index.seen if seen.path.endswith(".whl")}
     assert names == {"native-1.0-cp312-cp312-manylinux2014_x86_64.whl", "native-1.0-cp39-cp39-win_amd64.whl"}
     assert ran.code == 1  # There is none for the other two.
-    assert "native for Python 3.12 on win_amd64: " in ran.out
-    assert "native for Python 3.9 on manylinux2014_x86_64: " in ran.out
+    assert "native (wheels only) for Python 3.12 on win_amd64: " in ran.out
+    assert "native (wheels only) for Python 3.9 on manylinux2014_x86_64: " in ran.out
 
 
 def test_an_interpreter(warm: Command, install_in_an_outage: Command, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_nothing_is_asked_offline_or_without_a_folder(warm: Command, index: Inde
     assert index.seen == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_can_be_cut_and_goes_on_the_next_time(
     warm: Command, index: Index, environment: Mapping[str, str], tmp_path: Path, number: int
 ) -> None:
@@ -222,3 +222,12 @@ def test_export_of_requirements_of_which_something_is_missing_writes_nothing(
     assert ran.code == 1
     assert f"missing: page {index.url}alpha/" in ran.out
     assert not (tmp_path / "bundle.tar").exists()
+
+
+def test_a_parent_that_ignores_its_children_hides_no_failure(run: Run, index: Index) -> None:
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    ran = run(sys.executable, "-c", ignoring, *OURS, "warm", "nowhere", PIP_INDEX_URL=index.url)
+    assert ran.code == 1, ran.out + ran.err
+    assert "No matching distribution found for nowhere" in ran.out

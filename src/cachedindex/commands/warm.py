@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.offline or settings.disable:
         raise SettingsError("nothing is asked with offline = true or disable = true")
     place.fillable(loaded, environ)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # As ^C: it has to end what it has begun.
     scratch = Path(tempfile.mkdtemp(prefix="cachedindex-warm-"))
     try:
         jobs = wanted.jobs(wish, environ, scratch)

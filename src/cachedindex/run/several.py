@@ -62,6 +62,7 @@ def run_all(
     ^C, the others are ended as well.
     """
     waiting, running, ended = list(jobs), list[_Running](), list[Ended]()
+    before = _interrupting()
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -75,7 +76,20 @@ def run_all(
                 time.sleep(_POLL)
     finally:
         _stop(running)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return sorted(ended, key=lambda each: jobs.index(each.job))
+
+
+def _interrupting() -> dict[int, signal.Handlers]:
+    """Have the signals that end a process do what ^C does; return how they were. Those that are ignored stay so."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ending = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ending:
+        signal.signal(number, signal.default_int_handler)
+    if hasattr(signal, "SIGCHLD"):  # With SIG_IGN, which a parent may have handed down, exit codes are lost.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return dict.fromkeys(ending, signal.SIG_DFL)
 
 
 def _started(job: Job, environ: Mapping[str, str], output: Path) -> _Running:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,9 +45,11 @@ class _Target(NamedTuple):
     """For which Python and platform a pip asks."""
 
     name: str
-    before: tuple[str, ...] = ()
+    before: Sequence[str] = ()
     """Words before the command of pip, and after it."""
-    after: tuple[str, ...] = ()
+    after: Sequence[str] = ()
+    is_foreign: bool = False
+    """Whether this machine cannot build for it: so an sdist does not say what it requires there."""
 
 
 def sorted_out(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -70,13 +72,14 @@ def jobs(wanted: Wanted, environ: Mapping[str, str], scratch: Path) -> list[Job]
     found: list[Job] = []
     if plain or wanted.names or locks:
         pip = _pip(environ)
+        locked = {lock: _of_lock(lock, pip, environ, scratch) for lock in locks}
         for target in _targets(wanted, environ):
             if plain or wanted.names:
                 words = [*wanted.names, *_each("-r", plain), *_each("-c", wanted.constraints)]
-                named = " ".join([*plain, *wanted.names])
+                words += ["--only-binary", ":all:"] if target.is_foreign else []
+                named = " ".join([*plain, *wanted.names]) + (" (wheels only)" if target.is_foreign else "")
                 found.append(_download(named, pip, target, words, scratch / f"pip-{len(found)}"))
-            for lock in locks:
-                words = _of_lock(lock, pip, environ, scratch)
+            for lock, words in locked.items():
                 found.append(_download(lock, pip, target, words, scratch / f"pip-{len(found)}"))
     return [*found, *(_buildout(file, environ, scratch / f"buildout-{at}") for at, file in enumerate(buildouts))]
 
@@ -92,7 +95,7 @@ def _download(name: str, pip: Sequence[str], target: _Target, words: Sequence[st
     return Job(f"{name}{target.name}", command, Path.cwd(), {**_ASKS_NOBODY, "TMPDIR": str(folder)})
 
 
-def _each(option: str, values: Sequence[str]) -> Iterator[str]:
+def _each(option: str, values: Iterable[str]) -> Iterator[str]:
     for value in values:
         yield from (option, value)
 
@@ -104,7 +107,7 @@ def _targets(wanted: Wanted, environ: Mapping[str, str]) -> Iterator[_Target]:
 
 
 def _target(python: str, platform: str, environ: Mapping[str, str]) -> _Target:
-    """Return a target: with an interpreter, pip asks as that would; without one, for wheels only."""
+    """Return a target: with an interpreter of this machine, pip asks as that would."""
     name = " for " + " on ".join(filter(None, [python and f"Python {python}", platform])) if python or platform else ""
     is_version = _VERSION.fullmatch(python) is not None
     program = shutil.which(f"python{python}" if is_version else python, path=environ.get("PATH")) if python else None
@@ -114,8 +117,8 @@ def _target(python: str, platform: str, environ: Mapping[str, str]) -> _Target:
     if not platform and (not python or (program and version and version >= _OLDEST)):
         return _Target(name, ("--python", program) if program else ())
     number = python if is_version else ".".join(map(str, version)) if version else ""
-    after = [*_each("--python-version", [number] if number else []), "--only-binary", ":all:"]
-    return _Target(name, (), (*after, *_each("--platform", platform.split(",") if platform else [])))
+    after = _each("--python-version", filter(None, [number]))
+    return _Target(name, (), [*after, *_each("--platform", filter(None, platform.split(",")))], is_foreign=True)
 
 
 def _version_of(program: str) -> tuple[int, int] | None:
@@ -129,11 +132,11 @@ def _version_of(program: str) -> tuple[int, int] | None:
 
 
 def _of_lock(path: str, pip: Sequence[str], environ: Mapping[str, str], scratch: Path) -> list[str]:
-    """Return the words that have a pip take what is in a lock file."""
+    """Return the words that have a pip take what is in a lock file, which lists all that is required."""
     words = [*pip, "download", "--help"]
     ran = subprocess.run(words, env={**environ}, capture_output=True, text=True, check=False)  # noqa: S603 - the user's own pip
     if "pylock" in ran.stdout:
-        return ["-r", path]
+        return ["--no-deps", "-r", path]
     requirements = scratch / f"{Path(path).name}.txt"
     requirements.write_text("\n".join(_locked(path)), "utf-8")
     return ["--no-deps", "-r", str(requirements)]

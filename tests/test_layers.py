@@ -18,7 +18,16 @@ PACKAGE = CHECKOUT / "src/cachedindex"
 LAYERS = [
     ["__main__"],
     ["commands"],
-    ["clients.buildout", "clients.outsiders", "clients.pdm", "clients.pip", "clients.uv", "clients.virtualenv"],
+    ["clients.pipenv"],
+    [
+        "clients.buildout",
+        "clients.outsiders",
+        "clients.pdm",
+        "clients.pip",
+        "clients.poetry",
+        "clients.uv",
+        "clients.virtualenv",
+    ],
     ["clients.httpx", "clients.requests", "clients.urllib"],
     ["clients.covered", "clients.replay", "clients.script"],
     ["clients.bodies", "clients.common", "clients.cookies", "clients.tls"],

@@ -290,19 +290,18 @@ def test_offline_reaches_a_uv_at_any_depth(run: Run, tmp_path: Path, disable: bo
 
 
 def test_what_cannot_be_kept_offline_is_refused(run: Run) -> None:
-    ran = run(*CACHEDINDEX, "run", "--offline", "--", "poetry", "lock")
+    ran = run(*CACHEDINDEX, "run", "--offline", "--", "pipx", "install", "six")
     assert (ran.code, len(ran.ours)) == (2, 1)
-    assert "poetry lock: it could reach the network" in ran.err
+    assert "pipx install: it could reach the network" in ran.err
 
 
-@pytest.mark.parametrize(("words", "code"), [(("lock",), 2), (("run", "x"), 0)])
-def test_a_poetry_below_a_shell_is_refused_offline(run: Run, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
-    package = tmp_path / "site/poetry/console"
+@pytest.mark.parametrize(("words", "code"), [(("upgrade-all",), 2), (("list",), 0)])
+def test_a_pipx_below_a_shell_is_refused_offline(run: Run, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    package = tmp_path / "site/pipx"
     package.mkdir(parents=True)
-    for folder in (package, package.parent):
-        (folder / "__init__.py").touch()
-    (package / "application.py").touch()
-    (tmp_path / "start.py").write_text("import poetry.console.application; print('it went on')")
+    (package / "__init__.py").touch()
+    (package / "main.py").touch()
+    (tmp_path / "start.py").write_text("import pipx.main; print('it went on')")
     shell = shlex.join([sys.executable, str(tmp_path / "start.py"), *words])
     site = f"PYTHONPATH={tmp_path / 'site'}:$PYTHONPATH"
     for offline in (True, False):

@@ -9,9 +9,7 @@ from pathlib import PurePath
 SWITCHES: Mapping[str, str] = {"UV_OFFLINE": "1"}
 """The variables that keep a program offline, wherever below a run it is started."""
 _ASKING = {
-    "pipenv": "install lock sync uninstall update upgrade",
     "pipx": "inject install install-all reinstall reinstall-all run runpip upgrade upgrade-all upgrade-shared",
-    "poetry": "add install lock publish remove search self sync update",
 }
 """The commands that may ask an index. pipx clears PYTHONPATH for its pips; the others look things up by themselves."""
 _STARTING = ("run", "shell", "exec")

@@ -16,7 +16,7 @@ from cachedindex.commands import flags
 from cachedindex.errors import CachedIndexError, SettingsError
 
 COMMANDS = (
-    "run", "rehearse", "hook", "status", "report", "ls", "explain", "purge", "refresh", "warm", "export",
+    "run", "rehearse", "get", "hook", "status", "report", "ls", "explain", "purge", "refresh", "warm", "export",
     "import", "gc", "doctor",
 )  # fmt: skip
 """The modules beside this one that are a command each, in the order of the help."""

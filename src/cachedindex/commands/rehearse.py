@@ -24,7 +24,7 @@ from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report
 from cachedindex.run.summary import ago, missed, printable
 
-_UNCOVERED = ("uv", "uvx", "poetry", "pipenv", "pipx")
+_UNCOVERED = ("uv", "uvx", "pipx")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -3,7 +3,8 @@
 In pip, four places change: `PipSession.get_adapter`, which every look-up calls; `PackageFinder`, which knows if none
 was successful; `Resolver`, which knows what it will ask for, and can choose another file; and `get_runnable_pip`,
 which names the pip that pip itself starts, for isolated builds and `--python` (pip 22.2 and later). In buildout, it is
-the main module: at its import, buildout has not read anything yet.
+the main module: at its import, buildout has not read anything yet. In poetry, pdm and pipenv, it is the module that
+makes their sessions.
 """
 
 import os
@@ -120,12 +121,65 @@ def _attach_buildout(_main_module):
         extension.attach()
 
 
+def _attach_pipenv(session_module):
+    """Hand the session module of pipenv's own pip to the package."""
+    if _load_package("pipenv"):
+        from cachedindex.clients import pipenv
+
+        pipenv.attach(session_module)
+
+
+def _attach_finder_of_pipenv(finder_module):
+    """Hand its finder to the package too, if it has its sessions."""
+    if "cachedindex.clients.pipenv" in sys.modules:
+        from cachedindex.clients import pipenv
+
+        pipenv.attach_finder(finder_module)
+
+
+def _attach_poetry(authenticator_module):
+    """Hand poetry's authenticator module to the package."""
+    if _load_package("poetry"):
+        from cachedindex.clients import poetry
+
+        poetry.attach(authenticator_module)
+
+
 def _attach_pdm(session_module):
     """Hand pdm's session module to the package."""
     if _load_package("pdm"):
         from cachedindex.clients import pdm
 
         pdm.attach(session_module)
+
+
+class _FirstOpener(object):
+    """Stands for urllib's global opener below a run, until a program first opens something by it."""
+
+    is_cachedindex = True
+
+    def open(self, *arguments, **named):
+        """Put the cache before the opener that urllib makes, and open by that."""
+        import urllib.request
+
+        if urllib.request._opener is self:
+            urllib.request._opener = None
+            try:
+                if _load_package("urllib"):
+                    from cachedindex.clients.urllib import program
+
+                    program.attach()
+            except Exception as error:
+                _say("urllib continues without the cache: %s: %s" % (type(error).__name__, error))
+            if urllib.request._opener is None:
+                urllib.request.install_opener(urllib.request.build_opener())
+        return urllib.request._opener.open(*arguments, **named)
+
+
+def _attach_urllib(request_module):
+    """Have a program that reads by urllib below a run load the package when it does so; most of them never do."""
+    if os.environ.get("CACHEDINDEX_RUN") and sys.version_info >= _OLDEST_PYTHON and request_module._opener is None:
+        request_module._opener = _FirstOpener()
 
 
 def _keep_offline(module):
@@ -217,9 +271,11 @@ _AFTER = {
     "pip._internal.resolution.resolvelib.resolver": _attach_resolver,
     "pip._internal.build_env": _redirect,  # get_runnable_pip's home up to pip 25.3
     "pip._internal.utils.misc": _redirect,  # and since 26.0
+    "urllib.request": _attach_urllib,
     "zc.buildout.buildout": _attach_buildout,
     "pdm.models.session": _attach_pdm,
-    "pipenv.cli": _keep_offline,
+    "pipenv.patched.pip._internal.network.session": _attach_pipenv,
+    "pipenv.patched.pip._internal.index.package_finder": _attach_finder_of_pipenv,
     "pipx.main": _keep_offline,
-    "poetry.console.application": _keep_offline,
+    "poetry.utils.authenticator": _attach_poetry,
 }

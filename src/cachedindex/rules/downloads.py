@@ -12,6 +12,14 @@ _HASHES = re.compile(r"/pypi/[^/]+(/[^/]+)?/json$")
 _ARCHIVE = re.compile(r"\.(?:gz|tgz|bz2|xz|zip|whl|egg)$")
 
 
+_READ = re.compile(r"\.(?:cfg|conf|in|ini|json|lock|toml|txt|ya?ml)$|/\+?simple/(?:[^/]+/)?$", re.IGNORECASE)
+
+
+def is_reading(url: str) -> bool:
+    """Return whether a URL has the name of a configuration, of an index page, or of a distribution."""
+    return _READ.search(urlsplit(url).path) is not None or is_distribution(url) or is_optional(url)
+
+
 def is_configuration(url: str) -> bool:
     """Return whether a URL is a buildout configuration's, as `extends` names one."""
     return urlsplit(url).path.lower().endswith(".cfg")

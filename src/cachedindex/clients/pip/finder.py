@@ -24,17 +24,27 @@ _VERSION_CHECK = "pip._internal.self_outdated_check"
 def attach(finder_module: ModuleType) -> None:
     """Make the finder of pip's `_internal/index/package_finder.py` search again, after upstream was asked."""
     process = join(CLIENT)
-    cache = process.cache
+
+    def lessen() -> None:
+        wheels.attach(process)
+        if process.settings.cut_pages and (pages := cut.attach(finder_module, process.report)):
+            newest.attach(finder_module, pages, process.report)
+
+    if process.cache is not None:
+        search_again(finder_module, process.cache, lessen)
+
+
+def search_again(finder_module: ModuleType, cache: Cache, lessen: Callable[[], None] = lambda: None) -> None:
+    """Make a finder ask upstream and search again before it finds nothing.
+
+    `lessen` makes the finder do less work in each search; what it changes lies below the second search, too.
+    """
     finder: Any = getattr(finder_module, "PackageFinder", None)
-    if cache is None:
-        return
     if not all(callable(getattr(finder, name, None)) for name in ("find_all_candidates", "find_best_candidate")):
         cache.report.warn("this pip finds versions in another way; it sees a new one only after a page has expired")
         return
-    wheels.attach(join(CLIENT))
     forget = finder.cachedindex_forget = _forgetting(finder, finder_module)
-    if process.settings.cut_pages and (pages := cut.attach(finder_module, process.report)):
-        newest.attach(finder_module, pages, process.report)
+    lessen()
     _wrap(finder, "find_all_candidates", cache, forget, lambda candidates: not candidates)
     _wrap(finder, "find_best_candidate", cache, forget, lambda result: result.best_candidate is None)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 from cachedindex.clients import covered
 from cachedindex.clients.pip import credentials, keyring, tracebacks
-from cachedindex.clients.requests.adapter import IndexAdapter
+from cachedindex.clients.requests import sessions
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
 
@@ -32,39 +32,18 @@ def attach(session_module: ModuleType) -> None:
     if session is None or not callable(getattr(session, "get_adapter", None)):
         process.report.warn("this pip keeps its sessions elsewhere; it continues without the cache")
         return
-    session.get_adapter = _answering(process.cache, session.get_adapter)
+    session.get_adapter = sessions.answering(process.cache, session.get_adapter, partial(_options, cache=process.cache))
     tracebacks.shorten()
 
 
-def _answering(cache: Cache, ready: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    heeds_max_age = version() >= _HEEDS_MAX_AGE_SINCE
-
-    def get_adapter(session: Any, url: str) -> Any:
-        """Return pip's own adapter for the URL, in one IndexAdapter for each of them."""
-        inner = ready(session, url)
-        if not url.lower().startswith(("http://", "https://")):
-            return inner
-        wrapped: dict[int, IndexAdapter] = session.__dict__.setdefault("_cachedindex_adapters", {})
-        if id(inner) not in wrapped:
-            latest[:] = [session]
-            try:
-                pick = partial(ready, session)
-                wrapped[id(inner)] = IndexAdapter(
-                    inner,
-                    cache,
-                    pick,
-                    heeds_max_age=heeds_max_age,
-                    trust_env=getattr(session, "trust_env", True),
-                    fatal=_fatal,
-                    keyring=partial(keyring.of, session, cache.report),
-                    signed=partial(credentials.signed, session),
-                )
-            except Exception as error:  # noqa: BLE001 - an adapter that is not built like those of known pips
-                cache.report.internal_error(error)
-                return inner
-        return wrapped[id(inner)]
-
-    return get_adapter
+def _options(session: Any, cache: Cache) -> Mapping[str, Any]:
+    latest[:] = [session]
+    return {
+        "heeds_max_age": heeds_max_age(),
+        "fatal": _fatal,
+        "keyring": partial(keyring.of, session, cache.report),
+        "signed": partial(credentials.signed, session),
+    }
 
 
 def _fatal(text: str) -> Exception:
@@ -82,7 +61,12 @@ def looks_ahead() -> bool:
     return may and version() >= _FORESEEN_SINCE
 
 
-def version() -> tuple[int, ...]:
-    """Return the numbers of the pip that is running; (0,) if it does not say."""
-    text = str(getattr(sys.modules.get("pip"), "__version__", "0"))
+def heeds_max_age(pip: str = CLIENT) -> bool:
+    """Return whether a `max-age=0` of this pip, loaded by that name, is meant: older ones send it with every page."""
+    return version(pip) >= _HEEDS_MAX_AGE_SINCE
+
+
+def version(pip: str = CLIENT) -> tuple[int, ...]:
+    """Return the numbers of the pip that is loaded by this name; (0,) if it does not say."""
+    text = str(getattr(sys.modules.get(pip), "__version__", "0"))
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

@@ -263,7 +263,9 @@ def install(cache: Answering, fatal: Callable[[str], Exception] = IndexMissing) 
         _add(cache, fatal, opener)
 
     urllib.request.install_opener = install_opener
-    install_opener(getattr(urllib.request, "_opener", None) or _Unbuilt())
+    first = getattr(urllib.request, "_opener", None)
+    is_first = first is None or getattr(first, "is_cachedindex", False)  # The hook's, which nobody has used yet.
+    install_opener(_Unbuilt() if is_first else first)
 
 
 def _add(cache: Answering, fatal: Callable[[str], Exception], opener: object) -> None:

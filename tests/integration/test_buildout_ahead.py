@@ -175,10 +175,10 @@ def both(build: Callable[..., Ran], index: Index, tmp_path: Path) -> Both:
 
 
 def test_it_asks_what_buildout_would_ask_and_buildout_says_what_it_would_say(both: Both) -> None:
-    _, ahead, seen = both("-vv", pins=PINS)
+    _, ahead, seen = both("-vv", pins=PINS, installed="zc*.whl project_00[345]-1.0-*")
     assert ahead.code == 0, ahead.err
     assert "/simple/star/" in seen
-    assert sum(path.endswith(".whl") for path in seen) == PROJECTS + 2
+    assert sum(path.endswith(".whl") for path in seen) == PROJECTS - 2
     assert ahead.ours == []
 
 
@@ -217,7 +217,7 @@ def test_pages_of_what_is_installed_are_asked_for_at_once(build: Callable[..., R
         (["-N"], {"installed": ALL}),
         (["-o"], {"installed": "zc*.whl star-1.0-*"}),
         ([], {"installed": ALL, "pins": PINS}),
-        ([], {"installed": "zc*.whl star-1.0-* project_00[12]-1.0-*", "pins": PINS}),
+        ([], {"installed": "zc*.whl star-1.0-* project_00[1-4]-1.0-*", "pins": PINS}),
         (["-v", "versions:project-001=0.7"], {"installed": ALL}),
         ([], {"installed": ALL, "more": "allow-hosts = elsewhere.example"}),
         ([], {"installed": ALL, "more": "find-links = found\nprefer-final = false"}),
@@ -225,7 +225,7 @@ def test_pages_of_what_is_installed_are_asked_for_at_once(build: Callable[..., R
         ([], {"installed": ALL, "wanted": "twin[more]\n    nothing; python_version < '3'"}),
         ([], {"installed": ALL, "wanted": "star\n    missing"}),
     ],
-    ids=str,
+    ids=lambda given: " ".join(given)[:40],
 )
 def test_it_asks_the_same_whatever_buildout_is_asked_to_do(
     both: Both, index: Index, tmp_path: Path, arguments: list[str], named: dict[str, str]

@@ -252,9 +252,19 @@ def test_nothing_that_is_one_users_leaves(command: Command, store: Store, tmp_pa
         body = f"<!DOCTYPE html><title>Links for secret</title>{scope}".encode()
         own = page("secret").within(scope)
         store.put(own, Record(own.url, own.url, {}, NOW, NOW, 0.1, len(body), sha256(body).hexdigest(), body, "html"))
-    ran = command("export", "bundle.tar")
-    assert "2 pages and files are left out, as they are this user's alone" in ran.out
+    left_out = "2 pages and files are left out, as they are this user's alone"
+    assert left_out in command("export", "bundle.tar").out
     assert b"secret" not in (tmp_path / "bundle.tar").read_bytes()
+
+
+def test_if_all_is_one_users_nothing_is_written(command: Command, store: Store, tmp_path: Path) -> None:
+    own = page("secret").within("0" * 32)
+    store.put(own, Record(own.url, own.url, {}, NOW, NOW, 0.1, 0, sha256().hexdigest(), b"", "html"))
+    ran = command("export", "bundle.tar")
+    assert (ran.code, ran.out.splitlines()[1:]) == (
+        1, ["1 pages and files are left out, as they are this user's alone", "bundle.tar is not written"]
+    )  # fmt: skip
+    assert not (tmp_path / "bundle.tar").exists()
 
 
 def test_a_run_that_needs_what_is_one_users_is_not_all_there(command: Command, store: Store, tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _NOTHING
     chosen = _chosen(found, arguments, environ, say)
     if not chosen.entries:
-        say(f"{arguments.file} is not written")
+        for line in (*_private(found.root, chosen), f"{arguments.file} is not written"):
+            say(line)
         return _NOTHING
     packed = _packed(found.root, chosen.entries, arguments.file)
     for line in (*_lines(packed, chosen, arguments.file), *_private(found.root, chosen)):

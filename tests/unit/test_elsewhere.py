@@ -19,6 +19,7 @@ from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report
 from cachedindex.store import disk, health_log, others, probe
 from cachedindex.store.store import Store
+from tests.stored import HOUR, age
 from tests.unit.test_cache import FILE_URL, GOOD, PAGE, WHEEL, World, page
 from tests.values import replace
 
@@ -149,6 +150,19 @@ def test_what_is_barred_here_is_not_taken_from_there(two: Two) -> None:
     two.own.now += 10
     two.own.reply = lambda: two.own.answer(NEWER)
     assert two.own.get() == (NEWER, "miss")
+
+
+def test_what_bars_here_is_in_use_as_long_as_it_is_asked_for(two: Two) -> None:
+    two.fill()
+    two.own.get()
+    two.own.store.bar(PAGE)
+    (path,) = (two.own.store.root / "records-v1").rglob("page.*")
+    age(path, 2 * HOUR)
+    before = path.stat().st_mtime
+    two.join()
+    with pytest.raises(UpstreamFailed):
+        two.own.get()
+    assert path.stat().st_mtime > before
 
 
 def test_what_the_index_has_removed_does_not_come_back_from_there(two: Two) -> None:

@@ -262,8 +262,12 @@ def test_a_file_of_a_private_page_is_private(world: Mirrored) -> None:
     world.has("https://first.example/f/six-1.0.whl", WHEEL)
     file = FILE._replace(identity=own.identity)
     assert world.get(file) == (WHEEL, "mirrored")
-    assert world.store.get(Request("GET", FILE_URL, "file", {}, DIGEST)) is None
-    assert world.get(file)[0] == WHEEL
+    assert world.get(file) == (WHEEL, "hit")
+    root = world.store.root
+    assert not [path for path in root.rglob("*") if "six" in path.name and "private-v1" not in path.parts]
+    assert not list((root / "blobs-v1").rglob("*"))
+    health = b"".join(path.read_bytes() for path in (root / "health-v1").rglob("*") if path.is_file())
+    assert b"six" not in health
 
 
 class Names:

@@ -90,10 +90,10 @@ class Copies:
             raise CopyLost(f"{record.url}: its blob is gone or damaged")
         return blob
 
-    def keep_public(self, request: Request, record: Record) -> None:
-        """Store a record whose blob everybody may read, unless the request is not everybody's."""
+    def keep_beside(self, there: Request, request: Request, record: Record) -> None:
+        """Store a record whose blob was stored for another request, if both are everybody's, or this user's."""
         try:
-            if privacy.is_everybodys(request):
+            if bool(there.identity.scope) == bool(request.identity.scope) and privacy.unscoped(request) is None:
                 self._store.put(request, record)
         except StoreUnavailable as problem:
             self.report(problem)

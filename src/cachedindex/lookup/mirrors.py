@@ -9,7 +9,7 @@ the sha256 that a page of the index promises. A page decides what is installed, 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from typing import BinaryIO, NamedTuple, cast
@@ -110,7 +110,7 @@ class Mirrors:
         asked = as_nobody(url)
         if asked is None or privacy.trusted_less(asked[0].route.trust, lookup.request.route.trust):
             return None
-        there, record = self._asked(*asked, may_be_fresh=False)
+        there, record = self._asked(lookup, *asked)
         if record is None or not pages.names_files(record.page or b""):
             return None
         return Found(there, record, self._copies.body(there, record))
@@ -118,34 +118,43 @@ class Mirrors:
     def _file(self, lookup: Lookup, url: str, as_nobody: AsNobody) -> Found | None:
         """Return the file of the same name and digest that a page of a mirror links."""
         request, asked = lookup.request, as_nobody(url, _ACCEPTED)
-        _, record = self._asked(*asked, may_be_fresh=True) if asked else (None, None)
+        _, record = self._asked(lookup, *asked) if asked else (None, None)
         name, digest = urls.filename(request.url), request.sha256 or ""
         links = promised.addresses(promised.listing(record), name, digest) if record else ()
         named = as_nobody(urls.bare(links[0])) if links else None
-        return self._fetched(request, *named) if named else None
+        return self._fetched(lookup, *named) if named else None
 
-    def _asked(self, request: Request, send: Send, *, may_be_fresh: bool) -> tuple[Request, Record | None]:
+    def _asked(self, lookup: Lookup, there: Request, send: Send) -> tuple[Request, Record | None]:
         """Return the request for a page of a mirror with its scope, and its record as it is now, if there is one.
 
-        NotAsked and UpstreamFailed as for an attempt. A copy never stands in: the mirror stands in for another index.
+        NotAsked and UpstreamFailed as for an attempt. A copy never stands in, as the mirror stands in for another
+        index; a fresh one is good enough to find a file whose digest is known.
         """
-        settings = self._settings.for_url(request.url)
-        request, forms = self._copies.find(request, settings.share, private=settings.private)
+        settings = self._settings.for_url(there.url)
+        there, forms = self._find(lookup, there, settings)
         record = next(iter(forms), None)
-        if may_be_fresh and record and is_fresh(request, record, settings, self._clock()):
-            return request, record
-        lookup = Lookup(request, settings, record)
-        exchange = self._attempts.admitted(lookup, validators(request, record) if record else {}, send)
+        if lookup.request.kind == "file" and record and is_fresh(there, record, settings, self._clock()):
+            return there, record
+        checked_by = validators(there, record) if record else {}
+        exchange = self._attempts.admitted(Lookup(there, settings, record), checked_by, send)
         self._copies.report(exchange.problem)
         exchange.answer.body.close()
-        return request, exchange.record
+        return there, exchange.record
 
-    def _fetched(self, request: Request, there: Request, send: Send) -> Found | None:
-        """Return the file that a request is for, asked of a mirror, if it has the digest that was promised."""
-        digest = request.sha256 or ""
+    def _find(self, lookup: Lookup, there: Request, settings: Settings) -> tuple[Request, Sequence[Record]]:
+        """Return the request for something of a mirror with its scope, and its records.
+
+        What is asked for in place of something private is this user's alone: its name may be private, too.
+        """
+        is_private = bool(lookup.request.identity.scope) or settings.private
+        return self._copies.find(there, settings.share, private=is_private)
+
+    def _fetched(self, lookup: Lookup, there: Request, send: Send) -> Found | None:
+        """Return the file that a look-up is for, asked of a mirror, if it has the digest that was promised."""
+        request, digest = lookup.request, lookup.request.sha256 or ""
         there = there._replace(kind="file", sha256=digest, url=urls.of_file(there.url, digest))
         settings = self._settings.for_url(there.url)
-        there, forms = self._copies.find(there, settings.share, private=settings.private)
+        there, forms = self._find(lookup, there, settings)
         if known := next((form for form in forms if form.sha256 == digest), None):
             return Found(there, self._as_promised(request, known.size), self._copies.body(there, known))
         exchange = self._attempts.admitted(Lookup(there, settings), {}, send)
@@ -155,7 +164,7 @@ class Mirrors:
         body, size = _verified(exchange.answer.body, digest)
         record = self._as_promised(request, size)
         if exchange.record or (isinstance(exchange.answer.body, Tee) and exchange.answer.body.record):
-            self._copies.keep_public(request, record)
+            self._copies.keep_beside(there, request, record)
         return Found(there, record, body)
 
     def _as_promised(self, request: Request, size: int) -> Record:

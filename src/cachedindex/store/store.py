@@ -103,8 +103,10 @@ class Store:
     def is_barred(self, request: Request) -> bool:
         """Return whether nobody is to be served a request, in any form, until upstream gives it again."""
         tree = self._tree(request)
-        found = (tree.read(path, request.url) for path in tree.every_path(request))
-        return any(stored.barred for stored in found if stored)
+        barred = [path for path in tree.every_path(request) if (there := tree.read(path, request.url)) and there.barred]
+        for path in barred if not self.read_only else ():
+            disk.touch(path)  # As long as somebody asks for it, it must not be collected.
+        return bool(barred)
 
     def absence(self, request: Request) -> Record | None:
         """Return the record that the index did not have the page of a request, in whatever form."""

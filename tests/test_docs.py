@@ -13,6 +13,7 @@ import pytest
 
 from cachedindex.commands.line import COMMANDS
 from cachedindex.options import OPTIONS
+from tests import covered
 from tests.conftest import CHECKOUT
 
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md"))]
@@ -107,3 +108,9 @@ def test_every_guarantee_names_a_test_that_is_there() -> None:
         source = (CHECKOUT / "tests" / path).read_text("utf-8")
         for test in re.findall(r"test_\w+", tests):
             assert f"def {test}(" in source, f"{path} has no {test}"
+
+
+def test_the_table_of_what_is_covered_is_that_of_the_tests() -> None:
+    assert covered.PAGE.read_text("utf-8") == covered.written(), "python -m tests.covered writes it"
+    for row in covered.ROWS:
+        assert f"def {row.test}(" in (CHECKOUT / "tests" / row.file).read_text("utf-8"), row

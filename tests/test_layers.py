@@ -25,6 +25,7 @@ LAYERS = [
         "clients.pdm",
         "clients.pip",
         "clients.poetry",
+        "clients.uncovered",
         "clients.uv",
         "clients.virtualenv",
     ],

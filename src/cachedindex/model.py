@@ -325,3 +325,5 @@ class Run(NamedTuple):
     """How its look-ups ended; their URLs are those that may be shown."""
     left_out: int = 0
     """How many look-ups are counted, but not among the outcomes."""
+    uncovered: Sequence[str] = ()
+    """The clients that ran below the command and were not covered, each with its place."""

@@ -66,6 +66,10 @@ class Process:
         """For a client that joins more than once: whether it has put the cache before its look-ups."""
         self.failed = False
         """Whether the client failed: then the pages that its run was served expire at the end."""
+        self.uncovered: Sequence[str] = ()
+        """The clients that ran below the command and were not covered, for the record."""
+        self.remark: str | None = None
+        """The last line at the end of the run, after that of what was stale."""
         self.has_ended = False
         self.stale: float | None = None
         """At the end of the run: the age in seconds of the oldest copy that stood in for an answer; None for none."""
@@ -160,6 +164,7 @@ class Process:
         elif self.began_run and not self.has_ended:
             self.has_ended = True
             self._print_summary(self.run)
+            self._print(self.remark)
             self._keep_record(self.run)
             if self.failed:
                 self._expire_pages(self.run)
@@ -225,7 +230,7 @@ class Process:
                 return
             damaged = len(run.damaged()) if run else 0
             words: Sequence[str] = self.command or list(getattr(sys, "argv", ()))
-            kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged)
+            kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged, self.uncovered)
             name = record.keep(self.root, kept, always=self.command is not None) if is_kept else ""
             for problem in record.write_files(self.settings, name, kept, self.root):
                 self._print(problem)
@@ -287,6 +292,8 @@ def join(
     try:
         if process is not known or loaded:
             process.configure(loaded or sources.load(), begin=begin)
+            if process.run and client != "run" and not process.began_run:
+                process.run.add_member()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
         process.report.internal_error(error)
     if process is not known:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import packages
 from tests.conftest import SOURCE, Run
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
@@ -224,36 +223,6 @@ def test_a_wrong_option_in_the_environment_is_one_warning_for_all_processes(run:
             "did you mean CACHEDINDEX_INDEX_TTL? (ignored)"
         )
     ]
-
-
-NO_PIP = "cachedindex: no pip reported in, so nothing was looked up through the cache"
-
-
-@pytest.mark.parametrize(
-    ("command", "says"),
-    [
-        ((sys.executable, "-I", "-m", "pip", "download", "--no-index", "--no-deps", "-d", "here", "./a.whl"), True),
-        ((sys.executable, "-m", "pip", "download", "--no-index", "--no-deps", "-d", "here", "./a.whl"), False),
-        ((sys.executable, "-I", "-m", "pip", "list"), False),
-        (("./pipx", "install", "a"), True),
-        (("./pipx3.11", "--version"), False),
-        (("./virtualenv", "--download", "v"), True),
-        (("./virtualenv", "v"), False),
-        (("./failing/pipx", "install", "a"), False),
-    ],
-    ids=str,
-)
-def test_a_command_whose_pips_are_not_covered_says_so(
-    run: Run, tmp_path: Path, command: tuple[str, ...], says: bool
-) -> None:
-    (tmp_path / "failing").mkdir()
-    for name, code in {"pipx": 0, "pipx3.11": 0, "virtualenv": 0, "failing/pipx": 3}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
-        (tmp_path / name).chmod(0o755)
-    wheel = packages.add_wheel(tmp_path, "alpha", "1.0", ())
-    ran = run(*CACHEDINDEX, "run", "--", *(str(wheel) if word == "./a.whl" else word for word in command))
-    assert ran.code == (3 if "failing" in command[0] else 0), ran.err
-    assert any(line.startswith(NO_PIP) for line in ran.ours) is says, ran.err
 
 
 def test_nothing_is_left_behind(run: Run, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ def joined(client: str) -> Process:
     process = join(client, begin=True)
     if process.run:
         os.environ[RUN_VARIABLE] = str(process.run.folder)
-        process.run.add_pip()
     return process
 
 
@@ -29,3 +28,5 @@ def step_aside(process: Process, client: str) -> None:
         process.report.say(f"{why}: it could reach the network without cachedindex, which offline = true forbids")
         raise SystemExit(2)
     process.report.warn(f"{why}; it continues without the cache")
+    if process.run:
+        process.run.add_uncovered(f"this {client}")

@@ -8,12 +8,6 @@ from pathlib import PurePath
 
 SWITCHES: Mapping[str, str] = {"UV_OFFLINE": "1"}
 """The variables that keep a program offline, wherever below a run it is started."""
-_ASKING = {
-    "pipx": "inject install install-all reinstall reinstall-all run runpip upgrade upgrade-all upgrade-shared",
-}
-"""The commands that may ask an index. pipx clears PYTHONPATH for its pips; the others look things up by themselves."""
-_STARTING = ("run", "shell", "exec")
-"""After one of these, the words are those of another program."""
 
 
 def refusal(command: Sequence[str]) -> str | None:
@@ -23,12 +17,6 @@ def refusal(command: Sequence[str]) -> str | None:
         name, words = words[1], words[2:]
     if name in ("uv", "uvx") and "--no-offline" in words:
         return _words(name, "--no-offline")
-    asking = _ASKING.get(name, "").split()
-    for word in words:
-        if word in asking:
-            return _words(name, word)
-        if word in _STARTING:
-            return None
     return None
 
 

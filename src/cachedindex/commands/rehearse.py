@@ -24,7 +24,7 @@ from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report
 from cachedindex.run.summary import ago, missed, printable
 
-_UNCOVERED = ("uv", "uvx", "pipx")
+_UNCOVERED = ("uv", "uvx")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,7 +73,8 @@ def _run(
         variables = {**newnode.variables(environ, scratch, proxy), sources.REHEARSAL_VARIABLE: "1"}
         given = {**environment.given(environ), **options}
         variables |= environment.for_children(variables, rehearsal, given)
-        code = run_below(newnode.command(command, scratch, environ), variables, once=False)  # We print after it.
+        words = environment.reached(newnode.command(command, scratch, environ))
+        code = run_below(words, variables, once=False)  # We print after it.
     if code is None:
         raise SettingsError("no process can be started")
     return code

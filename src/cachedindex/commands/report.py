@@ -127,6 +127,8 @@ def _print_run(name: str, run: Run, summed: Summed, *, all_of_them: bool) -> Non
     print(written.verdict(summed.ended))
     if run.damaged:
         print(f"{run.damaged} damaged files were set aside")
+    if run.uncovered:
+        print(written.not_covered(run))
     print()
     show.table(("index", *written.COUNTED, "answers in"), [_index_row(*each) for each in summed.indexes.items()])
     if rows := written.details(run.outcomes, all_of_them=all_of_them):

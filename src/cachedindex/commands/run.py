@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cachedindex import sources
-from cachedindex.clients import outsiders
+from cachedindex.clients import outsiders, uncovered
 from cachedindex.commands import flags
 from cachedindex.errors import SettingsError
 from cachedindex.process import Process, join
 from cachedindex.run import environment
 from cachedindex.run.command import become, run_below
 from cachedindex.run.summary import ago
+from cachedindex.run.watch import Watch
 
 _TOO_STALE = 123
-_STARTS_PIPS = {
-    "pip": ("install", "download", "wheel"),
-    "pipx": ("install", "inject", "upgrade", "upgrade-all", "reinstall", "reinstall-all"),
-    "virtualenv": ("--download",),
-}
-_NO_PIP = (
-    "no pip reported in, so nothing was looked up through the cache: the command clears the environment of its pips; "
-    "`cachedindex hook install --base` covers those, too"
-)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,29 +52,48 @@ def run(arguments: argparse.Namespace) -> int:
     environ = {**environ, **process.children}
     if is_offline:
         environ |= {**outsiders.SWITCHES, sources.variable("offline"): "true"}
+    words = environment.reached(command) if process.root else command
     if offline or (process.began_run and process.root):
-        return _run_below(process, command, environ, offline)
+        return _run_below(process, words, environ, offline)
     process.finish()
-    return become(command, environ)
+    return become(words, environ)
 
 
 def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, str], offline: Mapping[str, str]) -> int:
     process.failed = True  # Until the command has succeeded.
+    watch = Watch(uncovered.is_client, environment.HOOK) if process.began_run and Watch.is_possible() else None
     try:
-        code = run_below(command, {**environ, **offline}, once=not offline)
+        code = run_below(command, {**environ, **offline}, once=not offline, watch=watch)
         if code is not None and offline and not process.settings.offline and _may_run_again(command, code):
             process.report.say("uv failed on its own cache; it is run again, online")
-            code = run_below(command, environ)
+            code = run_below(command, environ, watch=watch)
         process.code = code
         process.failed = code not in (0, None)
-        if code == 0 and _starts_pips(command) and process.run and not process.run.has_pips():
-            process.report.say(_NO_PIP)
     finally:
+        if watch:
+            _note_uncovered(process, watch)
         process.finish()
     # Without a process to be had, there is no run: each pip that can be started begins its own.
     if code is None:
         return become(command, environment.without_run(environ, process.run))
     return _TOO_STALE if code == 0 and _is_too_stale(process) else code
+
+
+def _note_uncovered(process: Process, watch: Watch) -> None:
+    """Have the record, and if somebody should know the last line, name the clients that were not covered."""
+    if process.run is None:
+        return
+    try:
+        members = process.run.members()
+        said = process.run.uncovered()
+        names = uncovered.names(watch.kept, members | said.keys())
+        process.uncovered = list(dict.fromkeys([*names, *said.values()]))
+        alone = not members and (process.failed or any(map(uncovered.is_local, process.uncovered)))
+        was_down = process.failed and bool(process.run.outcomes())
+        if process.uncovered and (alone or was_down or process.settings.messages == "verbose"):
+            process.remark = uncovered.line(process.uncovered, nothing=not members)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and the command has ended
+        process.report.internal_error(error)
 
 
 def _is_too_stale(process: Process) -> bool:
@@ -122,15 +132,9 @@ def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]
         return {}
     from cachedindex.clients.uv import offline  # noqa: PLC0415 - it imports urllib, which no other command needs
 
+    if process.run:
+        process.run.add_member()
     return offline.offline_variables(process, command, environ)
-
-
-def _starts_pips(command: Sequence[str]) -> bool:
-    """Return whether a command is known to start pips that look things up, though perhaps where we cannot see them."""
-    names = [Path(word).name for word in command]
-    program, *words = names[names.index("-m") + 1 :] if "-m" in names[:-1] else names
-    starts = _STARTS_PIPS.get(re.sub(r"[\d.]+$", "", program), ())
-    return not set(starts).isdisjoint(words)
 
 
 def _may_run_again(command: Sequence[str], code: int) -> bool:

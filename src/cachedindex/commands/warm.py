@@ -111,7 +111,7 @@ def _warmed(process: Process, jobs: Sequence[Job], environ: Mapping[str, str], s
     process.failed = any(each.code for each in ended)
     outcomes = process.run.lookups()
     problems = [
-        *(() if outcomes or process.run.has_pips() else (_UNCOVERED,)),
+        *(() if outcomes or process.run.members() else (_UNCOVERED,)),
         *_not_had(outcomes),
         *_not_stored(process.root, outcomes),
         *(line for each in ended for line in each.complaint()),

@@ -5,6 +5,9 @@ was successful; `Resolver`, which knows what it will ask for, and can choose ano
 which names the pip that pip itself starts, for isolated builds and `--python` (pip 22.2 and later). In buildout, it is
 the main module: at its import, buildout has not read anything yet. In poetry, pdm and pipenv, it is the module that
 makes their sessions.
+
+Where `subprocess` is imported, the package clients that this Python starts get the hook, too
+(`_cachedindex_children.py`).
 """
 
 import os
@@ -13,6 +16,7 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PACKAGE = os.path.dirname(_HERE)
 _RUNNER = os.path.join(_HERE, "_cachedindex_runner.py")
+_CHILDREN = os.path.join(_HERE, "_cachedindex_children.py")
 _LAST_LINE = b'runpy.run_path(_runnable, run_name="__main__")\n'
 _ASKING = ("download", "index", "install", "lock", "wheel")
 """The commands of pip that may ask an index."""
@@ -21,6 +25,8 @@ _SAID = "_CACHEDINDEX_SAID_TOO_OLD"
 _OLDEST_PYTHON = (3, 10)
 CONFIG = None
 """The configuration file of an installed hook, beside those that every process reads."""
+BY_PATH = _HERE in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+"""Whether PYTHONPATH has the hook: then children have it, too, unless somebody takes it away."""
 
 
 def activate():
@@ -28,6 +34,8 @@ def activate():
     kind = _Finder if sys.version_info >= (3, 4) else _FinderOfPython2
     if not any(isinstance(finder, kind) for finder in sys.meta_path):
         sys.meta_path.insert(0, kind())
+        if "subprocess" in sys.modules and kind is _Finder:  # A .pth file has imported it.
+            _cover_children(sys.modules["subprocess"])
 
 
 class _FinderOfPython2(object):
@@ -182,16 +190,32 @@ def _attach_urllib(request_module):
         request_module._opener = _FirstOpener()
 
 
-def _keep_offline(module):
-    """End a program that would look things up by itself, if it is to be offline."""
-    if _is_offline() and _load_package(module.__name__.split(".")[0]):
-        from cachedindex.clients import outsiders
+def _cover_children(subprocess_module):
+    """Have the package clients that this process starts get the hook."""
+    if os.name != "posix":
+        return
+    try:
+        _load("_cachedindex_children", _CHILDREN)
+        is_known = sys.modules["_cachedindex_children"].attach(subprocess_module, sys.modules[__name__])
+    except Exception:  # A part of cachedindex is gone, which the client itself says.
+        return
+    if not is_known and _is_first_to_say("children"):
+        _say("Python %s starts its children in another way; some go on without the cache" % sys.version.split()[0])
 
-        _end(outsiders.refusal([module.__name__.split(".")[0]] + sys.argv[1:]))
+
+def _is_first_to_say(topic):
+    """Return whether no process of the run has asked this about the same topic before; False without a run."""
+    try:
+        said = os.path.join(os.environ["CACHEDINDEX_RUN"], "said-" + topic)
+        os.close(os.open(said, os.O_CREAT | os.O_EXCL))
+    except (KeyError, OSError):
+        return False
+    return True
 
 
-def _is_offline():
-    return os.environ.get("CACHEDINDEX_OFFLINE", "").strip().lower() in ("true", "yes", "on", "1")
+def is_set(name):
+    """Return whether an option that is true or false is set to true in the environment."""
+    return os.environ.get(name, "").strip().lower() in ("true", "yes", "on", "1")
 
 
 def _end(why):
@@ -200,35 +224,50 @@ def _end(why):
         raise SystemExit(2)
 
 
-def _name_settings():
-    """Have this process, and the pips that it starts, read the configuration file of the installed hook."""
-    named = os.environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
-    if CONFIG and CONFIG not in named:
-        os.environ["CACHEDINDEX_CONFIG"] = os.pathsep.join(part for part in named + [CONFIG] if part)
+def settings(environ):
+    """Return the variable by which a process reads the configuration file of an installed hook; nothing without one."""
+    named = environ.get("CACHEDINDEX_CONFIG", "").split(os.pathsep)
+    if not CONFIG or CONFIG in named:
+        return {}
+    return {"CACHEDINDEX_CONFIG": os.pathsep.join(part for part in named + [CONFIG] if part)}
 
 
 def _load_package(client):
     """Load the package by its path: on sys.path, the packages beside it would count as installed. False if it fails."""
     if sys.version_info < _OLDEST_PYTHON:
-        if client == "pip" and _is_offline() and set(sys.argv) & set(_ASKING):
+        if client == "pip" and is_set("CACHEDINDEX_OFFLINE") and set(sys.argv) & set(_ASKING):
             _end("pip on Python %s could reach the network, which offline = true forbids" % sys.version.split()[0])
         if not os.environ.get(_SAID):  # A buildout starts a pip for each distribution.
             os.environ[_SAID] = "1"
             version = sys.version.split()[0]
             _say("%s on Python %s continues without the cache, which needs Python 3.10" % (client, version))
+        _note_uncovered("%s (on Python %d.%d)" % ((client,) + tuple(sys.version_info[:2])))
         return False
-    _name_settings()
+    os.environ.update(settings(os.environ))
     if "cachedindex" in sys.modules:
         return True
+    _load("cachedindex", os.path.join(_PACKAGE, "__init__.py"), [_PACKAGE])
+    return True
+
+
+def _note_uncovered(client):
+    """Note in the run that a client takes no part (run/folder.py)."""
+    try:
+        with open(os.path.join(os.environ["CACHEDINDEX_RUN"], "uncovered"), "a") as file:
+            file.write("%d %s\n" % (os.getpid(), client))
+    except (KeyError, IOError, OSError):  # There is no run, or it has ended.
+        pass
+
+
+def _load(name, path, places=None):
+    """Load a module, or a package with these `places`, by its path."""
     # importlib.util could be another one, in the folder of a `python -m pip`.
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import spec_from_file_location
 
-    start = os.path.join(_PACKAGE, "__init__.py")
-    spec = spec_from_file_location("cachedindex", start, submodule_search_locations=[_PACKAGE])
-    module = sys.modules["cachedindex"] = module_from_spec(spec)
+    spec = spec_from_file_location(name, path, submodule_search_locations=places)
+    module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return True
 
 
 def _redirect(module):
@@ -242,7 +281,7 @@ def _redirect(module):
 
     def get_runnable_pip():
         runnable = original()
-        if not _is_whole(_RUNNER):  # Gone, unreadable or cut by a full disk: pip's own runner works.
+        if not is_whole(_RUNNER):  # pip's own runner works.
             return runnable
         os.environ[RUNNABLE] = runnable
         return _RUNNER
@@ -250,7 +289,8 @@ def _redirect(module):
     module.get_runnable_pip = get_runnable_pip
 
 
-def _is_whole(runner):
+def is_whole(runner):
+    """Return whether our runner can be run: it may be gone, unreadable, or cut by a full disk."""
     try:
         with open(runner, "rb") as file:
             return file.read().endswith(_LAST_LINE)
@@ -266,6 +306,7 @@ def _say(line):
 
 
 _AFTER = {
+    "subprocess": _cover_children,
     "pip._internal.network.session": _attach,
     "pip._internal.index.package_finder": _attach_finder,
     "pip._internal.resolution.resolvelib.resolver": _attach_resolver,
@@ -276,6 +317,5 @@ _AFTER = {
     "pdm.models.session": _attach_pdm,
     "pipenv.patched.pip._internal.network.session": _attach_pipenv,
     "pipenv.patched.pip._internal.index.package_finder": _attach_finder_of_pipenv,
-    "pipx.main": _keep_offline,
     "poetry.utils.authenticator": _attach_poetry,
 }

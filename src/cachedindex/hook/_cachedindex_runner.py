@@ -1,6 +1,7 @@
-"""Replaces pip's `__pip-runner__.py` (or its zip file): loads the hook, then runs that one.
+"""Loads the hook, then runs pip's `__pip-runner__.py` (or its zip file), or a module as `python -m` does.
 
-pip gives it to a Python without cachedindex: the new environment of an isolated build, or `pip --python`.
+pip gives it, instead of its own runner, to a Python without cachedindex: the new environment of an isolated build, or
+`pip --python`. `RUNNER -m pip ...` is what `_cachedindex_children.py` makes of the `python -I -m pip ...` of a tool.
 """
 
 import os
@@ -29,10 +30,26 @@ def _load_hook():
             pass
 
 
-if __name__ == "__main__":
-    _runnable = os.environ["_CACHEDINDEX_RUNNABLE_PIP"]
-    _load_hook()
-    sys.argv[0] = _runnable
+def _run_module(name):
+    """Run a module as `python -m NAME` does, with its words, path and messages."""
+    sys.argv[1:3] = []
+    if __file__ in getattr(sys, "orig_argv", ()):
+        sys.orig_argv.remove(__file__)
     if sys.path and os.path.abspath(sys.path[0]) == _here:
-        sys.path[0] = os.path.dirname(_runnable)
-    runpy.run_path(_runnable, run_name="__main__")
+        try:
+            sys.path[0] = os.getcwd()
+        except OSError:  # It is gone, and no module is there.
+            del sys.path[0]
+    runpy._run_module_as_main(name)
+
+
+if __name__ == "__main__":
+    _load_hook()
+    if sys.argv[1:2] == ["-m"]:
+        _run_module(sys.argv[2])
+    else:
+        _runnable = os.environ["_CACHEDINDEX_RUNNABLE_PIP"]
+        sys.argv[0] = _runnable
+        if sys.path and os.path.abspath(sys.path[0]) == _here:
+            sys.path[0] = os.path.dirname(_runnable)
+        runpy.run_path(_runnable, run_name="__main__")

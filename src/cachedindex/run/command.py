@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from cachedindex import standard
 from cachedindex.run.report import say
+from cachedindex.run.watch import Watch
 from cachedindex.run.witness import Witness, descriptors
 
 _LOST = 125
@@ -38,10 +39,12 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> int:
     return _NOT_EXECUTABLE if found else _NOT_FOUND
 
 
-def run_below(command: Sequence[str], environ: Mapping[str, str], *, once: bool = True) -> int | None:
+def run_below(
+    command: Sequence[str], environ: Mapping[str, str], *, once: bool = True, watch: Watch | None = None
+) -> int | None:
     """Run the command as a child, and return its exit code; a negative one is the signal that ended it.
 
-    None if no process can be started. Unless it is run `once`, its pipes stay open here.
+    None if no process can be started. Unless it is run `once`, its pipes stay open here. `watch` looks at it meanwhile.
     """
     if not hasattr(os, "fork"):
         with standard.library():
@@ -57,7 +60,7 @@ def run_below(command: Sequence[str], environ: Mapping[str, str], *, once: bool 
             return None
         if not pid:
             _child(command, environ, mask, ignored=given == signal.SIG_IGN)
-        return _Below(pid).wait(once=once)
+        return _Below(pid, watch).wait(once=once)
     finally:
         while pending := signal.sigpending():  # They came for the command, which has ended.
             signal.sigwait(pending)
@@ -88,8 +91,9 @@ def _child(
 class _Below:
     """A command that runs below us."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, watch: Watch | None) -> None:
         self._pid = pid
+        self._watch = watch
         self._witness: Witness | None = None
 
     def wait(self, *, once: bool) -> int:
@@ -107,13 +111,21 @@ class _Below:
 
     def _wait(self) -> int:
         while True:
-            number = signal.sigwait(signal.valid_signals())
+            number = self._next_signal()
             if number != signal.SIGCHLD:
                 if not self._is_of_group(number):
                     with suppress(OSError):  # A sudo: whoever sent this to us may not send it there either.
                         os.kill(self._pid, number)
             elif (code := self._ended()) is not None:
                 return code
+
+    def _next_signal(self) -> int:
+        """Wait for a signal, and look at the command now and then."""
+        while self._watch:
+            received = signal.sigtimedwait(signal.valid_signals(), self._watch.look(self._pid))
+            if received:
+                return received.si_signo
+        return signal.sigwait(signal.valid_signals())
 
     def _is_of_group(self, number: int) -> bool:
         return self._witness is not None and self._witness.has_seen(number)

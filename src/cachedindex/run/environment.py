@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cachedindex import sources
+from cachedindex.hook import _cachedindex_children
 from cachedindex.options import OPTIONS
 from cachedindex.run.folder import RunFolder
 from cachedindex.sources import RUN_VARIABLE
@@ -41,6 +42,13 @@ def for_children(
     # An empty part is kept: it is the working folder.
     rest = [part for part in before.split(os.pathsep) if part != str(HOOK)] if before else []
     return {**found, "PYTHONPATH": os.pathsep.join([str(HOOK), *rest])}
+
+
+def reached(command: Sequence[str]) -> Sequence[str]:
+    """Return a command that runs a client as this one does, and loads the hook: `python -I -m pip` would not."""
+    found = _cachedindex_children.parsed(list(command))
+    words: list[str] = found.by_runner()
+    return words if found.client and found.module and found.ignores_variables() else command
 
 
 def of_run(run: RunFolder) -> dict[str, str]:

@@ -24,7 +24,8 @@ from cachedindex.store import disk, runs
 _PREFIX = "cachedindex-run-"
 _ABANDONED_AFTER = 7 * 86400.0
 _DAMAGED = "damaged"
-_PIPS = "pips"
+_MEMBER = ".member"
+_UNCOVERED = "uncovered"
 _GIVEN_UP = "given-up"
 
 
@@ -55,14 +56,27 @@ class RunFolder:
         folder = environ.get(RUN_VARIABLE)
         return cls(Path(folder)) if folder and disk.is_own(Path(folder)) else None
 
-    def add_pip(self) -> None:
-        """Note that a pip takes part."""
+    def add_member(self) -> None:
+        """Note that this process takes part, as a client that looks things up."""
         with suppress(OSError):  # Then a line says at worst that none did.
-            (self.folder / _PIPS).touch()
+            (self.folder / f"{os.getpid()}{_MEMBER}").touch()
 
-    def has_pips(self) -> bool:
-        """Return whether any pip takes part."""
-        return (self.folder / _PIPS).exists()
+    def members(self) -> set[str]:
+        """Return the numbers of the processes that take part."""
+        return {path.stem for path in self.folder.glob(f"*{_MEMBER}")}
+
+    def add_uncovered(self, client: str) -> None:
+        """Append a client, which is this process, that takes no part: "pip (on Python 3.8)"; so does the hook."""
+        with suppress(StoreUnavailable):  # The client has said it.
+            disk.append(self.folder / _UNCOVERED, f"{os.getpid()} {client}\n".encode(), self.folder)
+
+    def uncovered(self) -> dict[str, str]:
+        """Return the clients that took no part, as they said, by the numbers of their processes."""
+        try:
+            lines = (self.folder / _UNCOVERED).read_text("utf-8", "replace").splitlines()
+        except OSError:  # None has.
+            return {}
+        return dict(line.split(" ", 1) for line in lines if " " in line)
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Append an outcome for the summary at the end of the run."""

@@ -107,7 +107,7 @@ def install_hook(place: Place, python: str, config: str | None = None) -> None:
     except StoreUnavailable as error:
         remove_hook(place)
         raise SettingsError(str(error)) from error
-    _compile(python, place.folder / next(iter(files)), HOOK)
+    _compile(python, place.folder / next(iter(files)), HOOK, HOOK.with_name("_cachedindex_children.py"))
 
 
 def remove_hook(place: Place) -> bool:

@@ -28,7 +28,13 @@ def is_of_mirror(outcome: Outcome) -> bool:
 
 
 def of_run(
-    command: Sequence[str], began: float, ended: float, code: int | None, outcomes: Iterable[Outcome], damaged: int = 0
+    command: Sequence[str],
+    began: float,
+    ended: float,
+    code: int | None,
+    outcomes: Iterable[Outcome],
+    damaged: int = 0,
+    uncovered: Sequence[str] = (),
 ) -> Run:
     """Return what may be kept of a run that began and ended at these seconds since the epoch."""
     job, build = kept.job(os.environ)
@@ -37,7 +43,7 @@ def of_run(
     said = kept.command(command)
     if len(shown) < len(found):
         said = kept.program(said)
-    return Run(said, job, build, began, max(ended - began, 0.0), code, damaged, shown)
+    return Run(said, job, build, began, max(ended - began, 0.0), code, damaged, shown, uncovered=tuple(uncovered))
 
 
 def keep(root: Path, run: Run, *, always: bool) -> str:

@@ -61,6 +61,11 @@ def called(run: Run) -> str:
     return f"{run.job} #{run.build}" if run.job and run.build else run.job or run.command
 
 
+def not_covered(run: Run) -> str:
+    """Return in one line which clients were not covered."""
+    return printable(f"not covered: {', '.join(run.uncovered)}")
+
+
 def verdict(ended: Mapping[str, int]) -> str:
     """Return in one line how the look-ups of a run ended."""
     stale, refused = counts(ended)[3:5]
@@ -116,6 +121,8 @@ def as_json(found: Sequence[tuple[str, Run, Summed]]) -> dict[str, Any]:
 def as_markdown(run: Run, summed: Summed) -> str:
     """Return a run as Markdown, for the summary of a job (GitHub Flavored Markdown)."""
     lines = [f"### cachedindex: {verdict(summed.ended)}", "", _cell(title(run)), ""]
+    if run.uncovered:
+        lines += [_cell(not_covered(run)), ""]
     lines += _table(("index", *COUNTED), [(url, *counts(each.ended)) for url, each in summed.indexes.items()])
     if rows := details(run.outcomes):
         lines += ["", f"<details><summary>Look-ups that were no mere hit: {len(rows)}</summary>", ""]
@@ -135,6 +142,7 @@ def _run(identity: str, run: Run, summed: Summed) -> dict[str, Any]:
         "duration": run.duration,
         "exit_code": run.code,
         "damaged": run.damaged,
+        "not_covered": list(run.uncovered),
         "hit_rate": hit_rate(summed.ended),
         "counts": _counts(summed.ended),
         "indexes": [

@@ -173,6 +173,7 @@ def _encoded(run: Run) -> bytes:
         "duration": run.duration,
         "code": run.code,
         "damaged": run.damaged,
+        "uncovered": list(run.uncovered),
         "left_out": len(run.outcomes) - len(chosen),
         "indexes": {url: {"ended": counts.ended, "took": counts.took} for url, counts in sum_up(run.outcomes).items()},
     }
@@ -192,6 +193,7 @@ def _summed(path: Path) -> Summed | None:
             code=None if fields["code"] is None else int(fields["code"]),
             damaged=int(fields["damaged"]),
             left_out=int(fields["left_out"]),
+            uncovered=tuple(str(name) for name in fields.get("uncovered", ())),
         )
         return Summed(run, {str(url): _counts(found) for url, found in fields["indexes"].items()})
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # Cut, or another program's.

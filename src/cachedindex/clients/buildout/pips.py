@@ -16,7 +16,9 @@ from cachedindex.clients.buildout.pages import BuildoutPages
 from cachedindex.process import Process
 from cachedindex.run import environment
 
-_OF_EVERY_PIP = ("PIP_DISABLE_PIP_VERSION_CHECK", "PYTHONPATH")
+_LEFT_ALONE = "_CACHEDINDEX_LEFT_ALONE"
+"""Has the hook in this process give nothing to a pip that it starts (hook/_cachedindex_children.py)."""
+_OF_EVERY_PIP = ("PIP_DISABLE_PIP_VERSION_CHECK", "PYTHONPATH", _LEFT_ALONE)
 _REMOTE = re.compile(r"(?:constraint|requirement)s?'[:,] '[^']*://")
 _INDEX_OPTION = re.compile(r"\.(?:index-url|extra-index-url|no-index)=")
 
@@ -57,7 +59,7 @@ def _uncovered(process: Process) -> Mapping[str, str]:
     A pip that installs a wheel has nothing, as buildout calls it with --no-deps.
     """
     path = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part != str(environment.HOOK)]
-    variables = {**process.children, "PYTHONPATH": os.pathsep.join(path)}
+    variables = {**process.children, "PYTHONPATH": os.pathsep.join(path), _LEFT_ALONE: "1"}
     return {name: variables[name] for name in _OF_EVERY_PIP if name in variables}
 
 

@@ -1,0 +1,139 @@
+"""What `cachedindex run` says of package clients that ran below it and were not covered, and when it says nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cachedindex.run.watch import Watch
+from tests import index as faults
+from tests.conftest import Ran, Run
+from tests.index import Index
+
+pytestmark = pytest.mark.skipif(not Watch.is_possible(), reason="SKIPPED FOR WANT OF /proc/PID/task/TID/children")
+
+RUN = (sys.executable, "-m", "cachedindex", "run")
+PIP = f"{sys.executable} -m pip install -q --no-cache-dir"
+ALONE = f"{sys.executable} -I -m pip install -q --no-cache-dir --retries 0"
+NOTHING = "cachedindex: nothing was looked up through the cache; not covered: "
+BASE = "`cachedindex hook install --base` covers it"
+
+
+@pytest.fixture
+def shell(run: Run, index: Index) -> Callable[..., Ran]:
+    """Give a function that runs a line of a shell below us, with options of ours."""
+
+    def shell(line: str, *options: str, **variables: str) -> Ran:
+        settings = {"PIP_INDEX_URL": index.url, "CACHEDINDEX_INDEX_TTL": "0", "CACHEDINDEX_TIMEOUT": "1"}
+        return run(*RUN, *options, "--", "sh", "-c", f"{line}\nexit $?", **{**settings, **variables})
+
+    return shell
+
+
+def test_an_uncovered_pip_in_an_outage(shell: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
+    line = f"{PIP} --target A epsilon && {ALONE} --target B epsilon"
+    healthy = shell(line)
+    assert (healthy.code, healthy.ours) == (0, []), "nothing failed"
+    index.refuse()
+    ran = shell(line, "--report", "report.json")
+    assert ran.code == 1
+    assert ran.ours[-1] == f"cachedindex: not covered: pip (below sh); {BASE}"
+    assert "stale" in ran.ours[-2]
+    (record,) = json.loads((tmp_path / "report.json").read_text())["runs"]
+    assert record["not_covered"] == ["pip (below sh)"]
+    covered = shell(f"{PIP} --target C epsilon; exit 3")
+    assert covered.code == 3
+    assert [line for line in covered.ours if "not covered" in line] == []
+
+
+def test_a_run_in_which_nothing_took_part_says_so(shell: Callable[..., Ran], index: Index) -> None:
+    assert shell(f"{ALONE} --target A epsilon").ours == [f"{NOTHING}pip (below sh); {BASE}"]
+    index.refuse()
+    ran = shell(f"env -i {PIP} --retries 0 --target B --index-url {index.url} epsilon")
+    assert ran.ours == [f"{NOTHING}pip (below sh); {BASE}"]
+
+
+def test_the_record_and_v_say_it_of_a_run_that_is_well(shell: Callable[..., Ran], run: Run) -> None:
+    line = f"{PIP} --target A epsilon && {ALONE} --target B epsilon"
+    assert shell(line, "-v").ours[-1] == f"cachedindex: not covered: pip (below sh); {BASE}"
+    assert "\nnot covered: pip (below sh)\n" in run(*RUN[:-1], "report").out
+    assert "not covered: pip (below sh)" in run(*RUN[:-1], "report", "--markdown").out
+
+
+def test_a_client_on_an_old_python_is_named(shell: Callable[..., Ran]) -> None:
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    old = sorted(pyenv.glob("3.[89].*/bin/python")) if pyenv.is_dir() else []
+    if not old:
+        pytest.skip("SKIPPED FOR WANT OF A PYTHON 3.8 or 3.9")
+    ran = shell(f"{PIP} --target A epsilon && {old[-1]} -m pip install -q --target B epsilon; exit 3", "-v")
+    assert ran.code == 3
+    version = ".".join(old[-1].parts[-3].split(".")[:2])
+    assert ran.ours[-1] == f"cachedindex: not covered: pip (on Python {version}); use Python 3.10 or newer"
+
+
+def test_a_failure_that_is_no_indexs_names_nobody(shell: Callable[..., Ran]) -> None:
+    ran = shell(f"{PIP} --target A epsilon && {ALONE} --target B epsilon; exit 5")
+    assert (ran.code, ran.ours) == (5, [])
+
+
+def test_the_command_itself_is_covered_whatever_its_python_ignores(run: Run, index: Index) -> None:
+    command = (*ALONE.split(), "--index-url", index.url, "--target")
+    assert run(*RUN, "--", *command, "A", "epsilon").ours == []
+    index.fault(faults.status(503))
+    ran = run(*RUN, "--index-ttl", "0", "--", *command, "B", "epsilon")
+    assert ran.code == 0, ran.err
+    assert "stale" in ran.ours[-1]
+
+
+@pytest.mark.parametrize(
+    ("client", "name"),
+    [("poetry lock", "poetry (below sh)"), ("uv sync", "uv (below sh)"), ("conda install six", "conda"),
+     ("docker run image pip install six", "pip (in a container)"), ("pip install six", "pip (below sh)")],
+)  # fmt: skip
+def test_a_client_is_known_by_its_words(shell: Callable[..., Ran], tmp_path: Path, client: str, name: str) -> None:
+    """What the program does is of no importance."""
+    program = tmp_path / client.partition(" ")[0]
+    code = "import sys, time; time.sleep(0.5); sys.exit(2)"
+    program.write_text(f"#!{sys.executable}\n{code}\n")
+    program.chmod(0o755)
+    ran = shell(f"env -i ./{client}")
+    assert ran.code == 2
+    (line,) = ran.ours
+    assert line.startswith(f"{NOTHING}{name}")
+
+
+ORDINARY = (
+    r"""
+true|false|make -f m all|make -f m -j4 all|git --version|git init g|git -C g status|sh -c 'exit 3'|sh s.sh|./s.sh
+env|env -i env|python -c pass|python -I -c pass|python -m this|python -m venv --without-pip v|python -m compileall x.py
+python -m json.tool j|python -m pip --version|python -I -m pip --version|pip --version|pip list|pip freeze|pip check
+pip help|pip config list|pip cache dir|pip show pip|pip install --help|pip install --bogus|pip install
+pip download --no-index six|python -I -m pip list|python -m pip uninstall -y six|pip debug|python -m unittest x
+pytest --version|pytest x.py|ruff --version|mypy --version|python -m sysconfig|python x.py|python no-such.py
+sleep 0.2|cat m|ls -l|tar cf t m|grep pip m|xargs -n1 echo pip install|find . -name pip|cachedindex status
+cachedindex --version|cachedindex run -- true|nice true|timeout 5 true|python -c 'import os; os.fork(); print(1)'
+python -c 'import subprocess, sys; subprocess.run([sys.executable, "-I", "-m", "pip", "install", "--bogus"], env={})'
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
+
+
+@pytest.mark.slow
+def test_an_ordinary_run_is_no_alarm(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("all: a b\na b:\n\t@sleep 0.1; echo pip install $@\n")
+    (tmp_path / "s.sh").write_text("#!/bin/sh\necho pip; sleep 0.1; python -c pass; exit 1\n")
+    (tmp_path / "s.sh").chmod(0o755)
+    (tmp_path / "x.py").write_text("def test_pip(): pass\n")
+    (tmp_path / "j").write_text("{}")
+    path = f"{Path(sys.executable).parent}:{Path('/usr/bin')}:/bin"
+    assert len(ORDINARY) > 50
+    for line in ORDINARY:
+        ran = run(*RUN, "-v", "--", *shlex.split(line), PATH=path)
+        assert [said for said in ran.ours if "not covered" in said] == [], line

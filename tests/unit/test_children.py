@@ -121,6 +121,37 @@ def test_an_installed_hook_is_carried_by_the_runner_and_by_no_variable(hook: Any
     assert children.covered(hook, ["/e/bin/pip", "x"], None, {}, shell=False) == (["/e/bin/pip", "x"], {})
 
 
+@pytest.mark.parametrize(
+    ("words", "env", "is_switched"),
+    [
+        (["uv", "sync"], {}, True),
+        (["{folder}/uv", "pip", "install"], {}, True),
+        (["./uv", "sync"], {}, True),
+        (["uvx", "ruff"], {}, True),
+        (["uv", "--version"], {}, False),
+        (["uv", "venv"], {}, False),
+        (["uv", "sync"], {"UV_OFFLINE": "0"}, False),
+        (["uv", "sync"], {"CACHEDINDEX_RUN": ""}, False),
+        (["uv", "sync"], {"PATH": "/nowhere"}, False),
+        (["./no/uv", "sync"], {}, False),
+        (["git", "sync"], {}, False),
+        ("uv sync", {}, False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_uv_that_asks_is_switched(words: Any, env: dict[str, str], is_switched: bool, tmp_path: Path) -> None:
+    for name in ("uv", "uvx"):
+        (tmp_path / name).touch(0o755)
+    words = [word.format(folder=tmp_path) for word in words] if isinstance(words, list) else words
+    found = children.switched(words, {"PATH": f"/x:{tmp_path}", "CACHEDINDEX_RUN": "/run", **env}, str(tmp_path))
+    script = [sys.executable, "-I", "-S", f"{HOOK}/_cachedindex_uv.py"]
+    assert found == ([*script, *words] if is_switched else words)
+
+
+def test_a_uv_that_is_the_command_is_not_run_by_itself_again(hook: Any) -> None:
+    assert children.covered(hook, ["uv", "sync"], None, None, shell=False) == (["uv", "sync"], None)
+
+
 def test_a_popen_of_another_kind_is_left_alone() -> None:
     class Popen:
         def _execute_child(self, words: list[str]) -> None:

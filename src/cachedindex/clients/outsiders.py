@@ -15,10 +15,6 @@ def refusal(command: Sequence[str]) -> str | None:
     name, words = PurePath(command[0]).name.removesuffix(".exe"), command[1:]
     if re.fullmatch(r"python[0-9.]*", name) and words[:1] == ["-m"] and len(words) > 1:
         name, words = words[1], words[2:]
-    if name in ("uv", "uvx") and "--no-offline" in words:
-        return _words(name, "--no-offline")
-    return None
-
-
-def _words(name: str, word: str) -> str:
-    return f"{name} {word}: it could reach the network without cachedindex, which offline = true forbids"
+    if name not in ("uv", "uvx") or "--no-offline" not in words:
+        return None
+    return f"{name} --no-offline: it could reach the network without cachedindex, which offline = true forbids"

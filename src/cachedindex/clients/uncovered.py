@@ -27,6 +27,8 @@ _REMEDIES = (
     (("on another host",), "use `cachedindex run` on that host"),
     (("on Python",), "use Python 3.10 or newer"),
     (_CONDAS, "the channels of conda are never covered"),
+    (("its own cache",), "keep UV_CACHE_DIR between builds"),
+    (("its indexes",), "name them without --find-links, --config-file and ALL_PROXY"),
     (("uv", "uvx"), "write `cachedindex run -- uv`"),
     (_BY_THEMSELVES, "use a release that is covered"),
     (("",), "`cachedindex hook install --base` covers it"),

@@ -12,11 +12,12 @@ from cachedindex.commands import flags
 from cachedindex.errors import SettingsError
 from cachedindex.process import Process, join
 from cachedindex.run import environment
-from cachedindex.run.command import become, run_below
+from cachedindex.run.command import Attempt, become, run_below
 from cachedindex.run.summary import ago
 from cachedindex.run.watch import Watch
 
 _TOO_STALE = 123
+_ONE_WAY = (Attempt(),)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,25 +49,30 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(why)
     process = join("run", loaded, begin=True)
     process.command = command
-    offline = _prepare(process, command, environ)
+    attempts = _prepare(process, command, environ)
     environ = {**environ, **process.children}
     if is_offline:
         environ |= {**outsiders.SWITCHES, sources.variable("offline"): "true"}
     words = environment.reached(command) if process.root else command
-    if offline or (process.began_run and process.root):
-        return _run_below(process, words, environ, offline)
+    if len(attempts) > 1 or (process.began_run and process.root):
+        return _run_below(process, words, environ, attempts)
     process.finish()
-    return become(words, environ)
+    return become(words, {**environ, **attempts[0].variables})
 
 
-def _run_below(process: Process, command: Sequence[str], environ: Mapping[str, str], offline: Mapping[str, str]) -> int:
+def _run_below(
+    process: Process, command: Sequence[str], environ: Mapping[str, str], attempts: Sequence[Attempt]
+) -> int:
     process.failed = True  # Until the command has succeeded.
+    code: int | None = None
     watch = Watch(uncovered.is_client, environment.HOOK) if process.began_run and Watch.is_possible() else None
     try:
-        code = run_below(command, {**environ, **offline}, once=not offline, watch=watch)
-        if code is not None and offline and not process.settings.offline and _may_run_again(command, code):
-            process.report.say("uv failed on its own cache; it is run again, online")
-            code = run_below(command, environ, watch=watch)
+        for attempt in attempts:
+            if attempt is not attempts[0] and code not in attempt.after:
+                break
+            if attempt.says:
+                process.report.say(attempt.says)
+            code = run_below(command, {**environ, **attempt.variables}, once=len(attempts) == 1, watch=watch)
         process.code = code
         process.failed = code not in (0, None)
     finally:
@@ -88,7 +94,7 @@ def _note_uncovered(process: Process, watch: Watch) -> None:
         said = process.run.uncovered()
         names = uncovered.names(watch.kept, members | said.keys())
         process.uncovered = list(dict.fromkeys([*names, *said.values()]))
-        alone = not members and (process.failed or any(map(uncovered.is_local, process.uncovered)))
+        alone = not members and (process.failed or any(map(uncovered.is_local, names)))
         was_down = process.failed and bool(process.run.outcomes())
         if process.uncovered and (alone or was_down or process.settings.messages == "verbose"):
             process.remark = uncovered.line(process.uncovered, nothing=not members)
@@ -105,10 +111,10 @@ def _is_too_stale(process: Process) -> bool:
     return True
 
 
-def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Have the command take part in the run; return the variables that keep a uv offline, for a uv."""
+def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Sequence[Attempt]:
+    """Have the command take part in the run; return how it is run, which is in one way unless it is a uv."""
     if process.root is None:
-        return {}
+        return _ONE_WAY
     try:
         # Absolute, so that all processes below share these folders, whatever folder they work in.
         folders = {
@@ -121,23 +127,21 @@ def _prepare(process: Process, command: Sequence[str], environ: Mapping[str, str
         if process.settings.log:
             options["log"] = str(Path(process.settings.log).absolute())
         process.hand_down(environ, options)
+        if process.run and process.began_run and not _is_uv(command) and "PATH" in environ:
+            process.children = {**process.children, "PATH": environment.with_uv(process.run, environ["PATH"])}
         return _for_uv(process, command, {**environ, **process.children})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
         process.report.internal_error(error)
-        return {}
+        return _ONE_WAY
 
 
-def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
-    if Path(command[0]).name not in ("uv", "uvx"):
-        return {}
+def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]) -> Sequence[Attempt]:
+    if not _is_uv(command):
+        return _ONE_WAY
     from cachedindex.clients.uv import offline  # noqa: PLC0415 - it imports urllib, which no other command needs
 
-    if process.run:
-        process.run.add_member()
-    return offline.offline_variables(process, command, environ)
+    return offline.attempts(process, command, environ)
 
 
-def _may_run_again(command: Sequence[str], code: int) -> bool:
-    from cachedindex.clients.uv import offline  # noqa: PLC0415 - as above
-
-    return offline.may_run_again(command, code)
+def _is_uv(command: Sequence[str]) -> bool:
+    return Path(command[0]).name in ("uv", "uvx")

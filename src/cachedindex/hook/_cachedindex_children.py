@@ -8,9 +8,16 @@ no frame of ours in its traceback, no other variable, and what Popen does to be 
 """
 
 import os
+import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _RUNNER = os.path.join(_HERE, "_cachedindex_runner.py")
+_UV = os.path.join(_HERE, "_cachedindex_uv.py")
+_UVS = ("uv", "uvx")
+UV_ASKS = frozenset(
+    ("add", "build", "compile", "export", "install", "lock", "remove", "run", "sync", "tree", "upgrade")
+)
+"""Words without which a uv asks no index."""
 _CLIENTS = frozenset(
     (
         "pip", "piptools", "pip-compile", "pip-sync", "pipx", "pipenv", "pdm", "poetry", "build", "pyproject-build",
@@ -74,6 +81,8 @@ class _Start(object):
         del child._execute_child, self._child
         try:
             args, env = covered(self._hook, args, executable, env, shell)
+            if executable is None and not shell:
+                args = switched(args, os.environ if env is None else env, cwd)
         except Exception:  # Then it starts as it would have.
             pass
         started = child._execute_child
@@ -170,7 +179,24 @@ def covered(hook, args, executable, env, shell):
     if command.module and is_list and is_isolated and hook.is_whole(_RUNNER):
         args = words[:1] + command.by_runner()[1:]
         more.update(hook.settings(dict(texts, **more)))
+    if command.client in _UVS and hook.is_set("CACHEDINDEX_OFFLINE") and "UV_OFFLINE" not in texts:
+        more["UV_OFFLINE"] = "1"
     return args, dict(texts, **more) if more else env
+
+
+def switched(args, env, cwd):
+    """Return the words with which a uv of a run is set offline if its indexes are down; other words as they are."""
+    words = _words(args) if isinstance(args, (list, tuple)) else [""]
+    command = parsed(words)
+    asks = command.client == "uvx" or (command.client == "uv" and UV_ASKS.intersection(command.words))
+    run = env.get("CACHEDINDEX_RUN")
+    if not asks or "UV_OFFLINE" in env or not run or sys.version_info < (3, 10):
+        return args
+    if os.path.dirname(words[0]) == os.path.join(run, "bin"):  # The run's own, which does the same.
+        return args
+    folders = [cwd or ""] if os.sep in words[0] else env.get("PATH", os.defpath).split(os.pathsep)
+    is_there = any(os.access(os.path.join(folder, words[0]), os.X_OK) for folder in folders)
+    return [sys.executable, "-I", "-S", _UV] + words if is_there and sys.executable and os.path.isfile(_UV) else args
 
 
 def _lacking(texts, by_path):

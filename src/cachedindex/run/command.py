@@ -7,10 +7,11 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from types import MappingProxyType
+from typing import NamedTuple, NoReturn
 
 from cachedindex import standard
 from cachedindex.run.report import say
@@ -22,6 +23,16 @@ _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _ELSEWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
 """With these, and with EACCES, execvp(3) goes on to the next folder of PATH."""
+
+
+class Attempt(NamedTuple):
+    """One of the ways in which a command is run."""
+
+    variables: Mapping[str, str] = MappingProxyType({})
+    after: Container[int | None] = ()
+    """The exit codes of the attempt before this one after which it is made."""
+    says: str = ""
+    """What is said before it."""
 
 
 def become(command: Sequence[str], environ: Mapping[str, str]) -> int:

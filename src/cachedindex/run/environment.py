@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cachedindex import sources
+from cachedindex import sources, standard
 from cachedindex.hook import _cachedindex_children
 from cachedindex.options import OPTIONS
 from cachedindex.run.folder import RunFolder
@@ -19,6 +21,16 @@ HOOK = Path(__file__).parent.parent / "hook"
 _CARRIED = "VIRTUALENV_CACHEDINDEX_RUN"
 """The run again, for tox: it hands VIRTUALENV_* to its environments, and little else (tox 4.67, virtual_env/api.py)."""
 _SAVED = "variables.json"
+_CALLER = """\
+#!/bin/sh
+PATH=${{PATH#"${{0%/*}}":}}
+export PATH
+case " $* " in
+{asks}) exec {us} {name} "$@" ;;
+esac
+exec {name} "$@"
+"""
+"""A program that has us run a uv that may ask an index."""
 
 
 def for_children(
@@ -49,6 +61,25 @@ def reached(command: Sequence[str]) -> Sequence[str]:
     found = _cachedindex_children.parsed(list(command))
     words: list[str] = found.by_runner()
     return words if found.client and found.module and found.ignores_variables() else command
+
+
+def with_uv(run: RunFolder, path: str) -> str:
+    """Return PATH with a folder of the run in front, whose `uv` is run by us; as it is, if there is no uv.
+
+    A shell that starts uv by its name gets that one. What asks no index goes straight to the real one.
+    """
+    if not shutil.which("uv", path=path):
+        return path
+    with standard.library():
+        import shlex  # noqa: PLC0415 - most hosts have no uv
+
+    us = shlex.join([sys.executable, "-I", "-S", str(HOOK / "_cachedindex_uv.py")])
+    asks = {"uv": "|".join(f'*" {word} "*' for word in sorted(_cachedindex_children.UV_ASKS)), "uvx": "*"}
+    try:
+        folder = run.add_programs({name: _CALLER.format(name=name, us=us, asks=asks[name]) for name in asks})
+    except OSError:  # The disk is full: a uv that a shell starts is not covered, and the last line says so.
+        return path
+    return f"{folder}{os.pathsep}{path}"
 
 
 def of_run(run: RunFolder) -> dict[str, str]:

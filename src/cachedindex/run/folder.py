@@ -112,6 +112,15 @@ class RunFolder:
         except FileNotFoundError:
             return set()
 
+    def add_programs(self, texts: Mapping[str, str]) -> Path:
+        """Write programs by their names, and return the folder that has them; OSError if it cannot be written."""
+        folder = self.folder / "bin"
+        folder.mkdir()
+        for name, text in texts.items():
+            (folder / name).write_text(text, "utf-8")
+            (folder / name).chmod(0o700)
+        return folder
+
     def add_settings(self, sections: Mapping[str, Mapping[str, str]]) -> Path:
         """Return a new configuration file with these sections, for child processes; OSError if it cannot be written."""
         with standard.library():

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 _PAUSE = 0.05
 """Seconds between two looks at least."""
-_SHARE = 100
-"""A look is followed by a pause of so many times the processor's time that it took: 1 % of a core at most."""
+_SHARE = 150
+"""A look is followed by a pause of so many times the time that it took: with all around it, 1 % of a core at most."""
 
 
 class Program(NamedTuple):

@@ -27,6 +27,7 @@ class _Unknown(Exception):
 def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
     """Return the URLs of the indexes, without credentials and each with a last slash; None if they are not known.
 
+    They are in the order in which uv asks them, as far as the default comes last.
     They are found as in uv 0.13: https://docs.astral.sh/uv/concepts/indexes/. An index in a file counts even if it is
     overridden: one too many, if it answers, leaves uv alone; one too few could keep uv from what it needs.
     """
@@ -36,6 +37,7 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
             given.extend(_configured(path))
     except (_Unknown, OSError, UnicodeError):
         return None
+    given.sort(key=lambda each: each[0])
     named = [url.partition("=")[2] if re.match(r"[\w.-]+=", url) else url for _, url in given]
     if not any(is_default for is_default, _ in given):
         default = _own_default(command[0])

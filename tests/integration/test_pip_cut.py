@@ -88,6 +88,16 @@ def page(number: int) -> list[dict[str, Any]]:
     ]
 
 
+def late() -> list[dict[str, Any]]:
+    """Return the files of a page: the newest are for a later Python, and the URL of the very newest ends oddly."""
+    names = ["late-1.0.tar.gz", *(f"late-2.{number}.tar.gz" for number in range(30)), "late-3.0.tar.gz/"]
+    later = [*(None for _ in range(8)), *(">=3.99" for _ in range(23)), None]
+    return [
+        {"filename": name.rstrip("/"), "url": f"https://files.example/{name}", "hashes": {}, "requires-python": python}
+        for name, python in zip(names, later, strict=True)
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_candidates_come_in_the_same_turn(
@@ -98,6 +108,10 @@ def test_candidates_come_in_the_same_turn(
     for number, project in enumerate(("many", *(f"many-{number}" for number in range(12)))):
         made = json.dumps({"name": project, "files": page(number) if number else files()})
         (tmp_path / f"pages/{project}.json").write_text(made.replace("many-", f"{project.replace('-', '_')}-"))
+    for project, encoding in (("marked", "utf-8-sig"), ("wide", "utf-16-le")):
+        made = json.dumps({"name": project, "files": page(3)}).replace("many-", f"{project}-")
+        (tmp_path / f"pages/{project}.json").write_text(made, encoding)
+    (tmp_path / "pages/late.json").write_text(json.dumps({"files": late()}))
     ran = run(python_with(f"pip=={version}"), CHECKOUT / "tests/turns.py", CHECKOUT / "src", tmp_path / "pages")
     assert ran.code == 0, ran.out
     compared, enough = map(int, re.findall(r"\d+", ran.out))

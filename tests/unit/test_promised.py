@@ -152,6 +152,8 @@ def test_all_files_of_a_page_by_their_names(indent: int | None) -> None:
         '{"filename": "z", "more": {"url": "y.zip"}, "url": "z-2.zip"}',
         '{"filename": "z", "url": "z-2.zip", "yanked": "{"}',
         '{"filename": "z", "url": 7}',
+        '{"filename": "z", "url": "https://cdn.example/z-2.zip/"}',
+        '{"filename": "z", "url": "z-2.zip", "more": [ {} ]}',
         '{"filename": "z", "url": "z-2.zip"',
     ],
 )
@@ -159,3 +161,16 @@ def test_a_page_whose_files_are_not_certain(more: str) -> None:
     """Whoever wants to know them has to read it as a whole."""
     text = f'{{"files": [{json.dumps(PLAIN[0])}, {more}]}}'
     assert promised.files(text) is None
+
+
+@pytest.mark.parametrize("more", ['"gone": [{}]', '"files": [{}]'])
+@pytest.mark.parametrize("page", ['{{"files": [{0}], {1}}}', '{{{1}, "files": [{0}]}}'])
+def test_a_page_with_two_lists_of_objects(page: str, more: str) -> None:
+    """Which of them are files is for whoever reads the page as a whole."""
+    assert promised.files(page.format(json.dumps(PLAIN[2]), more.format(json.dumps(PLAIN[2])))) is None
+
+
+@pytest.mark.parametrize("page", ['{{"latest":{0},"files":[]}}', '{{"files": [{{"url": "y.zip", "more" : {0}}}]}}'])
+def test_an_object_that_is_the_value_of_a_key_is_no_file(page: str) -> None:
+    text = page.format('{"filename": "z-1.zip", "url": "z-1.zip"}')
+    assert list(promised.entries(text, "z-1.zip")) == []

@@ -18,8 +18,12 @@ from cachedindex.rules import pages, urls
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _OBJECTS = 8
 """How many opening braces before a file's name may be those of its entry; the objects in one are few and flat."""
+_SPACE = 8
+"""So many characters before an object show whether it is the value of a key, and not one of a list."""
 _JSON_NAME = re.compile(r'"filename"\s*:\s*"([^"\\]+)"')
 _JSON_URL = re.compile(r'"url"\s*:\s*"([^"]*)"')
+_LIST = re.compile(r"\[\s*\{")
+_FILES = re.compile(r'"files"\s*:\s*\[\s*\{')
 _ESCAPED = re.compile(r"\\u00[0-7]", re.IGNORECASE)
 """An ASCII character that JSON writes in another way, so that it may be one of a key."""
 _HTML_NAME = re.compile(r"""href\s*=\s*["'][^"'#?]*?([^"'#?/%]+\.(?:whl|tar\.gz|zip))["'#?]""", re.IGNORECASE)
@@ -78,16 +82,17 @@ def files(text: str) -> Sequence[str] | None:
     """Return the name of each file of a page in JSON, in its order; None if it is not certain that these are all.
 
     A name is the last segment of the path of its URL, which is what pip goes by: if there is nothing behind it, and no
-    character is encoded.
+    character is encoded. The page has no other list of objects, whose names would be among them.
     """
     urls = _JSON_URL.findall(text)
     is_cut = text.count("{") != text.count("}")  # Whoever reads JSON would see it.
     if is_cut or len(urls) != text.count('"filename"') or ("\\" in text and _ESCAPED.search(text)):
         return None
     together = "".join(urls)
-    if any(sign in together for sign in "?#%&\\"):
+    if any(sign in together for sign in "?#%&\\") or not len(_LIST.findall(text)) == len(_FILES.findall(text)) <= 1:
         return None
-    return [url.rpartition("/")[2] for url in urls]
+    names = [url.rpartition("/")[2] for url in urls]
+    return None if "" in names else names  # pip leaves out slashes at the end of a URL.
 
 
 def entries(text: str, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -132,7 +137,8 @@ def _entry(text: str, place: int, least: int) -> tuple[dict[str, object], int]:
             entry, end = _decode(text, begin)
         except (ValueError, RecursionError):  # A brace in a text.
             continue
-        if end > place and "url" in entry:
+        is_inner = text[max(begin - _SPACE, 0) : begin].rstrip().endswith(":")
+        if end > place and "url" in entry and not is_inner:
             return entry, end
     return {}, place
 

@@ -41,7 +41,7 @@ class Likely:
         if "binary" not in allowed or getattr(self._finder, "uploaded_prior_to", None) is not None:
             return None
         files = self._by_version(listings, project)
-        for one in specifier.filter(list(files), prereleases=versions.prereleases(self._finder, project)):
+        for one in versions.newest(self._finder, project, specifier, list(files)):
             found = [link for listing, name in files[one] for link in self._usable(listing, name)]
             if found:
                 return self._best(found, project, one, specifier, hashes)

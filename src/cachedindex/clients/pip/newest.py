@@ -10,6 +10,7 @@ certain.
 from __future__ import annotations
 
 import functools
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -171,8 +172,9 @@ class Newest:
         """Return a page in JSON, or its candidates if its files cannot be told apart."""
         usable: Any = self._cut.test(evaluator)
         with suppress(UnicodeDecodeError, LookupError):
-            text = page.content.decode("utf-8")  # JSON may be in another encoding.
-            if found := versions.of_json(text, evaluator.project_name):
+            is_plain = json.detect_encoding(page.content) == "utf-8"  # Not with a mark at its beginning, either.
+            text = page.content.decode("utf-8")
+            if is_plain and (found := versions.of_json(text, evaluator.project_name)):
                 others = [name for name in found.others if name.endswith(self._endings)]
                 read = _Page(text, page.url, found.files)
                 if not _evaluated(finder, evaluator, self._cut.made(_files(read, others), page.url)):
@@ -214,8 +216,7 @@ class Newest:
         self, project: _Project, finder: Any, evaluator: Any, specifier: Any, usable: Callable[[str], bool]
     ) -> Any:
         chooser = finder.make_candidate_evaluator(evaluator.project_name, specifier=specifier)
-        allowed = versions.prereleases(finder, evaluator.project_name)
-        for one in specifier.filter(project.versions, prereleases=allowed):
+        for one in versions.newest(finder, evaluator.project_name, specifier, project.versions):
             candidates = []
             for page in project.pages.values():
                 if isinstance(page, _Page) and (names := page.versions.get(one)):

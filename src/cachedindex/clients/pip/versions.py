@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from cachedindex.rules import promised
@@ -12,6 +13,8 @@ from cachedindex.rules import promised
 SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz")
 _PARTS = (5, 6)
 """A wheel's name has so many, without a build tag or with one (PEP 427)."""
+_NEWEST = 16
+"""Each version is searched for in the whole page: the 700 of a real project that an old Python lacks took 3 s."""
 _PAGES = 64
 """Pages that are kept: pip reads them a moment after they were read ahead, and real ones have 400 kB each."""
 
@@ -49,7 +52,13 @@ def of_names(names: Sequence[str], project: str) -> Versions:
     return Versions({version: files[version] for version in sorted(files, reverse=True)}, others)
 
 
-def prereleases(finder: Any, project: str) -> Any:
+def newest(finder: Any, project: str, specifier: Any, versions: Sequence[Any]) -> Iterator[Any]:
+    """Yield the first versions that a specifier allows: so many as are found sooner than all by reading the page."""
+    allowed: Iterator[Any] = specifier.filter(versions, prereleases=_prereleases(finder, project))
+    return islice(allowed, _NEWEST)
+
+
+def _prereleases(finder: Any, project: str) -> Any:
     """Return what a finder of pip's hands over to a specifier that filters versions."""
     control = getattr(finder, "release_control", None)
     if control is not None:

@@ -179,6 +179,9 @@ def test_zstandard_and_pipes(
     through = f"cat bundle.tar.zst | {ours} import --cache-dir {tmp_path / 'unpacked'} -"
     assert run("sh", "-c", through, PATH=path).code == 0
     assert held(tmp_path / "piped") == held(tmp_path / "unpacked") == held(tmp_path / "cache")
+    (tmp_path / "cut.tar.zst").write_bytes((tmp_path / "bundle.tar.zst").read_bytes()[:-9])
+    ran = run(*OURS, "import", "cut.tar.zst", "--cache-dir", tmp_path / "cut")
+    assert (ran.code, ran.err) == (1, "")
 
 
 def test_zstandard_by_a_module(command: Command, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

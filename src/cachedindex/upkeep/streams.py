@@ -107,7 +107,10 @@ def _by_program(
     if program is None:
         raise SettingsError(_NONE)
     process = subprocess.Popen(  # noqa: S603 - a known program
-        [program, *words], stdin=subprocess.PIPE, stdout=stdout or subprocess.PIPE
+        [program, *words],
+        stdin=subprocess.PIPE,
+        stdout=stdout or subprocess.PIPE,
+        stderr=None if stdout else subprocess.DEVNULL,  # What it cannot read, its reader says.
     )
     try:
         if stdin:

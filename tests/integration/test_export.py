@@ -394,6 +394,9 @@ HOSTILE = {
     "a record of another size": (
         with_bytes("/files/", edited(lambda each: replace(each, size=each.size + 1))), "its file is not there"
     ),
+    "a record of a URL that is none": (
+        with_bytes("page.html", lambda raw: forged(raw, b'"url":"https://index', b'"url":"https://[index')), "its URL"
+    ),
     "a record that bars": (with_bytes("page.html", edited(lambda each: replace(each, barred=True))), "wrong place"),
 }  # fmt: skip
 

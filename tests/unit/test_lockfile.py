@@ -21,6 +21,7 @@ def test_its_packages_become_requirements_with_all_their_hashes() -> None:
             {"name": "eight", "archive": {"url": "https://files.example/eight.zip", "hashes": {"sha256": "dd"}}},
             {"name": "nine", "vcs": {"type": "git"}},
             {"name": "ten", "directory": {"path": "."}},
+            {"name": "eleven", "archive": {"path": "eleven.zip"}},
         ]
     }
     assert list(lockfile.requirements(document)) == [

@@ -12,15 +12,16 @@ from cachedindex.rules import layout, pages, privacy, urls
 _FORMS = ("html", "json", layout.ABSENT, "")
 _URL = re.compile(r"https?://[^/?#@\s]+(?:/[^?#\s]*)?(?:\?sha256=[0-9a-f]{64})?")
 """As records have it: without a user, a fragment, and any query but the digest that stands for one."""
-_TEXT = re.compile(r"[^\x00-\x1f\x7f]*")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
+"""Without control characters, and without what JSON can write but no file name can hold."""
 
 
 def refusal(record: Record, parts: Sequence[str]) -> str:
     """Return why a record is not to be stored under a path below the records folder; empty if it may be."""
-    if record.form not in _FORMS or record.barred or not layout.is_place_of(parts, record.url, record.form):
-        return "it is at the wrong place"
     if not _is_url(record.url) or (record.final and not _is_url(record.final)):
         return "its URL is none that a record may have"
+    if record.form not in _FORMS or record.barred or not layout.is_place_of(parts, record.url, record.form):
+        return "it is at the wrong place"
     if not all(map(_is_number, (record.asked, record.checked, record.took))) or record.size < 0:
         return "it has a number that is none"
     if not _are_stored_headers(record):

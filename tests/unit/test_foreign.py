@@ -53,6 +53,7 @@ def test_at_another_place_it_is_not(parts: list[str]) -> None:
     (replace(record(), barred=True), "wrong place"),
     (record(b"", form=layout.FORBIDDEN), "wrong place"),
     (record(url="ftp://index.example/simple/six/"), "URL"),
+    (replace(record(url="ftp://index.example/simple/six/"), final=""), "URL"),
     (record(url="https://user:secret@index.example/simple/six/"), "URL"),
     (record(url="https://index.example/simple/six/?token=x"), "URL"),
     (record(url="https://index.example/simple/six/\x1b"), "URL"),

@@ -185,3 +185,35 @@ def test_a_full_disk_is_no_error_of_the_run(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(runs.disk, "publish", full)
     with pytest.raises(StoreUnavailable):
         runs.write(tmp_path, record())
+
+
+NUMBERS = [b"NaN", b"1e999", b"-Infinity", b"1" + b"0" * 400, b'"old"', b"[]", b"1e15"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("field", [b"age", b"at", b"took"])
+def test_a_number_that_is_none_makes_a_look_up_unreadable(field: bytes, number: bytes) -> None:
+    """Everybody who may write to a shared folder may write such a line, and a report is still to be had."""
+    written = runs.encoded(outcome(at=2.0, took=3.0, age=4.0))
+    before = {b"age": b"4.0", b"at": b"2.0", b"took": b"3.0"}[field]
+    line = written.replace(b'"%s": %s' % (field, before), b'"%s": %s' % (field, number))
+    assert line != written
+    assert list(runs.readable([line, written])) == [outcome(at=2.0, took=3.0, age=4.0)]
+
+
+def test_what_is_no_text_is_read_as_one() -> None:
+    line = runs.encoded(outcome()).replace(b'"hit"', b'["x"]').replace(b'"page"', b"7")
+    assert [(each.ended, each.kind) for each in runs.readable([line])] == [("['x']", "7")]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("field", [b"started", b"duration", b"code", b"took", b"hit"])
+def test_a_number_that_is_none_makes_a_run_unreadable(tmp_path: Path, field: bytes, number: bytes) -> None:
+    run = record(outcome(took=3.0), started=4.0, code=5)
+    name = runs.write(tmp_path, replace(run, duration=6.0))
+    path = tmp_path / runs.FOLDER / name
+    before = {b"started": b"4.0", b"duration": b"6.0", b"code": b"5", b"took": b"3.0", b"hit": b"1"}[field]
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"%s": %s' % (field, before), b'"%s": %s' % (field, number), 1))
+    assert path.read_bytes() != whole
+    assert runs.summed(tmp_path, name) is None

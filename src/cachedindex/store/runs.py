@@ -14,10 +14,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Outcome, Run
+from cachedindex.model import Ended, Kind, Outcome, Readers, Run
 from cachedindex.rules import kept, urls
 from cachedindex.store import disk, private
 
@@ -28,6 +28,8 @@ MOST_BYTES = 50_000_000
 """Bytes that a collection leaves in a tree; one run has a megabyte at most."""
 _MOST_LOOKUPS = 4000
 _NAME = re.compile(r"\d{8}T\d{6}Z\.[0-9a-f]{8}")
+_MOST_NUMBER = 1e11
+"""Seconds, or look-ups: a moment beyond it has no date."""
 _DULL = ("hit", "passed", "revalidated", "negative")
 """How most look-ups of a healthy run end: of a run with too many of them, these are left out first."""
 
@@ -121,17 +123,17 @@ def decoded(line: bytes) -> Outcome:
     if not isinstance(fields, dict):
         raise ValueError(f"not an outcome: {line!r}")  # noqa: TRY004 - the text is wrong, not its type
     return Outcome(
-        ended=fields["ended"],
-        kind=fields["kind"],
-        url=fields["url"],
-        origin=fields["origin"],
-        why=fields["why"],
-        age=fields["age"],
-        at=fields.get("at", 0.0),
-        sha256=fields.get("sha256", ""),
-        took=fields.get("took", 0.0),
-        seen_by=fields.get("seen_by", "all"),
-        shown_index=fields.get("index", ""),
+        ended=cast("Ended", str(fields["ended"])),
+        kind=cast("Kind", str(fields["kind"])),
+        url=str(fields["url"]),
+        origin=str(fields["origin"]),
+        why=str(fields["why"]),
+        age=None if fields["age"] is None else _number(fields["age"]),
+        at=_number(fields.get("at", 0.0)),
+        sha256=str(fields.get("sha256", "")),
+        took=_number(fields.get("took", 0.0)),
+        seen_by=cast("Readers", str(fields.get("seen_by", "all"))),
+        shown_index=str(fields.get("index", "")),
     )
 
 
@@ -188,11 +190,11 @@ def _summed(path: Path) -> Summed | None:
             command=str(fields["command"]),
             job=str(fields["job"]),
             build=str(fields["build"]),
-            started=float(fields["started"]),
-            duration=float(fields["duration"]),
-            code=None if fields["code"] is None else int(fields["code"]),
-            damaged=int(fields["damaged"]),
-            left_out=int(fields["left_out"]),
+            started=_number(fields["started"]),
+            duration=_number(fields["duration"]),
+            code=None if fields["code"] is None else int(_number(fields["code"])),
+            damaged=int(_number(fields["damaged"])),
+            left_out=int(_number(fields["left_out"])),
             uncovered=tuple(str(name) for name in fields.get("uncovered", ())),
         )
         return Summed(run, {str(url): _counts(found) for url, found in fields["indexes"].items()})
@@ -202,8 +204,15 @@ def _summed(path: Path) -> Summed | None:
 
 def _counts(fields: dict[str, Any]) -> IndexCounts:
     return IndexCounts(
-        Counter({str(ended): int(count) for ended, count in fields["ended"].items()}), float(fields["took"])
+        Counter({str(ended): int(_number(count)) for ended, count in fields["ended"].items()}), _number(fields["took"])
     )
+
+
+def _number(value: Any) -> float:
+    """Return a number that can be computed with; ValueError if it is none, as in what another program wrote."""
+    if not isinstance(value, (int, float)) or not -_MOST_NUMBER < value < _MOST_NUMBER:  # Neither is NaN.
+        raise ValueError(f"not a number of a run: {value!r}")
+    return float(value)
 
 
 def _lines(path: Path) -> list[bytes]:

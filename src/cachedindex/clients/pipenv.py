@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients import covered
-from cachedindex.clients.pip import finder, keyring, sessions as of_pip
-from cachedindex.clients.requests import sessions
-from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.cache import Cache
 
 _CLIENT = "pipenv"
 _PIP = "pipenv.patched.pip"
@@ -21,23 +21,39 @@ _PIP = "pipenv.patched.pip"
 def attach(session_module: ModuleType) -> None:
     """Make the sessions of pipenv's pip answer through the cache. The pips that it starts are covered as any other."""
     process = covered.joined(_CLIENT)
-    if process.cache is None:
+    if process.root is None:
         return
     session: Any = getattr(session_module, "PipSession", None)
     if not callable(getattr(session, "get_adapter", None)):
         covered.step_aside(process, _CLIENT)
         return
-    session.get_adapter = sessions.answering(process.cache, session.get_adapter, partial(_options, cache=process.cache))
+    ready = session.get_adapter
+    own = covered.at_first(process, partial(_answering, ready))
+
+    def get_adapter(session: Any, url: str) -> Any:
+        return (own() or ready)(session, url)
+
+    session.get_adapter = get_adapter
+
+
+def _answering(ready: Callable[[Any, str], Any], cache: Cache) -> Callable[[Any, str], Any]:
+    from cachedindex.clients.requests import sessions  # noqa: PLC0415 - only for a command that looks something up
+
+    return sessions.answering(cache, ready, partial(_options, cache=cache))
 
 
 def attach_finder(finder_module: ModuleType) -> None:
     """Make the finder of pipenv's pip search again, after upstream was asked."""
     cache = join(_CLIENT).cache
     if cache:
+        from cachedindex.clients.pip import finder  # noqa: PLC0415 - as above
+
         finder.search_again(finder_module, cache)
 
 
 def _options(session: Any, cache: Cache) -> Mapping[str, Any]:
+    from cachedindex.clients.pip import keyring, sessions as of_pip  # noqa: PLC0415 - as above
+
     return {
         "heeds_max_age": of_pip.heeds_max_age(_PIP),
         "fatal": _fatal,

@@ -6,11 +6,12 @@ import functools
 import sys
 from collections.abc import Callable
 from types import MethodType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients import covered
-from cachedindex.clients.requests import sessions
-from cachedindex.lookup.cache import Cache
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.cache import Cache
 
 _CLIENT = "poetry"
 
@@ -21,24 +22,33 @@ def attach(authenticator_module: ModuleType) -> None:
     poetry looks credentials up before it asks, in its configuration and in the keyring, so that a request has them.
     """
     process = covered.joined(_CLIENT)
-    if process.cache is None:
+    if process.root is None:
         return
     authenticator = getattr(authenticator_module, "Authenticator", None)
     if not callable(getattr(authenticator, "create_session", None)):
         covered.step_aside(process, _CLIENT)
         return
-    authenticator.create_session = _answering(process.cache, authenticator.create_session)  # type: ignore[union-attr]
+    own = covered.at_first(process, _answering)
+    ready = authenticator.create_session  # type: ignore[union-attr]
 
-
-def _answering(cache: Cache, ready: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(ready)
     def create_session(authenticator: Any) -> Any:
         session = ready(authenticator)
-        own = sessions.answering(cache, type(session).get_adapter, lambda _session: {"fatal": _fatal})
-        session.get_adapter = MethodType(own, session)
+        get_adapter = own()
+        if get_adapter:
+            session.get_adapter = MethodType(get_adapter, session)
         return session
 
-    return create_session
+    authenticator.create_session = create_session  # type: ignore[union-attr]
+
+
+def _answering(cache: Cache) -> Callable[[Any, str], Any]:
+    from cachedindex.clients.requests import sessions  # noqa: PLC0415 - only for a command that looks something up
+
+    def ready(session: Any, url: str) -> Any:
+        return type(session).get_adapter(session, url)
+
+    return sessions.answering(cache, ready, lambda _session: {"fatal": _fatal})
 
 
 def _fatal(text: str) -> Exception:

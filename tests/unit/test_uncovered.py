@@ -79,7 +79,7 @@ def program(line: str, *above: str, variables: tuple[str, ...] | None = (), **mo
         (program("python /b/buildout", variables=WAY), None),
         (program("uv sync", "tox"), "uv (below tox)"),
         (program("uv sync", "tox", variables=("UV_OFFLINE=1",)), None),
-        (program("poetry lock", variables=WAY), "poetry"),
+        (program("poetry lock", variables=WAY), None),
         (program("docker run -v x:y image sh -c 'cd x && pip install -r r.txt'", "make"), "pip (in a container)"),
         (program("podman exec it uv sync"), "uv (in a container)"),
         (program("docker build ."), "docker build (in a container)"),

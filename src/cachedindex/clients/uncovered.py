@@ -19,7 +19,7 @@ _ELSEWHERE = {
 _BUILDING = ("build", "buildx", "bud")
 """Their commands that do so with what a file says."""
 _BY_THEMSELVES = ("poetry", "pdm", "pipenv")
-"""Clients that are covered only if they have said so: another release of them may look things up in another way."""
+"""Clients of which other releases may look things up in another way; they say so themselves."""
 _CONDAS = ("conda", "mamba", "micromamba")
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "busybox")
 _REMEDIES = (
@@ -98,7 +98,7 @@ def _is_covered(program: Program, client: str, reported: AbstractSet[str]) -> bo
     if client in ("uv", "uvx"):  # The process above has looked whether it is to be offline.
         above = {str(each.pid) for each in _above(program)} | {str(os.getpid())}
         return bool(reported & above) or _has(program, "UV_OFFLINE=1")
-    if client in _BY_THEMSELVES or program.variables is None:
+    if program.variables is None:
         return False
     return _has_hook(program)
 

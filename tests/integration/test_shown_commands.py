@@ -48,6 +48,9 @@ STANDS_FOR = {
 }
 """Programs that leave the host or change the user; here, they call their command."""
 
+_SET = re.compile(r"^(?:[A-Z_a-z]+=(?:\"[^\"]*\"|[^\s\"]*)\s+)*")
+"""The variables before a command."""
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -62,7 +65,7 @@ def command(line: str) -> str | None:
     """Return the command of a line of code: of a shell, a Dockerfile, a pipeline or a workflow; None if it has none."""
     if shown := re.fullmatch(r"\s*(?:sh '(.*)'|RUN (?:--mount\S+ )?(.*)|- (?:run: )?(.*))", line):
         line = next(group for group in shown.groups() if group is not None)
-    words = re.sub(r"^(?:[A-Z_a-z]+=\S*\s+)*", "", line.strip()).split()
+    words = _SET.sub("", line.strip()).split()
     is_one = bool(words) and Path(words[0]).name in PROGRAMS and not line.startswith(("install =", "cachedindex:"))
     return line.strip() if is_one else None
 
@@ -136,7 +139,7 @@ class Reader:
             (r" ?\[?--base\]?", ""),
             # So is that of the tools, and other tests have it as well.
             (r"(?<![\w/])pip install -r", "pip install --upgrade --target installed -r"),
-            (r"\bPY\b", "env/bin/python"),
+            (r"\bPY\b|~/\S+/bin/python", "env/bin/python"),
             (r"(hook (?:install|remove|status))(?! --python)", r"\1 --python env/bin/python"),
             (r"\bpip-sync$", "pip-sync --python-executable env/bin/python"),
         ):
@@ -200,7 +203,7 @@ def begun(text: str) -> Iterator[str]:
 @pytest.mark.slow
 @each_page
 def test_a_reader_can_do_what_a_page_says(page: Path, reader: Reader) -> None:
-    todo = [step for step in steps(page) if not any(re.fullmatch(pattern, step) for pattern in NOT_RUN)]
+    todo = [step for step in steps(page) if not any(re.fullmatch(pattern, _SET.sub("", step)) for pattern in NOT_RUN)]
     if not todo:
         pytest.skip("it shows no command")
     if page.parent.name != "tutorial":

@@ -28,6 +28,11 @@ from cachedindex.run.report import Report
 
 PAGES = "cachedindex_pages"
 """The attribute of a finder that has its projects by their names."""
+_NAMES = (
+    "process_project_url", "find_best_candidate", "requires_python_skipped_reasons", "make_link_evaluator",
+    "make_candidate_evaluator", "evaluate_links", "prefer_binary",
+)  # fmt: skip
+"""What a finder has to have: the first three are surrounded, the others called."""
 _MOVED = "this pip searches in another way; it looks at all versions of a project at once"
 _is_first: ContextVar[bool] = ContextVar("is_first", default=False)
 """Whether whoever searches begins with the newest version."""
@@ -62,8 +67,7 @@ def attach(finder_module: ModuleType, cut: Cut, report: Report) -> None:
     """Surround the searches of the finder of pip's `_internal/index/package_finder.py`."""
     try:
         newest, finder = Newest(finder_module, cut), finder_module.PackageFinder
-        names = ("process_project_url", "find_best_candidate", "requires_python_skipped_reasons")
-        search, find, say = (getattr(finder, name) for name in names)
+        search, find, say, *_ = (getattr(finder, name) for name in _NAMES)
     except AttributeError:
         report.warn(_MOVED)
         return

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pip
 import pytest
 from pip._internal.index import package_finder
 from pip._internal.index.collector import IndexContent
 from pip._internal.models.target_python import TargetPython
 
+from cachedindex.clients.pip import finder
 from cachedindex.clients.pip.cut import Cut, attach
 from cachedindex.run.report import Report
 
@@ -88,3 +90,19 @@ def test_a_pip_without_these_names_is_left_alone() -> None:
     attach(module, Report(said.append))
     assert said == ["this pip reads pages in another way; it gets them with the wheels that it cannot use"]
     assert not hasattr(module, "parse_links")
+
+
+@pytest.mark.parametrize(("number", "lines"), [("20.3.4", 0), ("22.2.2", 0), ("22.3", 1), ("99.0", 1)])
+def test_only_a_pip_that_should_be_known_is_said_to_read_pages_in_another_way(
+    monkeypatch: pytest.MonkeyPatch, number: str, lines: int
+) -> None:
+    said: list[str] = []
+    process = SimpleNamespace(
+        cache=object(), settings=SimpleNamespace(cut_pages=True), report=SimpleNamespace(warn=said.append)
+    )
+    monkeypatch.setattr(pip, "__version__", number)
+    monkeypatch.setattr(finder, "join", lambda _: process)
+    monkeypatch.setattr(finder.wheels, "attach", lambda _: None)
+    monkeypatch.setattr(finder, "search_again", lambda _module, _cache, lessen: lessen())
+    finder.attach(ModuleType("package_finder"))
+    assert len(said) == lines

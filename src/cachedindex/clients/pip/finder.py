@@ -13,10 +13,12 @@ from typing import Any
 
 from cachedindex.clients.common import searched_pages
 from cachedindex.clients.pip import cut, newest, wheels
-from cachedindex.clients.pip.sessions import CLIENT
+from cachedindex.clients.pip.sessions import CLIENT, version
 from cachedindex.lookup.cache import Cache
 from cachedindex.process import join
 
+_CUT_SINCE = (22, 3)
+"""Older pips read pages in another way, which is no news to whoever runs one."""
 _VERSION_CHECK = "pip._internal.self_outdated_check"
 """Where pip looks for a newer pip, which nobody misses if there is no answer."""
 
@@ -27,7 +29,8 @@ def attach(finder_module: ModuleType) -> None:
 
     def lessen() -> None:
         wheels.attach(process)
-        if process.settings.cut_pages and (pages := cut.attach(finder_module, process.report)):
+        may_cut = process.settings.cut_pages and version() >= _CUT_SINCE
+        if may_cut and (pages := cut.attach(finder_module, process.report)):
             newest.attach(finder_module, pages, process.report)
 
     if process.cache is not None:

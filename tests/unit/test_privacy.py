@@ -216,7 +216,14 @@ def test_what_was_answered_to_a_credential_that_nobody_saw_is_asked_for() -> Non
     ],
 )
 def test_what_is_one_users_alone(request_: Request, got: Answer, page: bytes, own: bool) -> None:
-    assert privacy.is_one_users(request_, got, page) is own
+    assert privacy.is_one_users(request_, got.headers, page) is own
+    assert privacy.lies_under(request_, got.headers, page) is not own
+
+
+def test_what_an_unseen_credential_may_have_got_lies_elsewhere() -> None:
+    for unseen in ({"may_gain": True}, {"gains": True}):
+        asked = PAGE._replace(identity=PAGE.identity._replace(**unseen))
+        assert not privacy.lies_under(asked, {}, b"<a href=x>")
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,12 @@ class Promises:
 
 
 def _is(record: Record, page: GivenPage) -> bool:
-    return record.sha256 == page.digest and urls.page(record.url) == urls.page(page.request.url)
+    """Return whether a record is that of a page, and lies where the page's request finds it.
+
+    What was asked for as everybody's, and is one user's alone, has another scope, which only the store can say.
+    """
+    is_it = record.sha256 == page.digest and urls.page(record.url) == urls.page(page.request.url)
+    return is_it and privacy.lies_under(page.request, record.headers, record.page or b"")
 
 
 def _names(url: str) -> tuple[str, str]:

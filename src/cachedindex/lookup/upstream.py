@@ -145,7 +145,7 @@ class Upstream:
         if self._store.read_only or not is_certain:
             return Exchange(answer, means)
 
-        kept = request.within(privacy.USER) if privacy.is_one_users(request, answer) else request
+        kept = request.within(privacy.USER) if privacy.is_one_users(request, answer.headers) else request
 
         def publish(blob: NewBlob) -> Record | None:
             if request.sha256 and blob.sha256 != request.sha256:
@@ -164,7 +164,7 @@ class Upstream:
 
     def _put(self, request: Request, answer: Answer, new: Record) -> None:
         """Store a record; if it is this user's alone from now on, in place of the one that was everybody's."""
-        if not privacy.is_one_users(request, answer, new.page or b""):
+        if not privacy.is_one_users(request, answer.headers, new.page or b""):
             self._store.put(request, new)
             return
         if not self._store.read_only:

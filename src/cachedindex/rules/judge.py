@@ -210,7 +210,7 @@ def _is_to_be_known(request: Request, answer: Answer, health: Health, store: pri
     """Return whether it is kept that an index does not have a page: not if that may be its outage, or is secret."""
     is_doubtful = layout.subject(request) in health.doubted or _doubted_projects(health) >= _DOUBTED_PROJECTS
     # The answer to a credential that is added below us would never be found again.
-    is_lost = request.of_recipe or privacy.must_be_asked(request) or privacy.is_one_users(request, answer)
+    is_lost = request.of_recipe or privacy.must_be_asked(request) or privacy.is_one_users(request, answer.headers)
     is_lost = is_lost or privacy.unstorable(request, answer, store=store)
     return request.kind == "page" and not is_doubtful and not is_lost
 

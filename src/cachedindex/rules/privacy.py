@@ -207,7 +207,7 @@ def unstorable(request: Request, answer: Answer, page: bytes = b"", store: Stori
         return True
     if _LATER_VERSION.search(answer.headers.get("content-type", "").lower()):  # One record serves all clients.
         return True
-    return not request.identity.keeps and is_one_users(request, answer, page)
+    return not request.identity.keeps and is_one_users(request, answer.headers, page)
 
 
 def varies(request: Request, headers: Mapping[str, str]) -> bool:
@@ -226,15 +226,22 @@ def is_forbidden(answer: Answer, store: Storing) -> bool:
     return forbids and store == "auto" and "x-devpi-serial" not in answer.headers
 
 
-def is_one_users(request: Request, answer: Answer, page: bytes = b"") -> bool:
+def is_one_users(request: Request, headers: Mapping[str, str], page: bytes = b"") -> bool:
     """Return whether an answer to a request without credentials is for this user alone.
 
     That is what `private` means (RFC 9111, section 5.2.2.7); Rails says it of everything by default.
     """
     if request.identity.scope or request.identity.shared:
         return False
-    is_private = "private" in answer.headers.get("cache-control", "").lower()
+    is_private = "private" in headers.get("cache-control", "").lower()
     return is_private or (request.kind == "page" and pages.holds_credentials(page))
+
+
+def lies_under(request: Request, headers: Mapping[str, str], page: bytes) -> bool:
+    """Return whether an answer to a request is stored under the request's own scope, as far as is known of it here."""
+    if request.identity.scope or request.identity.shared:
+        return True
+    return not (request.identity.may_gain or request.identity.gains or is_one_users(request, headers, page))
 
 
 def kept_for(request: Request, answer: Answer) -> Request:
@@ -257,7 +264,7 @@ def seen_by(request: Request, answer: Answer | None = None, page: bytes = b"") -
     if answer is None or identity.shared:
         return "all"
     is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    is_own = answer.disclosure.gained or answer.disclosure.other or is_one_users(request, answer, page)
+    is_own = answer.disclosure.gained or answer.disclosure.other or is_one_users(request, answer.headers, page)
     return "all" if not is_refused and not is_own else "user" if identity.keeps else "nobody"
 
 

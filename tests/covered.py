@@ -1,7 +1,8 @@
 """What is covered: each client, its releases, and each way in which it is started. The documentation has this table.
 
 To add a row, name a test that plays it: in an outage, with the client's own caches empty, it survives ("yes"); or what
-`cachedindex run` says in its last line ("no"). `python -m tests.covered` writes the table into the documentation.
+`cachedindex run` says in its last line ("no"). `python -m tests.covered` writes the table into the documentation, and
+without the tests' names into the README.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-PAGE = Path(__file__).parent.parent / "docs/reference/coverage.md"
+_CHECKOUT = Path(__file__).parent.parent
+PAGES = {_CHECKOUT / "docs/reference/coverage.md": 5, _CHECKOUT / "README.md": 4}
+"""How many columns the table has in each page."""
+_HEADS = ("client", "releases that are tested", "started", "covered", "checked by")
 _BEGIN, _END = "<!-- written by python -m tests.covered -->\n", "<!-- up to here -->\n"
 _TOOLS = "integration/test_started_pips.py"
 _UNCOVERED = "integration/test_uncovered.py"
@@ -69,18 +73,18 @@ ROWS = (
 )  # fmt: skip
 
 
-def table() -> str:
-    """Return the table as Markdown."""
-    heads = ("client", "releases that are tested", "started", "covered", "checked by")
-    rows = [(*row[:4], f"`{row.file}` `{row.test}`") for row in ROWS]
-    return "".join(f"| {' | '.join(row)} |\n" for row in (heads, ["--"] * len(heads), *rows))
+def table(columns: int) -> str:
+    """Return the table as Markdown, with its first columns."""
+    rows = [(*row[:4], f"`{row.file}` `{row.test}`")[:columns] for row in ROWS]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (_HEADS[:columns], ["--"] * columns, *rows))
 
 
-def written() -> str:
-    """Return the page with the table in it."""
-    text = PAGE.read_text("utf-8")
-    return f"{text.partition(_BEGIN)[0]}{_BEGIN}{table()}{_END}{text.partition(_END)[2]}"
+def written(page: Path) -> str:
+    """Return a page with the table in it."""
+    text = page.read_text("utf-8")
+    return f"{text.partition(_BEGIN)[0]}{_BEGIN}{table(PAGES[page])}{_END}{text.partition(_END)[2]}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(), "utf-8")
+    for each in PAGES:
+        each.write_text(written(each), "utf-8")

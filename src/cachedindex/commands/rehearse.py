@@ -121,5 +121,5 @@ def _limits(command: Sequence[str], *, is_any: bool) -> Iterator[str]:
     if name in _UNCOVERED:
         yield f"not rehearsed: {name} looks things up by itself, and has nothing stored on a new node"
     if not is_any:
-        yield "not rehearsed: no pip and no buildout asked for anything through the cache"
-    yield "not rehearsed: programs other than pip and buildout that reach the network past the proxies that are set"
+        yield "not rehearsed: no client asked for anything through the cache"
+    yield "not rehearsed: programs that are not covered, and reach the network past the proxies that are set"

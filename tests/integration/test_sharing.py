@@ -194,7 +194,8 @@ def as_user() -> Iterator[Callable[..., Ran]]:
     top.chmod(0o755)
     shutil.copytree(SOURCE / "cachedindex", top / "cachedindex", ignore=shutil.ignore_patterns("__pycache__"))
     (top / "tests").mkdir()
-    shutil.copy(SOURCE.parent / "tests/stored.py", top / "tests")
+    for name in ("stored.py", "values.py"):
+        shutil.copy(SOURCE.parent / "tests" / name, top / "tests")
     root = top / "cache"
     root.mkdir()
     os.chown(root, 0, 7000)

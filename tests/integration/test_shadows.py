@@ -17,7 +17,13 @@ from tests.conftest import MEASURED, SOURCE
 from tests.index import Index
 
 PACKAGE = Path(cachedindex.__file__).parent
-WE_IMPORT_IT = 'import sys; sys.stderr.write(f"IMPORTED {__name__}\\n"); raise SystemExit(99)\n'
+WE_IMPORT_IT = """
+import sys
+open(f"{__file__}.imported", "w").close()
+sys.stderr.write(f"IMPORTED {__name__}\\n")
+raise SystemExit(99)
+"""
+"""The file is for a program that hides what its child says, as buildout does of pip."""
 SCRIPT = """
 import requests
 session = requests.Session()
@@ -72,9 +78,12 @@ def shadow(folder: Path, bare: Sequence[object], environ: Mapping[str, str]) -> 
     for name in shadows:
         (folder / f"{name}.py").write_text(WE_IMPORT_IT)
     while (ended := ran(bare, folder, environ))[0]:
-        (broken,) = [line.split()[1] for line in ended[2].splitlines() if line.startswith("IMPORTED")] or [ended[2]]
-        (folder / f"{broken}.py").unlink()
-        shadows.remove(broken)
+        broken = list(folder.glob("*.py.imported"))
+        assert broken, ended[2]
+        for mark in broken:
+            mark.unlink()
+            mark.with_suffix("").unlink()
+            shadows.remove(mark.name.partition(".")[0])
     return sorted(shadows)
 
 

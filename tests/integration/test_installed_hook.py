@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import shutil
 import subprocess
 import sys
@@ -349,21 +348,15 @@ def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
         installation.install_hook(Place(folder), sys.executable)
 
 
-def test_the_entry_point_of_the_start_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_entry_point_of_the_start_file_is_there(run: Run, tmp_path: Path) -> None:
+    """In a process of its own: the hook stays in the one that it is activated in."""
     installation.install_hook(Place(tmp_path), sys.executable)
-    monkeypatch.syspath_prepend(tmp_path)
     (name,) = [
         line for line in (tmp_path / "_cachedindex_start.start").read_text().splitlines() if not line.startswith("#")
     ]
-    before = list(sys.meta_path)
-    try:
-        for _ in range(2):  # Python 3.15 reads the files of an environment twice.
-            pkgutil.resolve_name(name)()
-        assert [type(finder).__module__ for finder in sys.meta_path].count("_cachedindex_hook") == 1
-    finally:
-        sys.meta_path[:] = before
-        for module in ("_cachedindex_start", "_cachedindex_hook"):
-            sys.modules.pop(module, None)
+    twice = f"import pkgutil, sys; [pkgutil.resolve_name({name!r})() for _ in range(2)]"  # As Python 3.15 does.
+    count = "print([type(finder).__module__ for finder in sys.meta_path].count('_cachedindex_hook'))"
+    assert run(sys.executable, "-c", f"{twice}; {count}", PYTHONPATH=str(tmp_path)).out == "1\n"
 
 
 def test_older_pythons_are_refused(run: Run) -> None:

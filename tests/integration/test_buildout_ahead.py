@@ -186,9 +186,14 @@ def test_it_asks_what_buildout_would_ask_and_buildout_says_what_it_would_say(bot
     assert ahead.ours == []
 
 
-def test_pages_and_files_are_asked_for_at_once(build: Callable[..., Ran], index: Index, tmp_path: Path) -> None:
-    """Of `star`, buildout itself has to get the file before anybody knows what it requires."""
-    for pattern in ("/simple/project[-_]", r"project_.*\.whl$"):
+def test_pages_and_files_are_asked_for_at_once(
+    build: Callable[..., Ran], index: Index, covered: Covered, tmp_path: Path
+) -> None:
+    """Of `star`, buildout itself has to get the file before anybody knows what it requires.
+
+    3.3 empties the module that chooses for a moment at each link, so that on a busy machine a file may be left to it.
+    """
+    for pattern in ("/simple/project[-_]", *([r"project_.*\.whl$"] if covered.release != "3.3" else [])):
         index.faults.insert(0, (re.compile(pattern), at_once(2)))
     ran = build("A", pins=PINS, **PATIENT)
     assert ran.code == 0, ran.err

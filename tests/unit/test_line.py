@@ -6,6 +6,8 @@ import argparse
 import io
 import re
 import shlex
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -112,3 +114,24 @@ def test_rich_draws_without_colours_if_they_are_not_wanted(monkeypatch: pytest.M
     assert ":smile:" in out.getvalue()
     assert "\x1b[3" not in out.getvalue()
     assert max(len(re.sub("\x1b\\[[0-9;]*m", "", line)) for line in out.getvalue().splitlines()) <= 40
+
+
+def test_a_shell_completes_commands_and_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--print-completion", "bash"])
+    assert ended.value.code == 0
+    script = capsys.readouterr().out
+    for words, expected in (("pu", "purge"), ("purge --dry", "--dry-run")):
+        last = words.split()[-1]
+        asked = f"COMP_WORDS=(cachedindex {words}); COMP_CWORD={len(words.split())}; _shtab_cachedindex x {last} y"
+        shell = ["bash", "-c", f'{script}\n{asked}; echo "${{COMPREPLY[@]}}"']
+        ran = subprocess.run(shell, capture_output=True, text=True, check=True)
+        assert ran.stdout.split() == [expected]
+
+
+def test_without_shtab_one_line_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["--print-completion", "zsh"]) == 2
+    assert "cachedindex[completion]" in capsys.readouterr().err

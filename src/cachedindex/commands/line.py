@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 from cachedindex import __version__, options, standard
 from cachedindex.commands import flags
@@ -43,6 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Completion(argparse.Action):
+    """Prints the script by which a shell completes commands and options, and ends; shtab writes it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: object) -> NoReturn:
+        """Take argparse's namespace, value and option."""
+        try:
+            import shtab  # noqa: PLC0415 - nobody else needs it
+        except ImportError:
+            raise SettingsError("--print-completion needs shtab: pip install 'cachedindex[completion]'") from None
+        print(shtab.complete(parser, str(given[1])))
+        parser.exit()
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cachedindex",
@@ -51,6 +65,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cachedindex {__version__}")
+    shells = ("bash", "zsh", "tcsh")
+    parser.add_argument("--print-completion", action=_Completion, choices=shells, help="print a script for this shell")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     # Importing all of them takes longer than a healthy build may notice.
     for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:

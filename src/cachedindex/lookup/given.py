@@ -32,6 +32,7 @@ class GivenPage(NamedTuple):
 
 
 _RECENT = 8
+"""So many pages are kept in memory; all of a resolve would be hundreds of megabytes."""
 
 
 class GivenPages:

@@ -19,10 +19,11 @@ from cachedindex.lookup.given import GivenPages
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.tee import Continued
+from cachedindex.lookup.turns import Turns
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Keyring, Otherwise, Record, Request, Send
 from cachedindex.options import Settings
-from cachedindex.rules import pages, privacy, urls
+from cachedindex.rules import pages, urls
 from cachedindex.rules.decide import (
     AskOpenly,
     AskOrChallenge,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from cachedindex.lookup.ahead import Ahead
     from cachedindex.lookup.beginnings import Beginnings
     from cachedindex.lookup.elsewhere import Elsewhere
-    from cachedindex.lookup.mirrors import Mirrors
+    from cachedindex.lookup.standins import StandIns
 
 _LONG = 1.0
 """Seconds from which on a look into the store shows that its folder may not answer any more."""
@@ -83,11 +84,8 @@ class Cache:
         self._promises = Promises(self._given, self._copies.find)
         self._answers = Answers(self._copies, self._given, report, clock)
         self._attempts = Attempts(upstream, report, self._answers.came_late, clock)
-        self._mirrors: Mirrors | None = None
-        if any("mirrors" in own for _, own in settings.indexes):
-            from cachedindex.lookup.mirrors import Mirrors  # noqa: PLC0415 - most nodes have none
-
-            self._mirrors = Mirrors(settings, self._copies, self._promises, self._attempts, clock)
+        self._turns = Turns(single_flight, self._copies, self._answers, self._decided, clock) if single_flight else None
+        self._stand_ins = self._made_stand_ins()
         self._displaced: set[str] = set()
         """The URLs of copies in whose place the client was given an answer that is not stored."""
         self._why_lost = why_lost
@@ -96,6 +94,15 @@ class Cache:
         self.report = report
         self.ahead: Ahead | None = None
         """The look-ups that are begun before the client makes them; None if none are."""
+
+    def _made_stand_ins(self) -> StandIns | None:
+        if not any("mirrors" in own for _, own in self._settings.indexes):
+            return None
+        from cachedindex.lookup.mirrors import Mirrors  # noqa: PLC0415 - most nodes have none
+        from cachedindex.lookup.standins import StandIns  # noqa: PLC0415
+
+        mirrors = Mirrors(self._settings, self._copies, self._promises, self._attempts, self._clock)
+        return StandIns(mirrors, self._answers)
 
     def look_ahead(self, most: int) -> Ahead:
         """Have look-ups begun before the client makes them, so many at once at most."""
@@ -196,7 +203,7 @@ class Cache:
         if len(forms) > 1:
             return Lookup(request, settings, *choose(request, forms, settings, self._clock()))
         if not forms and request.kind == "file" and asked.url.endswith(metadata.SUFFIX):
-            return Lookup(request, settings, self._metadata(asked, request, settings, promised))
+            return Lookup(request, settings, self._metadata(request, promised(metadata.wheel_of(asked)), settings))
         absence = None if forms or request.kind != "page" else self._copies.absence(request)
         counts = absence is not None and is_absent(absence, settings, self._clock())
         return Lookup(request, settings, next(iter(forms), None), absence=absence if counts else None)
@@ -211,21 +218,10 @@ class Cache:
             forms = self._copies.found_elsewhere(request, forms)
         return request, forms
 
-    def _metadata(
-        self, asked: Request, request: Request, settings: Settings, promised: Callable[[Request], Request]
-    ) -> Record | None:
-        """Return the metadata of a wheel, if that is stored; `request` is for a file, and `asked` as it came."""
-        wheel = promised(asked._replace(url=asked.url.removesuffix(".metadata"), sha256=None))
-        if wheel.kind != "file" or not request.sha256:
+    def _metadata(self, request: Request, wheel: Request, settings: Settings) -> Record | None:
+        if wheel.kind != "file":
             return None
-        wheel, found = self._find(wheel, settings)
-        if not found:
-            return None
-        try:
-            body = self._copies.body(wheel, found[0])
-        except CopyLost:  # A miss, as the wheel will be.
-            return None
-        return metadata.of_wheel(found[0], body, request.url, request.sha256)
+        return metadata.of_stored(request, *self._find(wheel, settings), self._copies)
 
     def _look_after_folder(self) -> None:
         """Do without the store from the next look-up on if its folder does not answer any more."""
@@ -282,7 +278,7 @@ class Cache:
                 return self._challenged(lookup, why, send)
             case Refuse(status, why):
                 is_down = status == HTTPStatus.GATEWAY_TIMEOUT
-                return (is_down and self._mirrored(lookup, why)) or self._answers.refusal(lookup, decision)
+                return (is_down and self._instead(lookup, why)) or self._answers.refusal(lookup, decision)
             case Pass(why):
                 self._answers.passed(lookup, why)
                 return decision
@@ -346,37 +342,33 @@ class Cache:
             return self._answers.of_copy(lookup, "stale", why)
         if lookup.absence:
             return self._answers.absent(lookup, lookup.absence, why)
-        return self._mirrored(lookup, why) or self._answers.refusal(lookup, Refuse(504, why))
+        return self._instead(lookup, why) or self._answers.refusal(lookup, Refuse(504, why))
 
     def _heard(self, lookup: Lookup, exchange: Exchange) -> Answer:
         """Return the answer after an exchange without a copy: of a mirror, if upstream's is none."""
         is_none = exchange.meaning.is_down and exchange.meaning.give == "answer"
         is_none = is_none and lookup.absence is None
-        mirrored = self._mirrored(lookup, exchange.meaning.why, has_connected=True) if is_none else None
+        mirrored = self._instead(lookup, exchange.meaning.why, has_connected=True) if is_none else None
         if mirrored:
             exchange.answer.body.close()
         return mirrored or self._answers.of_exchange(lookup, exchange)
 
-    def _mirrored(self, lookup: Lookup, why: str, *, has_connected: bool = False) -> Answer | None:
-        """Return what the index answers at another address, or what a mirror of it has; None if there is neither.
+    def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
+        if self._turns is None or lookup.request.kind == "other":  # Every process asks for it in any case.
+            return self._fetched(lookup, validators, send)
+        return self._turns.answer(lookup, lambda: self._fetched(lookup, validators, send))
 
-        `has_connected` says that the index has just been asked, and could be reached.
-        """
-        if self._mirrors is None:
-            return None
-        if has_connected and (exchange := self._mirrors.asked_again(lookup)):
-            return self._answers.of_exchange(lookup, exchange)
-        if found := self._mirrors.found(lookup):
-            return self._answers.mirrored(lookup, *found, f"{why}; {urls.origin(found.there.url)} had it")
-        return None
+    def _instead(self, lookup: Lookup, why: str, *, has_connected: bool = False) -> Answer | None:
+        """Return what stands in for an index that is not heard, if anything does."""
+        return self._stand_ins.answer(lookup, why, has_connected=has_connected) if self._stand_ins else None
 
     def _hurried(self, lookup: Lookup, send: Send, *, anyway: bool = False) -> Answer | None:
-        """Return the answer if a mirror may have it, and upstream has failed lately: it is asked under the deadline.
+        """Return the answer if something may stand in, and upstream has failed lately: it is asked under the deadline.
 
-        By the circuit breaker, or `anyway`. None if neither has it: then upstream gets its usual time.
+        By the circuit breaker, or `anyway`. None if nothing stands in: then upstream gets its usual time.
         """
-        origin = self._upstream.origin(lookup.request)
-        if self._mirrors is None or not self._mirrors.pages_of(lookup) or not origin.has_failed():
+        has_failed = self._upstream.origin(lookup.request).has_failed
+        if not (self._stand_ins and self._stand_ins.may_help(lookup) and has_failed()):
             return None
         lookup = lookup._replace(record=None, newest=None)
         try:
@@ -384,49 +376,11 @@ class Cache:
         except (NotAsked, UpstreamFailed) as reason:
             self._raise_final(lookup, reason)
             has_connected = isinstance(reason, UpstreamFailed) and reason.connected
-            return self._mirrored(lookup, _why(lookup, reason), has_connected=has_connected)
+            return self._instead(lookup, _why(lookup, reason), has_connected=has_connected)
         if exchange.meaning.is_down:
             exchange.answer.body.close()
-            return self._mirrored(lookup, exchange.meaning.why, has_connected=True)
+            return self._instead(lookup, exchange.meaning.why, has_connected=True)
         return self._answers.of_exchange(lookup, exchange)
-
-    def _fetched_in_turn(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
-        """Ask upstream; but if another process is just doing so, wait for it, and look into the store again."""
-        if self._single_flight is None or lookup.request.kind == "other":  # Every process asks for it in any case.
-            return self._fetched(lookup, validators, send)
-        began = self._clock()
-        turn = self._single_flight.enter(lookup.request, lookup.settings.timeout)
-        try:
-            answer = self._arrived(lookup, began)
-            if answer is None:
-                if turn.waited:
-                    is_absent = lookup.request.kind == "page" and self._copies.absence(lookup.request) is not None
-                    self._single_flight.waited_in_vain(lookup.request, turn, is_absent=is_absent)
-                answer = self._fetched(lookup, validators, send)
-        except BaseException:
-            turn.settle()
-            raise
-        turn.settle_after(answer.body)
-        return answer
-
-    def _arrived(self, lookup: Lookup, began: float) -> Answer | None:
-        """Return the copy that another process has stored since `began`, or None if this look-up may not be served it.
-
-        A page counts even if it expires at once: it was asked for all that waited (RFC 9111, section 4). Not if it was
-        asked by a credential that nobody sees, which may be another one here.
-        """
-        request, forms = self._copies.found(lookup.request)
-        if not forms:
-            return None
-        lookup = lookup._replace(request=request, record=forms[0])
-        is_new = request.kind == "page" and forms[0].checked >= began and not privacy.must_be_asked(request)
-        decision = self._decided(lookup)
-        try:
-            if isinstance(decision, Serve) or (is_new and not isinstance(decision, Pass)):
-                return self._answers.of_copy(lookup, "hit", "another process asked for it")
-        except CopyLost:  # Damaged already: this process asks.
-            pass
-        return None
 
     def _fetched(self, lookup: Lookup, validators: Mapping[str, str], send: Send) -> Answer:
         """Ask in the client's thread, with its retries; the client gets the answer or error as it would without us."""
@@ -443,7 +397,7 @@ class Cache:
         except UpstreamFailed as failure:
             origin.failed(failure, with_copy=False)
             why = _why(lookup, failure)
-            if not failure.final and (answer := self._mirrored(lookup, why, has_connected=failure.connected)):
+            if not failure.final and (answer := self._instead(lookup, why, has_connected=failure.connected)):
                 return answer
             self._answers.failed(lookup, why)
             raise

@@ -6,15 +6,33 @@ buildout and a pip before 22.3 ask for wheels only. What they have stored serves
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from cachedindex import standard
-from cachedindex.model import Record
+from cachedindex.errors import CopyLost
+from cachedindex.lookup.copies import Copies
+from cachedindex.model import Record, Request
 
 SUFFIX = ".whl.metadata"
 _LONGEST = 1 << 24
 """Bytes of metadata at most: the longest that are known have some 200 kB."""
+
+
+def wheel_of(request: Request) -> Request:
+    """Return the request for the wheel whose metadata a request is for."""
+    return request._replace(url=request.url.removesuffix(".metadata"), sha256=None)
+
+
+def of_stored(request: Request, wheel: Request, found: Sequence[Record], copies: Copies) -> Record | None:
+    """Return a record of the metadata that a request is for, if its wheel is among the copies."""
+    if not found or not request.sha256:
+        return None
+    try:
+        body = copies.body(wheel, found[0])
+    except CopyLost:  # A miss, as the wheel will be.
+        return None
+    return of_wheel(found[0], body, request.url, request.sha256)
 
 
 def of_wheel(wheel: Record, body: BinaryIO, url: str, sha256: str) -> Record | None:

@@ -47,9 +47,10 @@ def set_up() -> None:
     if not done.exists() or done.read_text("utf-8") != wanted:
         run(python, "-m", "pip", "install", "-q", "--upgrade", "pip")
         run(python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[dev]")
-        install = [python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[browser]"]
-        if browser and subprocess.run(install, check=False).returncode:
-            print("NOT INSTALLED, AND NOT TESTED WITH: a browser", flush=True)
+        for extra in ("objects", *(["browser"] if browser else [])):
+            install = [python, "-m", "pip", "install", "-q", "--editable", f"{HERE}[{extra}]"]
+            if subprocess.run(install, check=False).returncode:
+                print(f"NOT INSTALLED, AND NOT TESTED WITH: what is in the extra {extra}", flush=True)
         done.write_text(wanted, "utf-8")
 
 

@@ -13,9 +13,10 @@ import coverage
 import hypothesis
 import pytest
 
-from tests import environments, packages, pythons
+from tests import environments, objects as object_stores, packages, pythons
 from tests.environments import CHECKOUT, MEASURING, NoNetwork, clean_environment
 from tests.index import Index, serving
+from tests.objects import Objects
 
 # No test here asserts a time, and a busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -150,6 +151,22 @@ def distributions(tmp_path: Path) -> Path:
 def index(distributions: Path) -> Iterator[Index]:
     with serving(distributions) as index:
         yield index
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[Objects]:
+    """Give a real S3 server; tests that are marked `xdist_group("objects")` have one in common."""
+    if why := object_stores.missing():
+        pytest.skip(why)
+    with object_stores.serving() as store:
+        yield store
+
+
+@pytest.fixture
+def objects(object_store: Objects) -> Objects:
+    """Give the S3 server as if nothing had happened to it, with a prefix of this test's own."""
+    object_store.anew()
+    return object_store
 
 
 @pytest.fixture(scope="session")

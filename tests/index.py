@@ -40,6 +40,7 @@ class Seen:
     headers: dict[str, str] = field(repr=False)
     began: float = field(default_factory=time.time)
     """In seconds since the epoch."""
+    method: str = "GET"
 
 
 class Index:
@@ -67,6 +68,11 @@ class Index:
     @property
     def port(self) -> int:
         return int(self._port.getsockname()[1])
+
+    @property
+    def handler(self) -> type[Handler]:
+        """What answers each connection."""
+        return Handler
 
     def fault(self, fault: Fault, pattern: str = "") -> None:
         self.faults.append((re.compile(pattern), fault))
@@ -368,7 +374,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, index: Index) -> None:
         self.index = index
-        super().__init__(("127.0.0.1", index.port), Handler)
+        super().__init__(("127.0.0.1", index.port), index.handler)
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept; the handshake is the handler's business, in its own thread."""
@@ -402,7 +408,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.path = re.sub(r"^http://[^/]+", "", self.path)  # As a client asks a proxy, which this may be as well.
-        self.index.seen.append(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.index.seen.append(Seen(self.path, headers, method=self.command))
         for pattern, fault in list(self.index.faults):
             if pattern.search(self.path):
                 if fault(self):

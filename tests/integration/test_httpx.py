@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import shutil
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -319,3 +320,44 @@ def test_how_the_peer_is_verified(
         index.fault(faults.status(503))
         assert open_client(httpx.HTTPTransport(verify=trusting)).get(f"{index.url}alpha/").status_code == 200
         assert len(index.seen) > asked, "it may hold a certificate that nobody sees"
+
+
+@pytest.fixture
+def mirror(distributions: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """Give an index with the same files, which is declared as a mirror that may give pages."""
+    with serving(Path(shutil.copytree(distributions, tmp_path / "mirrored"))) as mirror:
+        path = tmp_path / "mirrored.cfg"
+        path.write_text(f"[cachedindex:own]\nurl = {index.url}\nmirrors = {mirror.url}\nmirror-pages = yes\n")
+        monkeypatch.setenv("CACHEDINDEX_CONFIG", str(path))
+        yield mirror
+
+
+def test_a_mirror_has_the_page_and_the_file(open_client: Open, index: Index, mirror: Index, tmp_path: Path) -> None:
+    following = {"follow_redirects": True, "auth": ("me", "secret")}
+    client = open_client(client=following)
+    page = client.get(f"{index.url}epsilon/", headers={"Accept": JSON}).json()
+    url = f"{index.origin}{page['files'][0]['url']}"
+    wheel = client.get(url).content
+    assert mirror.seen == []
+    index.fault(faults.status(503))
+    for blobs in (tmp_path / "cache").rglob("blobs-v1"):
+        shutil.rmtree(blobs)
+    assert client.get(url).content == wheel
+
+    cold = client.get(f"{index.url}alpha/", headers={"Accept": JSON})
+    assert (cold.status_code, cold.url) == (200, f"{mirror.url}alpha/")
+    assert mirror.seen
+    assert not any("authorization" in seen.headers for seen in mirror.seen)
+    assert {seen.headers["host"] for seen in mirror.seen} == {mirror.origin.removeprefix("http://")}
+
+
+def test_no_mirror_is_asked_by_a_transport_that_may_show_a_credential(
+    open_client: Open, index: Index, mirror: Index, httpx: ModuleType
+) -> None:
+    class Signing(httpx.HTTPTransport):
+        """What it adds to a request, nobody sees."""
+
+    index.close()
+    with pytest.raises(httpx.ConnectError):
+        open_client(Signing()).get(f"{index.url}alpha/")
+    assert mirror.seen == []

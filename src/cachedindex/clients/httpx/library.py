@@ -70,6 +70,12 @@ class Library:
         )
         return again
 
+    def elsewhere(self, request: Request, url: str, headers: Mapping[str, str]) -> Request:
+        """Return a request for another URL, with these headers, and nothing of the first one but its time limits."""
+        limits = {name: value for name, value in request.extensions.items() if name == "timeout"}
+        other: Request = self._httpx.Request("GET", url, headers=headers, extensions=limits)
+        return other
+
     def response(self, answer: Answer) -> Response:
         """Return an answer as a response."""
         source: Any = answer.native and answer.native.response

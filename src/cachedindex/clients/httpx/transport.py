@@ -6,21 +6,18 @@ transport comes from.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from cachedindex.clients.bodies import Pieces, Whole, unzipped, with_page
 from cachedindex.clients.common import ATTEMPT_TIMEOUT, PROGRAMMING, failure, request_of
 from cachedindex.clients.cookies import Cookies
-from cachedindex.clients.httpx import made
+from cachedindex.clients.httpx import made, received
 from cachedindex.clients.httpx.library import Library, innermost, trust_for, without_retries
 from cachedindex.clients.httpx.redirects import Redirected
 from cachedindex.errors import CachedIndexError, IndexMissing, Shortage, UpstreamFailed
 from cachedindex.lookup.cache import Cache
-from cachedindex.model import Answer, Disclosure, Keyring, Native, Request
+from cachedindex.model import Answer, Disclosure, Keyring, Otherwise, Request, Send
 from cachedindex.rules import privacy, urls
 from cachedindex.rules.decide import Pass
 
@@ -33,8 +30,6 @@ else:
 
 _SILENT = ("GET", "HEAD")
 """Methods that send upstream nothing about the user."""
-_FROM_CACHE = ("from_cache", "hishel_from_cache")
-"""What hishel notes in an answer of its own (hishel 0.0, and 1 to 2)."""
 
 
 class IndexTransport(BaseTransport):
@@ -103,12 +98,40 @@ class IndexTransport(BaseTransport):
         asked = self._asked(request)
 
         def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
-            return self._ask(asked, request, headers, patient=patient)
+            pick = self._pick if patient else self._twin
+            return self._ask(asked, request, headers, pick, patient=patient)
 
-        answer = cache.answer(asked, send, self._keyring(request))
+        def afresh(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            del patient
+            return self._ask(asked, request, headers, self._made_twin, patient=False)
+
+        otherwise = Otherwise(partial(self._as_nobody, request), afresh)
+        answer = cache.answer(asked, send, self._keyring(request), otherwise)
         if isinstance(answer, Pass):
             return None
         return self._shown(request, asked, answer)
+
+    def _as_nobody(self, request: httpx.Request, url: str, accept: str | None = None) -> tuple[Request, Send] | None:
+        """Return the request for a URL of another origin, and what sends it, without a credential of this one.
+
+        None if a transport may show one by itself: it cannot be made once more without its certificate.
+        """
+        if self._shows_credential(str(request.url)) or self._shows_credential(url):
+            return None
+        named = privacy.neutral(dict(request.headers))
+        bare = self._library.elsewhere(request, url, {**named, "accept": accept} if accept else named)
+        asked = self._asked(bare)
+
+        def send(headers: Mapping[str, str], *, patient: bool) -> Answer:
+            del patient
+            return self._ask(asked, bare, headers, self._twin, patient=False)
+
+        return asked, send
+
+    def _shows_credential(self, url: str) -> bool:
+        transport = self._pick(url)
+        certificate = made.of(innermost(transport)).certificate
+        return bool(certificate) or self._library.hides_credential(transport, url)
 
     def _shown(self, request: httpx.Request, asked: Request, answer: Answer) -> httpx.Response:
         """Return the answer, or a redirect to the address that it has.
@@ -151,67 +174,34 @@ class IndexTransport(BaseTransport):
             self._cookies.identify(urls.origin(url))
         return asked
 
-    def _ask(self, asked: Request, request: httpx.Request, headers: Mapping[str, str], *, patient: bool) -> Answer:
-        following = self._library.following(self._pick if patient else self._twin, self._cookies)
+    def _ask(
+        self,
+        asked: Request,
+        request: httpx.Request,
+        headers: Mapping[str, str],
+        pick: Callable[[str], BaseTransport],
+        *,
+        patient: bool,
+    ) -> Answer:
+        following = self._library.following(pick, self._cookies)
         response: httpx.Response | None = None
         try:
             again = self._library.again(request, headers, None if patient else ATTEMPT_TIMEOUT)
             response = following.follow(again, asked.route.trust)
-            return _answer(asked, response, Disclosure(following.private, following.gained))
+            return received.answer(asked, response, Disclosure(following.private, following.gained))
         except (*PROGRAMMING, CachedIndexError):
             raise
         except Exception as error:
             raise failure(error, asked, following.asking, answered=response is not None) from error
 
     def _twin(self, url: str) -> BaseTransport:
-        """Return the transport for a URL once more, without the client's own cache: it must not answer for upstream."""
+        """Return the one twin of the transport for a URL."""
         inner = innermost(self._pick(url))
         if id(inner) not in self._twins:
-            self._twins[id(inner)] = without_retries(inner)
+            self._twins[id(inner)] = self._made_twin(url)
         return self._twins[id(inner)]
 
-
-def _answer(asked: Request, response: httpx.Response, disclosure: Disclosure) -> Answer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    answer = Answer(
-        response.status_code,
-        response.reason_phrase,
-        str(response.request.url),
-        headers,
-        _Raw(response),
-        disclosure=disclosure,
-        age=_age(response, headers),
-        native=Native(response),
-    )
-    if response.status_code == HTTPStatus.NOT_MODIFIED:
-        response.read()  # Reading its empty body gives the connection back for the next page.
-    # Not by httpx, which takes gzip that breaks off for the whole body.
-    is_zipped = headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip")
-
-    def whole(body: bytes) -> Whole:
-        response.close()
-        found = unzipped(body) if is_zipped else Whole(body, len(body))
-        return found._replace(came=response.num_bytes_downloaded)
-
-    return with_page(asked, answer, response.iter_raw() if is_zipped else response.iter_bytes(), whole)
-
-
-class _Raw(Pieces):
-    """A response's body as it comes over the wire."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__((), _lazily(response.iter_raw), response)
-
-
-def _lazily(begin: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
-    yield from begin()
-
-
-def _age(response: httpx.Response, headers: Mapping[str, str]) -> float:
-    """Return the seconds that a response has been in the client's own cache; 0 if it was not there."""
-    if not any(response.extensions.get(name) for name in _FROM_CACHE):
-        return 0.0
-    try:
-        return max(0.0, time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp())
-    except (TypeError, ValueError):  # No date, or none that can be read.
-        return 0.0
+    def _made_twin(self, url: str) -> BaseTransport:
+        """Return the transport for a URL once more, without the client's own cache: it must not answer for upstream."""
+        twin: BaseTransport = without_retries(innermost(self._pick(url)))
+        return twin

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachedindex.clients import covered
 from cachedindex.clients.httpx import made
-from cachedindex.clients.httpx.transport import IndexTransport
-from cachedindex.lookup.cache import Cache
+
+if TYPE_CHECKING:
+    from cachedindex.lookup.cache import Cache
 
 _CLIENT = "pdm"
 
@@ -19,7 +20,7 @@ _CLIENT = "pdm"
 def attach(session_module: ModuleType) -> None:
     """Make the clients of pdm's `models/session.py` answer through the cache."""
     process = covered.joined(_CLIENT)
-    if process.cache is None:
+    if process.root is None:
         return
     client = getattr(session_module, "PDMPyPIClient", None)
     ready = getattr(client, "_transport_for_url", None)
@@ -28,7 +29,12 @@ def attach(session_module: ModuleType) -> None:
         covered.step_aside(process, _CLIENT)
         return
     made.remember_all(library)
-    client._transport_for_url = _answering(process.cache, ready)  # noqa: SLF001 - the one place that all releases have
+    own = covered.at_first(process, partial(_answering, ready))
+
+    def transport_for_url(client: Any, url: Any) -> Any:
+        return (own() or ready)(client, url)
+
+    client._transport_for_url = transport_for_url  # noqa: SLF001 - the one place that all releases have
 
 
 def _library_of(client: type | None) -> ModuleType | None:
@@ -37,7 +43,9 @@ def _library_of(client: type | None) -> ModuleType | None:
     return sys.modules.get(names[0]) if names else None
 
 
-def _answering(cache: Cache, ready: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _answering(ready: Callable[[Any, Any], Any], cache: Cache) -> Callable[[Any, Any], Any]:
+    from cachedindex.clients.httpx.transport import IndexTransport  # noqa: PLC0415 - only for a command that asks
+
     def transport_for_url(client: Any, url: Any) -> Any:
         """Return pdm's own transport for the URL, in one IndexTransport for each of them."""
         inner = ready(client, url)

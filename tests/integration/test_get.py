@@ -50,6 +50,19 @@ def test_what_was_downloaded_once_is_there_in_an_outage(get: Get, index: Index, 
     assert line.startswith("cachedindex: served 1 ")
 
 
+def test_below_a_run_it_is_a_part_of_it(run: Run, index: Index, text: str, tmp_path: Path) -> None:
+    recipe = f"'{sys.executable}' -m cachedindex get {text} -o A && '{sys.executable}' -m cachedindex get {text} -o B"
+    below = (*GET[:-1], "run", "--", "sh", "-c", recipe)
+    healthy = run(*below)
+    assert (healthy.code, healthy.err) == (0, "")
+    index.close()
+    ran = run(*below, **SHORT)
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "A").read_bytes() == (tmp_path / "B").read_bytes() == TEXT
+    (line,) = ran.ours
+    assert line.startswith("cachedindex: served 2 downloads stale")
+
+
 @pytest.mark.parametrize("offline", ["--offline", "--offline=true"])
 def test_offline_it_is_served_without_asking(get: Get, index: Index, text: str, offline: str) -> None:
     get(text)

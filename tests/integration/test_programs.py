@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from tests import index as faults
 from tests.conftest import Ran, Run
 from tests.index import Index
+from tests.outages import DEAD, outage
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex", "run", "--")
 READ = """
@@ -52,8 +53,8 @@ def test_a_configuration_survives_an_outage(read: Read, index: Index, text: str)
     index.faults.clear()
     index.fault(faults.status(503))
     assert read(text, covered=False).out == "HTTPError 503\n"
-    second = read(text, **SHORT)
-    assert second.out == "alpha==1.0\n"
+    second = read(text, text, **SHORT)
+    assert second.out == "alpha==1.0\n" * 2, "several files may name it"
     assert len(second.ours) == 1
 
 
@@ -110,12 +111,52 @@ def test_an_error_is_the_one_that_urllib_raises(read: Read, index: Index) -> Non
     assert read(f"{index.origin}/constraints.txt").out == read(f"{index.origin}/constraints.txt", covered=False).out
 
 
-def test_pip_reads_constraints_by_url(run: Run, index: Index, text: str) -> None:
-    install = (*CACHEDINDEX, sys.executable, "-m", "pip", "install", "-c", text, "--target")
-    variables = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1", "CACHEDINDEX_INDEX_TTL": "0"}
-    assert run(*install, "A", "alpha", **variables).code == 0
-    index.faults.clear()
-    index.fault(faults.status(503))
-    ran = run(*install, "B", "alpha", **variables, **SHORT)
-    assert ran.code == 0, ran.err
-    assert len(ran.ours) == 1
+@pytest.mark.parametrize("words", [("-c", "{text}", "alpha"), ("-r", "{text}")], ids=["-c URL", "-r URL"])
+def test_pip_reads_a_file_by_url(run: Run, index: Index, text: str, tmp_path: Path, words: tuple[str, ...]) -> None:
+    pip = (*CACHEDINDEX, sys.executable, "-m", "pip", "install", *(word.format(text=text) for word in words))
+    variables = {"PIP_INDEX_URL": index.url, "PIP_NO_CACHE_DIR": "1"}
+    assert run(*pip, "--target", "A", **variables).code == 0
+    for name in DEAD:
+        with outage(index, name, tmp_path / "cache", tmp_path / "nodes") as dead:
+            ran = run(*pip, "--target", name, **variables, **dead)
+        assert ran.code == 0, f"{name}: {ran.err}"
+        assert len(ran.ours) == 1
+        assert (tmp_path / name / "alpha-1.0.dist-info").is_dir()
+
+
+MX = """
+[settings]
+requirements-in = requirements.txt
+include = {origin}/base.ini
+"""
+
+
+@pytest.mark.slow
+def test_mxdev_reads_all_that_it_names_by_url(
+    run: Run, python_with: Callable[..., Path], index: Index, text: str, tmp_path: Path
+) -> None:
+    """Its include, requirements, and constraints that are named twice."""
+    index.fault(faults.body(b"[settings]\nversion-overrides =\n    beta==1.0\n", "text/plain"), "/base.ini")
+    index.fault(faults.body(f"-c {text}\nbeta\n".encode(), "text/plain"), "/more.txt")
+    (tmp_path / "mx.ini").write_text(MX.format(origin=index.origin))
+    (tmp_path / "requirements.txt").write_text(f"-c {text}\n-r {index.origin}/more.txt\nalpha\n")
+    mxdev = python_with("mxdev").with_name("mxdev")
+
+    def written(command: Sequence[object], **variables: str) -> tuple[Ran, list[str]]:
+        ran = run(*command, "-c", "mx.ini", **variables)
+        found = [tmp_path / f"{name}-mxdev.txt" for name in ("requirements", "constraints")]
+        texts = [path.read_text() for path in found if path.exists()]
+        for path in found:
+            path.unlink(missing_ok=True)
+        return ran, texts
+
+    bare, texts = written([mxdev])
+    assert (bare.code, len(texts)) == (0, 2), bare.err
+    assert "alpha==1.0" in texts[1]
+    healthy, same = written([*CACHEDINDEX, mxdev])
+    assert (healthy.code, healthy.ours, same) == (0, [], texts), healthy.err
+    for name in DEAD:
+        with outage(index, name, tmp_path / "cache", tmp_path / "nodes") as variables:
+            ran, same = written([*CACHEDINDEX, mxdev], **variables)
+        assert (ran.code, same) == (0, texts), f"{name}: {ran.err}"
+        assert len(ran.ours) == 1, ran.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.skipif(not Watch.is_possible(), reason="SKIPPED FOR WAN
 RUN = (sys.executable, "-m", "cachedindex", "run")
 PIP = f"{sys.executable} -m pip install -q --no-cache-dir"
 ALONE = f"{sys.executable} -I -m pip install -q --no-cache-dir --retries 0"
+GET = f"{sys.executable} -m cachedindex get -o page"
 NOTHING = "cachedindex: nothing was looked up through the cache; not covered: "
 BASE = "`cachedindex hook install --base` covers it"
 
@@ -66,15 +68,81 @@ def test_the_record_and_v_say_it_of_a_run_that_is_well(shell: Callable[..., Ran]
     assert "not covered: pip (below sh)" in run(*RUN[:-1], "report", "--markdown").out
 
 
-def test_a_client_on_an_old_python_is_named(shell: Callable[..., Ran]) -> None:
+@pytest.fixture
+def in_an_outage(shell: Callable[..., Ran], index: Index) -> Callable[[str], Ran]:
+    """Give a function that runs something in an outage, below us and after something that is served stale."""
+    get = f"{GET} {index.url}epsilon/"
+    healthy = shell(get)
+    assert (healthy.code, healthy.ours) == (0, [])
+    index.refuse()
+
+    def in_an_outage(line: str) -> Ran:
+        ran = shell(f"{get} && {line}")
+        assert ran.code not in (0, None)
+        assert "served 1 page stale" in ran.ours[-2], ran.err
+        return ran
+
+    return in_an_outage
+
+
+@pytest.mark.parametrize("before", ["env -i", "sudo -n", "env -u PYTHONPATH"])
+def test_a_pip_without_its_variables_is_named_in_an_outage(
+    in_an_outage: Callable[[str], Ran], index: Index, before: str
+) -> None:
+    program = before.partition(" ")[0]
+    if not shutil.which(program):
+        pytest.skip(f"SKIPPED FOR WANT OF {program}")
+    ran = in_an_outage(f"{before} {PIP} --retries 0 --target B --index-url {index.url} epsilon")
+    assert ran.ours[-1] == f"cachedindex: not covered: pip (below {program.replace('env', 'sh')}); {BASE}"
+
+
+ELSEWHERE = {
+    "docker run image pip install six": "pip (in a container); install the hook in the image",
+    "docker build .": "docker build (in a container); install the hook in the image",
+    "podman exec it python3 -m pip install six": "pip (in a container); install the hook in the image",
+    "ssh host pip install six": "pip (on another host); use `cachedindex run` on that host",
+    "conda install six": "conda (below sh); the channels of conda are never covered",
+    "conda env update": "conda (below sh); the channels of conda are never covered",
+    "mamba create --name x six": "mamba (below sh); the channels of conda are never covered",
+    "micromamba install six": "micromamba (below sh); the channels of conda are never covered",
+}
+
+
+@pytest.mark.parametrize("client", ELSEWHERE)
+def test_what_cannot_be_covered_here_is_named_in_an_outage(
+    in_an_outage: Callable[[str], Ran], tmp_path: Path, client: str
+) -> None:
+    failing(tmp_path / client.partition(" ")[0])
+    assert in_an_outage(f"./{client}").ours[-1] == f"cachedindex: not covered: {ELSEWHERE[client]}"
+
+
+def failing(program: Path) -> None:
+    """Make a program that takes a moment, and fails."""
+    program.write_text(f"#!{sys.executable}\nimport sys, time; time.sleep(0.5); sys.exit(2)\n")
+    program.chmod(0o755)
+
+
+OLD = {
+    "pip": "-m pip install -q --retries 0 --target B epsilon",
+    "buildout": "-c 'import sys; sys.path.insert(0, \"site\"); import zc.buildout.buildout; sys.exit(2)'",
+}
+
+
+@pytest.mark.parametrize("client", OLD)
+def test_a_client_on_an_old_python_is_named_in_an_outage(
+    in_an_outage: Callable[[str], Ran], tmp_path: Path, client: str
+) -> None:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     old = sorted(pyenv.glob("3.[89].*/bin/python")) if pyenv.is_dir() else []
     if not old:
         pytest.skip("SKIPPED FOR WANT OF A PYTHON 3.8 or 3.9")
-    ran = shell(f"{PIP} --target A epsilon && {old[-1]} -m pip install -q --target B epsilon; exit 3", "-v")
-    assert ran.code == 3
+    package = tmp_path / "site/zc/buildout"
+    package.mkdir(parents=True)
+    for path in (package.parent / "__init__.py", package / "__init__.py", package / "buildout.py"):
+        path.touch()
+    ran = in_an_outage(f"{old[-1]} {OLD[client]}")
     version = ".".join(old[-1].parts[-3].split(".")[:2])
-    assert ran.ours[-1] == f"cachedindex: not covered: pip (on Python {version}); use Python 3.10 or newer"
+    assert ran.ours[-1] == f"cachedindex: not covered: {client} (on Python {version}); use Python 3.10 or newer"
 
 
 def test_a_failure_that_is_no_indexs_names_nobody(shell: Callable[..., Ran]) -> None:
@@ -98,10 +166,7 @@ def test_the_command_itself_is_covered_whatever_its_python_ignores(run: Run, ind
 )  # fmt: skip
 def test_a_client_is_known_by_its_words(shell: Callable[..., Ran], tmp_path: Path, client: str, name: str) -> None:
     """What the program does is of no importance."""
-    program = tmp_path / client.partition(" ")[0]
-    code = "import sys, time; time.sleep(0.5); sys.exit(2)"
-    program.write_text(f"#!{sys.executable}\n{code}\n")
-    program.chmod(0o755)
+    failing(tmp_path / client.partition(" ")[0])
     ran = shell(f"env -i ./{client}")
     assert ran.code == 2
     (line,) = ran.ours

@@ -85,6 +85,8 @@ def program(line: str, *above: str, variables: tuple[str, ...] | None = (), **mo
         (program("docker build ."), "docker build (in a container)"),
         (program("ssh host 'python3 -m pip install six'"), "pip (on another host)"),
         (program("python /opt/conda/bin/conda install six"), "conda"),
+        (program("python /opt/conda/bin/conda install six", variables=WAY), "conda"),
+        (program("micromamba create -n x", "make", variables=WAY), "micromamba (below make)"),
     ],
     ids=lambda seen: shlex.join(seen.words) if isinstance(seen, Program) else "",
 )
@@ -114,11 +116,14 @@ def test_who_reported_in_is_covered() -> None:
 
 
 def test_the_line_names_each_remedy_once() -> None:
-    named = ["uv (below tox)", "uvx", "pip (in a container)", "pip (on Python 3.8)", "pip (below sudo)", "poetry"]
+    named = ["uv (below tox)", "uvx", "pip (in a container)", "pip (on Python 3.8)", "pip (below sudo)", "this poetry"]
     assert uncovered.line(named, nothing=False) == (
-        "not covered: uv (below tox), uvx, pip (in a container), pip (on Python 3.8), pip (below sudo), poetry; "
+        "not covered: uv (below tox), uvx, pip (in a container), pip (on Python 3.8), pip (below sudo), this poetry; "
         "write `cachedindex run -- uv`, install the hook in the image, use Python 3.10 or newer, "
         "`cachedindex hook install --base` covers it, use a release that is covered"
+    )
+    assert uncovered.line(["poetry (below sh)"], nothing=False) == (
+        "not covered: poetry (below sh); `cachedindex hook install --base` covers it"
     )
     assert uncovered.line(["conda"], nothing=True) == (
         "nothing was looked up through the cache; not covered: conda; the channels of conda are never covered"

@@ -18,8 +18,8 @@ _ELSEWHERE = {
 """Programs that run what follows somewhere else."""
 _BUILDING = ("build", "buildx", "bud")
 """Their commands that do so with what a file says."""
-_BY_THEMSELVES = ("poetry", "pdm", "pipenv")
-"""Clients of which other releases may look things up in another way; they say so themselves."""
+_ITSELF = "this "
+"""Begins the name of a client that has the hook, and has said itself that it looks things up in another way."""
 _CONDAS = ("conda", "mamba", "micromamba")
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "busybox")
 _REMEDIES = (
@@ -30,7 +30,7 @@ _REMEDIES = (
     (("its own cache",), "keep UV_CACHE_DIR between builds"),
     (("its indexes",), "name them without --find-links, --config-file and ALL_PROXY"),
     (("uv", "uvx"), "write `cachedindex run -- uv`"),
-    (_BY_THEMSELVES, "use a release that is covered"),
+    ((_ITSELF,), "use a release that is covered"),
     (("",), "`cachedindex hook install --base` covers it"),
 )
 """What to do, by what a name begins with or contains; the first one that fits."""
@@ -93,6 +93,8 @@ def _started_elsewhere(name: str, words: Sequence[str]) -> tuple[str, str] | Non
 
 
 def _is_covered(program: Program, client: str, reported: AbstractSet[str]) -> bool:
+    if client in _CONDAS:  # It may be a Python with the hook, which has no part in it.
+        return False
     if reported & set(program.pids):
         return True
     if client in ("uv", "uvx"):  # The process above has looked whether it is to be offline.

@@ -32,7 +32,7 @@ def attach(session_module: ModuleType) -> None:
     if session is None or not callable(getattr(session, "get_adapter", None)):
         process.report.warn("this pip keeps its sessions elsewhere; it continues without the cache")
         if process.run:
-            process.run.add_uncovered(f"pip {'.'.join(map(str, version()))}")
+            process.run.add_uncovered(f"this pip ({'.'.join(map(str, version()))})")
         return
     session.get_adapter = sessions.answering(process.cache, session.get_adapter, partial(_options, cache=process.cache))
     tracebacks.shorten()

@@ -53,6 +53,7 @@ would start a pip for each. Each page has {most} files at most, since [buildouts
 larger ones.
 buildout has no cache of pages, so all states are compared with the bare one."""
 PEERS_SAYS = """uv resolves the same roots, with its own cache.
+This is measured for the nearest index only: a proxy that has the pages does not ask it.
 A proxy runs on this machine, in front of the index, for a bare pip whose own cache is empty; the CPU of the proxy
 itself is not counted. In "warm", the proxy has the pages.
 uv does far less work for each page than pip, whatever is in front of it: no cache makes a pip as fast."""
@@ -89,7 +90,7 @@ def _sections(bench: Bench, arguments: argparse.Namespace) -> Iterator[str]:
         says = BUILDOUT_SAYS.format(pins=len(pins), most=works.MOST_FILES)
         yield _section("buildout", says, bench.rows(works.buildout, latencies))
     if arguments.peers:
-        yield _section("Others", PEERS_SAYS, bench.rows(works.peers, latencies, same=False))
+        yield _section("Others", PEERS_SAYS, bench.rows(works.peers, latencies[:1], same=False))
 
 
 def _section(title: str, says: str, rows: Sequence[Sequence[str]]) -> str:
@@ -123,7 +124,7 @@ class Bench:
 
         States in an outage, or without an index, do not depend on the latency, and are measured for the first one only.
         """
-        rows, files = [], set()
+        found, names, files = [], dict[str, None](), set()
         for latency in latencies:
             folder = self._folder / f"{work.__name__}-{latency}"
             folder.mkdir()
@@ -133,10 +134,11 @@ class Bench:
                 states = work(place)
                 measured = self._measured(states, site, is_first=latency == latencies[0])
             files |= {build.files for builds in measured.values() for build in builds}
-            rows.append([f"{latency} ms", *(cell(name, states, measured) for name in states)])
-            print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
+            names |= dict.fromkeys(states)
+            found.append((f"{latency} ms", {name: cell(name, states, measured) for name in states}))
+            print(found[-1][0], *found[-1][1].values(), sep=" | ", file=sys.stderr, flush=True)
         self.differs = self.differs or (same and len(files) != 1)
-        return [["index away", *states], *rows]
+        return [["index away", *names], *([away, *(cells.get(name, "-") for name in names)] for away, cells in found)]
 
     def _measured(self, states: Mapping[str, State], site: Site, *, is_first: bool) -> Mapping[str, Sequence[Built]]:
         chosen = {name: state for name, state in states.items() if is_first or state.needs_index}

@@ -1,8 +1,10 @@
-"""Set everything up in `.venv` and do one of the project's two jobs: `python3 tasks.py demo`, `python3 tasks.py test`.
+"""Set everything up in `.venv` and do one of the project's jobs: `python3 tasks.py demo`, `test` or `test-windows`.
 
 demo: a real pip build and a real buildout, each twice, the second time with an index that cannot be reached.
 test: the linters, the type checker and all tests, whose coverage is measured; further arguments go to pytest, and then
 nothing is measured unless --cov is one of them.
+test-windows: the tests of what a system has differently, on a Python for Windows: this one, or one that is made below
+wine, in a minute; further arguments go to pytest in place of tests/systems.txt.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ TOOLS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 
 def main() -> int:
     """Do what the command line says."""
-    jobs = {"demo": demo, "test": test}
+    jobs = {"demo": demo, "test": test, "test-windows": test_windows}
     arguments = sys.argv[1:]
     if sys.version_info < (3, 10):  # noqa: UP036 - whoever runs this file may have an older one
         print("cachedindex needs Python 3.10 or newer; this is", sys.version.split()[0])
@@ -37,7 +39,7 @@ def main() -> int:
 
 def set_up() -> None:
     """Make the environment, or bring it up to date."""
-    python = TOOLS / "python"
+    python = TOOLS / ("python.exe" if os.name == "nt" else "python")
     if not python.exists():
         print("Setting up .venv, which takes half a minute", flush=True)
         venv.create(ENVIRONMENT, with_pip=True)
@@ -65,6 +67,13 @@ def test(arguments: list[str]) -> int:
         ["pytest", *workers, *(arguments or ["--cov"])],
     ]
     return max(abs(subprocess.run([TOOLS / name, *rest], cwd=HERE, check=False).returncode) for name, *rest in checks)
+
+
+def test_windows(arguments: list[str]) -> int:
+    """Run the tests of Windows on a Python for Windows, and return pytest's exit code."""
+    below = [] if os.name == "nt" else ["-m", "tests.windows.wine"]
+    pytest = ["-m", "pytest", *(arguments or ["-n", str(os.cpu_count() or 1), "@tests/systems.txt"])]
+    return subprocess.run([TOOLS / "python", *below, *pytest], cwd=HERE, check=False).returncode
 
 
 def demo(_: list[str]) -> int:

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 from tests import environments, objects as object_stores, packages, pythons
-from tests.environments import CHECKOUT, MEASURING, NoNetwork, clean_environment
+from tests.environments import CHECKOUT, MEASURING, SCRIPTS, NoNetwork, at_home, clean_environment
 from tests.index import Index, serving
 from tests.objects import Objects
 
@@ -65,6 +65,17 @@ def pytest_report_header() -> list[str]:
     return [*lines, f"NOT FOUND, AND NOT TESTED: Python {missing}"] if missing else lines
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what only the other kind of system has."""
+    posix, linux = item.get_closest_marker("posix"), item.get_closest_marker("linux")
+    if posix and os.name == "nt":
+        pytest.skip(f"WINDOWS HAS NOT: {posix.args[0]}")
+    if linux and sys.platform != "linux":
+        pytest.skip(f"LINUX ALONE HAS: {linux.args[0]}")
+    if os.name != "nt" and item.get_closest_marker("windows"):
+        pytest.skip("ONLY ON WINDOWS: `python3 tasks.py test-windows`")
+
+
 @dataclass
 class Ran:
     """A finished process."""
@@ -94,6 +105,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "CACHEDINDEX_CACHE_DIR": str(tmp_path / "cache"),
         "PIP_CACHE_DIR": str(tmp_path / "pip-cache"),
     }
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have this process, too, take the folder of the test for its home, with whatever .netrc or .pypirc is there."""
+    for name, value in at_home(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
 
 
 @pytest.fixture
@@ -220,7 +239,7 @@ def python_with(
             if ours:
                 environments.install(python, home, "--no-deps", our_wheel)
 
-        return environments.once(folder, make) / "bin" / "python"
+        return environments.once(folder, make) / SCRIPTS / "python"
 
     return python_with
 

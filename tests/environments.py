@@ -22,6 +22,11 @@ import os, sys; site = os.environ.get("{MEASURING}"); \
 site and (sys.path.append(site), __import__("coverage").process_startup(), sys.path.remove(site))
 """
 KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
+_KEPT_ON_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "TMP", "PROGRAMDATA", "USERNAME")
+"""Without these hardly a program starts there, or it takes C:\\Windows for its temporary folder."""
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+"""The folder of an environment with its python."""
+_SITE = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
 
 
 class NoNetwork(Exception):
@@ -33,11 +38,20 @@ def clean_environment(home: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if any(word in name.upper() for word in KEPT) and not name.startswith(("PIP_", "PYTHON"))
+        if (any(word in name.upper() for word in KEPT) and not name.startswith(("PIP_", "PYTHON")))
+        or (os.name == "nt" and name.upper() in _KEPT_ON_WINDOWS)
     }
     if os.environ.get("PIP_CERT"):
         kept["PIP_CERT"] = os.environ["PIP_CERT"]
-    return {**kept, "HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return {**kept, **at_home(home), "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def at_home(home: Path) -> dict[str, str]:
+    """Return the variables that make a folder a user's home."""
+    if os.name != "nt":
+        return {"HOME": str(home)}
+    data = home / "AppData"
+    return {"USERPROFILE": str(home), "APPDATA": str(data / "Roaming"), "LOCALAPPDATA": str(data / "Local")}
 
 
 def once(folder: Path, make: Callable[[], object]) -> Path:
@@ -72,9 +86,9 @@ def make(folder: Path, home: Path, wheels: Path, *requirements: str, interpreter
     """Make an environment with the requirements from a folder of wheels, and return its python."""
     command = [interpreter, "-m", "venv", "--clear", folder]
     subprocess.run(command, env=clean_environment(home), check=True, capture_output=True)
-    python = folder / "bin" / "python"
+    python = folder / SCRIPTS / "python"
     install(python, home, "-U", "--find-links", wheels, *requirements)
-    (site,) = folder.glob("lib/python*/site-packages")
+    (site,) = folder.glob(_SITE)
     (site / "measure.pth").write_text(_MEASURE)
     return python
 

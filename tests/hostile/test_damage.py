@@ -18,11 +18,10 @@ Fetch = Callable[[str], bytes]
 
 
 @pytest.fixture
-def fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetch]:
+def fetch(tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetch]:
     """Give a function that fetches a path as a script on requests does, from a copy that is fresh for an hour."""
     for name in ("CACHEDINDEX_RUN", "CACHEDINDEX_CONFIG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
     session = requests.Session()
     session.trust_env = False
     session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir=tmp_path / "cache", index_ttl="1 h"))

@@ -42,10 +42,9 @@ class Watched(HTTPAdapter):
 
 
 @pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
     for name in ("CACHEDINDEX_RUN", "CACHEDINDEX_CONFIG", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture
@@ -261,18 +260,20 @@ def test_what_is_private_is_asked_each_time_and_leaves_no_trace(
     assert not (tmp_path / "cache").exists()
 
 
-def test_what_turned_private_on_the_way_is_not_stored(open_session: Open, index: Index, tmp_path: Path) -> None:
-    netrc = Path.home() / ".netrc"
+def test_what_turned_private_on_the_way_is_not_stored(open_session: Open, index: Index, own_home: Path) -> None:
+    netrc = own_home / ".netrc"
     netrc.write_text("machine localhost login user password secret")
     netrc.chmod(0o600)
     index.fault(faults.redirect(index.url.replace("127.0.0.1", "localhost") + "alpha/"), "/old/")
     assert open_session().get(f"{index.origin}/old/alpha/").ok
     assert "authorization" in index.seen[-1].headers
-    assert not list((tmp_path / "cache").rglob("page.*"))
+    assert not list((own_home / "cache").rglob("page.*"))
 
 
-def test_a_session_that_does_not_trust_its_environment_sends_nothing_of_it(open_session: Open, index: Index) -> None:
-    netrc = Path.home() / ".netrc"
+def test_a_session_that_does_not_trust_its_environment_sends_nothing_of_it(
+    open_session: Open, index: Index, own_home: Path
+) -> None:
+    netrc = own_home / ".netrc"
     netrc.write_text("machine localhost login user password secret")
     netrc.chmod(0o600)
     index.fault(faults.redirect(index.url.replace("127.0.0.1", "localhost") + "alpha/"), "/old/")

@@ -74,6 +74,7 @@ def test_a_wrong_option_is_a_usage_error(doctor: Callable[..., Ran]) -> None:
     assert doctor("--timeout", "soon").code == 2
 
 
+@pytest.mark.posix("modes")
 def test_a_refused_folder(doctor: Callable[..., Ran], root: Path) -> None:
     root.chmod(0o1777)
     ran = doctor()
@@ -91,6 +92,7 @@ def test_what_is_not_ours_is_left_alone(doctor: Callable[..., Ran], tmp_path: Pa
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
 
 
+@pytest.mark.posix("modes")
 def test_damage_strays_and_modes_are_found_and_mended(doctor: Callable[..., Ran], root: Path) -> None:
     root.chmod(0o2775)
     store = Store(root)
@@ -122,6 +124,7 @@ def test_damage_strays_and_modes_are_found_and_mended(doctor: Callable[..., Ran]
     assert ran.code == 0, ran.out
 
 
+@pytest.mark.posix("links that everybody may make")
 def test_no_mode_is_mended_through_a_link(tmp_path: Path) -> None:
     """Somebody may put one in the place of a file between two looks at it."""
     theirs, link = tmp_path / "theirs", tmp_path / "link"
@@ -140,6 +143,7 @@ def test_a_read_only_folder_is_only_looked_at(doctor: Callable[..., Ran], root: 
     assert "is damaged" in wrong(ran)[0]
 
 
+@pytest.mark.linux("/proc/self/mountinfo")
 @pytest.mark.parametrize("kind", ["nfs4", "cifs"])
 def test_locks_on_a_network_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     (tmp_path / "local").mkdir()
@@ -193,6 +197,7 @@ def test_locks_that_do_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "do not work" in inspection.locking(tmp_path).says
 
 
+@pytest.mark.linux("extended attributes")
 def test_an_access_list_without_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def getxattr(_: Path, name: str) -> bytes:
         if name.endswith("access"):
@@ -273,6 +278,7 @@ def test_a_user_or_a_mount_that_only_reads(root: Path, monkeypatch: pytest.Monke
     assert "reads only: this user stores nothing" in [finding.says for finding in found]
 
 
+@pytest.mark.posix("modes")
 def test_what_is_in_the_way_is_named(doctor: Callable[..., Ran], tmp_path: Path, root: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     (line,) = wrong(doctor("--cache-dir", str(tmp_path / "file/cache")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from tests.conftest import CHECKOUT, Run
 from tests.stored import DAY, HOUR, age, file, open_blob, page, put_file, put_page, record_path
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
+USER = os.getuid() if hasattr(os, "getuid") else 0
 
 
 @pytest.fixture
@@ -235,6 +235,7 @@ def test_a_pointer_with_a_long_header_names_its_blob(store: Store) -> None:
     assert blob.exists()
 
 
+@pytest.mark.posix("links that everybody may make")
 def test_no_link_is_followed_and_nothing_else_is_touched(store: Store, tmp_path: Path) -> None:
     put_page(store, "six")
     outside = tmp_path / "outside"
@@ -258,10 +259,11 @@ def test_no_link_is_followed_and_nothing_else_is_touched(store: Store, tmp_path:
     assert (store.root / "records-v1/link").is_symlink()
 
 
-@pytest.mark.parametrize("link", ["private-v1", f"private-v1/{os.getuid()}"])
+@pytest.mark.posix("links that everybody may make")
+@pytest.mark.parametrize("link", ["private-v1", f"private-v1/{USER}"])
 def test_no_link_leads_to_what_is_private(store: Store, tmp_path: Path, link: str) -> None:
     put_page(store, "six")
-    other = Store(tmp_path / "other/private-v1" / str(os.getuid()))
+    other = Store(tmp_path / "other/private-v1" / str(USER))
     path = put_page(other, "six")
     age(path, 100 * DAY)
     (store.root / link).parent.mkdir(exist_ok=True)
@@ -270,9 +272,10 @@ def test_no_link_leads_to_what_is_private(store: Store, tmp_path: Path, link: st
     assert path.exists()
 
 
+@pytest.mark.posix("users with numbers")
 def test_what_is_private_is_collected_for_its_owner(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     put_page(store, "six")
-    paths = [put_page(Store(store.root / "private-v1" / str(os.getuid() + more)), "six") for more in (0, 1)]
+    paths = [put_page(Store(store.root / "private-v1" / str(USER + more)), "six") for more in (0, 1)]
     for path in paths:
         age(path, 100 * DAY)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -280,6 +283,7 @@ def test_what_is_private_is_collected_for_its_owner(store: Store, monkeypatch: p
     assert [path.exists() for path in paths] == [False, True]
 
 
+@pytest.mark.posix("users with numbers")
 def test_what_is_private_is_collected_for_everybody_by_root(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     put_page(store, "six")
     paths = [put_page(Store(store.root / "private-v1" / str(1000 + more)), "six") for more in (0, 1)]
@@ -290,6 +294,7 @@ def test_what_is_private_is_collected_for_everybody_by_root(store: Store, monkey
     assert not any(path.exists() for path in paths)
 
 
+@pytest.mark.posix("users with numbers")
 @pytest.mark.parametrize("link", ["private-v1/1000", "private-v1/1000/records-v1", "private-v1/1000/records-v1/h"])
 def test_root_is_not_led_elsewhere_by_a_users_link(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
@@ -360,7 +365,7 @@ def test_strays_go_and_what_is_young_stays(store: Store, tmp_path: Path) -> None
 
 def test_folders_that_were_never_finished_go(store: Store, tmp_path: Path) -> None:
     put_page(store, "six")
-    own = store.root / "private-v1" / str(os.getuid())
+    own = store.root / "private-v1" / str(USER)
     folders = [top / ".records-v1.1.ab.tmp" for top in (store.root, own, tmp_path / "locks")]
     kept = store.root / ".notes.tmp/mine"
     for folder in (*folders, kept):
@@ -413,6 +418,7 @@ def test_a_store_collects_once_an_hour_and_waits_for_nothing(
     assert store.get(page("third")) is not None
 
 
+@pytest.mark.linux("/proc")
 def test_a_process_that_collects_is_nobodys_child_and_holds_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -561,7 +567,7 @@ for number in itertools.count():
     reader = start(code, "read", "8000")
     while reader.poll() is None:
         for process in [start(code, job) for job in ("write", "collect", "write")]:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             out, err = process.communicate()
             assert "damaged" not in out
             assert not err, err
@@ -599,6 +605,7 @@ def fill(store: Store) -> None:
         put_file(store, f"{number}.whl", b"%d" % number * 10_000)
 
 
+@pytest.mark.linux("small disks to mount")
 @pytest.mark.parametrize("full", ["mode=755,size=256k", "mode=755,nr_inodes=30"])
 def test_a_full_disk_is_made_room_on(run: Run, tmp_path: Path, full: str) -> None:
     root = tmp_path / "cache"
@@ -643,7 +650,11 @@ def test_the_command_leaves_alone_what_is_not_ours(run: Run, tmp_path: Path) -> 
         ),
         (("--max-siz", "3"), "command line: --max-siz: there is no such option; did you mean --max-size?"),
         (("everything",), "command line: everything: this command takes options only"),
-        (("--cache-dir", "/tmp"), "/tmp is not used: in a folder with the sticky bit"),
+        pytest.param(
+            ("--cache-dir", "/tmp"),
+            "/tmp is not used: in a folder with the sticky bit",
+            marks=pytest.mark.posix("modes"),
+        ),
     ],
 )
 def test_a_mistake_is_one_line(run: Run, arguments: tuple[str, ...], said: str) -> None:
@@ -653,6 +664,7 @@ def test_a_mistake_is_one_line(run: Run, arguments: tuple[str, ...], said: str) 
     assert said in line
 
 
+@pytest.mark.posix("modes")
 def test_folders_of_runs_that_were_killed_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     dead, alive, link, others = (tmp_path / f"cachedindex-run-{name}" for name in ("dead", "alive", "link", "others"))

@@ -27,13 +27,12 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
     for name in ("CACHEDINDEX_RUN", "CACHEDINDEX_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture(params=["httpx", "httpx2"])

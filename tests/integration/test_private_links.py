@@ -24,10 +24,9 @@ Open = Callable[..., requests.Session]
 
 
 @pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
     for name in ("CACHEDINDEX_RUN", "CACHEDINDEX_CONFIG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture

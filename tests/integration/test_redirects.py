@@ -66,10 +66,9 @@ def covered(tmp_path: Path) -> Iterator[requests.Session]:
 
 
 @pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
     for name in ("CACHEDINDEX_RUN", "CACHEDINDEX_CONFIG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def told(session: requests.Session, index: Index, **way: Any) -> list[object]:

@@ -153,14 +153,44 @@ join("test").cache._upstream.origin(page).failed(UpstreamFailed("gone"))
     assert not (tmp_path / "cache/locks-v1").exists()
 
 
+@pytest.mark.posix("what Windows lacks")
 def test_a_system_without_modes_users_and_flock(run: Callable[..., Ran]) -> None:
     """What Windows lacks, so that nobody has to try it there."""
     code = """
 import os, sys
-for name in ("getuid", "geteuid", "fchmod", "getxattr"):
+for name in ("getuid", "geteuid", "fchmod", "getxattr", "O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK"):
     delattr(os, name)
 for name in ("fcntl", "pwd", "grp"):
     sys.modules[name] = None
+os.supports_dir_fd.clear()
+os.supports_fd.clear()
+
+class Entry:
+    # What Windows lists of a file has neither its device nor its number.
+    def __init__(self, entry):
+        self.entry = entry
+    def __getattr__(self, name):
+        return getattr(self.entry, name)
+    def __fspath__(self):
+        return self.entry.path
+    def stat(self, **options):
+        status = self.entry.stat(**options)
+        exact = {name: getattr(status, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
+        return os.stat_result((status[0], 0, 0, 0, *status[4:]), exact)
+
+class Entries:
+    def __init__(self, path="."):
+        self.entries = scandir(path)
+    def __iter__(self):
+        return map(Entry, self.entries)
+    def __next__(self):
+        return Entry(next(self.entries))
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        self.entries.close()
+
+scandir, os.scandir = os.scandir, Entries
 from pathlib import Path
 from cachedindex import __main__
 from cachedindex.run.folder import RunFolder

@@ -452,6 +452,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, m
     assert not path.exists()
 
 
+@pytest.mark.posix("modes")
 @pytest.mark.parametrize(("mode", "expected"), [(0o755, 0o600), (0o2775, 0o660), (0o700, 0o600)])
 def test_who_may_only_read_the_folder_cannot_lock(tmp_path: Path, mode: int, expected: int) -> None:
     """flock(2) takes a descriptor of any kind, so whoever may read a lock's file may hold everybody up."""

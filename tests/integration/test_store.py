@@ -109,6 +109,7 @@ def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
         store.new_blob(WHEEL)
 
 
+@pytest.mark.posix("modes")
 @pytest.mark.parametrize(("root", "file", "folder"), [(0o2775, 0o664, 0o2775), (0o700, 0o600, 0o700)])
 @pytest.mark.parametrize("umask", [0o077, 0o022])
 def test_the_roots_mode_is_the_policy_whatever_the_umask(
@@ -306,6 +307,7 @@ def test_what_a_process_remembers_by_itself_does_not_grow_for_ever() -> None:
     assert log.events("index")[-1].at == 999
 
 
+@pytest.mark.posix("links that everybody may make")
 def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
     log = health_log.of_host(tmp_path / "cache", None)
@@ -335,6 +337,7 @@ def test_a_run_collects_what_its_processes_say_and_leaves_nothing() -> None:
     assert RunFolder.handed_down({}) is None
 
 
+@pytest.mark.posix("links that everybody may make")
 def test_another_users_folder_is_not_taken_for_the_run(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert RunFolder.handed_down({"CACHEDINDEX_RUN": str(tmp_path)})

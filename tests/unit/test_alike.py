@@ -47,8 +47,7 @@ def cache() -> Cache:
 
 
 @pytest.fixture
-def opener(cache: Cache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> urllib.request.OpenerDirector:
-    monkeypatch.setenv("HOME", str(tmp_path))  # It may have a .pypirc.
+def opener(cache: Cache, own_home: Path) -> urllib.request.OpenerDirector:  # The real home may have a .pypirc.
     return urllib.request.build_opener(CacheHandler(cache, IndexMissing), PrivacyWitness())
 
 

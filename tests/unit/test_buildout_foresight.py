@@ -207,12 +207,9 @@ def test_nothing_is_said_of_a_conflict(building: Building, caplog: pytest.LogCap
     assert not [record for record in caplog.records if "star" in record.getMessage()]
 
 
-def test_a_user_of_whom_only_buildout_knows(
-    building: Building, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_a_user_of_whom_only_buildout_knows(building: Building, own_home: Path) -> None:
     server = f"[server]\nrepository={INDEX}six\nusername=jane\npassword=secret\n"
-    (tmp_path / ".pypirc").write_text(f"[distutils]\nindex-servers =\n    server\n{server}")
+    (own_home / ".pypirc").write_text(f"[distutils]\nindex-servers =\n    server\n{server}")
     building.foresee("six", "flask")
     assert building.looks.projects == ["flask"]
 

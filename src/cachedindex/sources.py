@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from cachedindex import standard
 from cachedindex.errors import SettingsError
 from cachedindex.options import Problem, Settings, merge, read, read_index
+from cachedindex.store import system
 from cachedindex.store.folder import may_write
 
 PREFIX = "CACHEDINDEX_"
@@ -28,8 +29,8 @@ SECTION = "cachedindex"
 """The section of a configuration file, and the name of the user's cache folder."""
 _ALIKE = 0.8
 """How like the name of our section another one's is at least, if it was meant."""
-_HOST_FILE = Path("/etc/cachedindex.cfg")
-_HOST_FOLDER = Path("/var/cache/cachedindex")
+_HOST_FILE = system.of_host("/etc/cachedindex.cfg")
+_HOST_FOLDER = system.of_host("/var/cache/cachedindex")
 
 
 class Loaded(NamedTuple):
@@ -90,8 +91,8 @@ def cache_folder(chosen: Settings, environ: Mapping[str, str] = os.environ) -> P
     """Return the folder that was set, or the host's if it is writable, or the user's; None if there is none of them."""
     if chosen.cache_dir:
         folder = expanded(chosen.cache_dir)
-        return folder and folder.absolute()
-    if _HOST_FOLDER.is_dir() and may_write(_HOST_FOLDER):
+        return folder and system.absolute(folder)
+    if _HOST_FOLDER and _HOST_FOLDER.is_dir() and may_write(_HOST_FOLDER):
         return _HOST_FOLDER
     return _user_folder(environ)
 
@@ -100,19 +101,19 @@ def places(chosen: Settings, environ: Mapping[str, str] = os.environ) -> tuple[P
     """Return the folders that would be used, or looked at before, without looking at them."""
     named = [expanded(name) for name in (chosen.cache_dir, chosen.lock_dir) if name]
     usual = [] if chosen.cache_dir else [_HOST_FOLDER, _user_place(environ)]
-    return tuple(folder.absolute() for folder in (*named, *usual) if folder)
+    return tuple(system.absolute(folder) for folder in (*named, *usual) if folder)
 
 
 def also_read(chosen: Settings, root: Path | None) -> tuple[Path, ...]:
     """Return the other folders that are read, each once; `root` is the own one, which is none of them."""
-    found = [folder.absolute() for name in chosen.also_read if (folder := expanded(name))]
+    found = [system.absolute(folder) for name in chosen.also_read if (folder := expanded(name))]
     return tuple(folder for folder in dict.fromkeys(found) if folder != root)
 
 
 def lock_folder(chosen: Settings, root: Path) -> Path:
     """Return the folder for locks and health: the one that was set, or the cache folder."""
     folder = expanded(chosen.lock_dir) if chosen.lock_dir else None
-    return folder.absolute() if folder else root
+    return system.absolute(folder) if folder else root
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -144,7 +145,7 @@ def _named(environ: Mapping[str, str]) -> list[Path]:
 def _usual_files(environ: Mapping[str, str]) -> list[Path]:
     home = environ.get("XDG_CONFIG_HOME") or "~/.config"
     user = expanded(f"{home}/cachedindex.cfg")
-    return [user, _HOST_FILE] if user else [_HOST_FILE]
+    return [path for path in (user, _HOST_FILE) if path]
 
 
 def _from_file(path: Path, *, named: bool) -> tuple[dict[str, Any], list[str]]:
@@ -199,8 +200,9 @@ def _missing(path: Path) -> str:
 
 
 def _user_folder(environ: Mapping[str, str]) -> Path | None:
-    folder = _user_place(environ)
-    return folder.absolute() if folder and may_write(folder.absolute()) else None
+    place = _user_place(environ)
+    folder = place and system.absolute(place)
+    return folder if folder and may_write(folder) else None
 
 
 def _user_place(environ: Mapping[str, str]) -> Path | None:

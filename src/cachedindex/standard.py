@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 _PACKAGE = __name__.partition(".")[0]
 _HOME = os.path.dirname(getattr(os, "__file__", ""))  # noqa: PTH120 - pathlib would come from sys.path
-_PLACES = [_HOME, os.path.join(_HOME, "lib-dynload")]  # noqa: PTH118
+_COMPILED = os.path.join(_HOME, "lib-dynload")  # noqa: PTH118
+if os.name == "nt":
+    _COMPILED = os.path.join(os.path.dirname(_HOME), "DLLs")  # noqa: PTH118, PTH120
+_PLACES = [_HOME, _COMPILED]
 _importing: set[int] = set()
 """The threads that are in a `library()`."""
 
@@ -95,7 +98,8 @@ def _foreign() -> "Iterator[str]":
 
 def _is_standard(file: str) -> bool:
     below = file.removeprefix(_HOME + os.sep)
-    return below != file and not below.startswith(("site-packages", "dist-packages"))
+    is_below = below != file and not below.startswith(("site-packages", "dist-packages"))
+    return is_below or file.startswith(_COMPILED + os.sep)
 
 
 def _shadowed(added: set[str]) -> "Iterator[str]":

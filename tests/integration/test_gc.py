@@ -499,15 +499,15 @@ def test_a_blobs_folder_that_is_removed_before_its_rename_is_made_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (store.root / "blobs-v1/ca").mkdir(parents=True)
-    replaced, lost = Path.replace, []
+    replaced, lost = os.replace, []
 
-    def losing(path: Path, target: Path) -> Path:
+    def losing(path: Path, target: Path) -> None:
         if not lost and target.parent.name == "ca":
             lost.append(target)
             target.parent.rmdir()
-        return replaced(path, target)
+        replaced(path, target)
 
-    monkeypatch.setattr(Path, "replace", losing)
+    monkeypatch.setattr(os, "replace", losing)
     _, blob = put_file(store, "a", b"a")
     assert lost
     assert blob.read_bytes() == b"a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_who_may_not_write_has_a_miss(
 ) -> None:
     path = put_page(Store(tmp_path / "cache"), "six")
     path.write_bytes(b"")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("not yours")))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("not yours")))
     assert Store(tmp_path / "cache", read_only=read_only, damaged=aside.append).get(page("six")) is None
     assert path.exists()
     assert aside == []

@@ -93,14 +93,14 @@ def test_a_folder_below_a_groups_folder_is_the_groups_where_the_umask_lets_it(tm
 def test_nobody_sees_a_folder_before_it_has_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache").chmod(0o2775)
-    renamed, modes = Path.rename, []
+    renamed, modes = os.rename, []
 
-    def seen(path: Path, target: Path) -> Path:
+    def seen(path: Path, target: Path) -> None:
         assert not target.exists()
         modes.append(stat.S_IMODE(path.stat().st_mode))
-        return renamed(path, target)
+        renamed(path, target)
 
-    monkeypatch.setattr(Path, "rename", seen)
+    monkeypatch.setattr(os, "rename", seen)
     put_page(Store(tmp_path / "cache"), "six")
     assert set(modes) == {0o2775}
     assert len(modes) == 4

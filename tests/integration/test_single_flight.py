@@ -215,7 +215,7 @@ def test_without_locking_only_the_saving_is_lost(
     def taken(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("cachedindex.store.locks._by_flock", taken)
+    monkeypatch.setattr("cachedindex.store.system.lock", taken)
     for name in ("alpha", "beta"):
         assert session.get(f"{index.url}{name}/").ok
     assert session.get(f"{index.url}alpha/").headers["Cache-Status"].startswith("cachedindex; hit")
@@ -434,15 +434,15 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, m
     """Between the opening of the file and its locking, the last holder has removed it: two would hold a lock each."""
     other, locks = held(tmp_path), Locks(tmp_path / "locks", tmp_path)
     path = tmp_path / f"locks/{layout.key(FILE, '')}.flight"
-    by_flock, opened = module._by_flock, []
+    locked, opened = module._locked, []
 
     def late(descriptor: int) -> Callable[[], None] | None:
         if not opened:
             other.release()
         opened.append(os.fstat(descriptor).st_ino)
-        return by_flock(descriptor)
+        return locked(descriptor)
 
-    monkeypatch.setattr(module, "_by_flock", late)
+    monkeypatch.setattr(module, "_locked", late)
     monkeypatch.setattr(module, "_held", set())
     lock = locks.try_lock(layout.key(FILE, ""))
     assert lock

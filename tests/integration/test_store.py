@@ -15,7 +15,7 @@ import pytest
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
 from cachedindex.run.folder import RunFolder
-from cachedindex.store import blob as blob_module, disk, health_log, locks, record, store as store_module
+from cachedindex.store import blob as blob_module, disk, health_log, locks, record, store as store_module, system
 from cachedindex.store.store import Store
 from tests.stored import file, open_blob
 from tests.values import replace
@@ -189,7 +189,7 @@ def test_a_damaged_blob_that_cannot_be_read_twice_is_a_miss(store: Store, monkey
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.publish(tmp_path / "a", b"old", tmp_path)
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("in use")))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("in use")))
     with pytest.raises(StoreUnavailable):
         disk.publish(tmp_path / "a", b"new", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
@@ -452,7 +452,7 @@ def test_where_there_is_no_locking_two_may_do_the_same_work(tmp_path: Path, monk
     def taken(_: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(locks, "_by_flock", taken)
+    monkeypatch.setattr(system, "lock", taken)
     with locks.holding(tmp_path / "gc.lock", tmp_path) as first, locks.holding(tmp_path / "gc.lock", tmp_path) as other:
         assert (first, other) == (True, True)
 

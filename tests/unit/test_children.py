@@ -54,6 +54,22 @@ def test_what_a_command_is(line: str, client: str, python: str, module: str, wor
         assert (" ".join(found.python), found.module, " ".join(found.words)) == (python, module, words)
 
 
+@pytest.mark.parametrize(
+    ("word", "system", "name"),
+    [
+        ("/opt/bin/uv", "posix", "uv"),
+        ("uv.exe", "posix", "uv.exe"),
+        (r"C:\bin\UV.EXE", "nt", "uv"),
+        ("C:/bin/pip3.11.exe", "nt", "pip3.11"),
+        ("tox.cmd", "nt", "tox"),
+        ("Python", "nt", "python"),
+        ("setup.py", "nt", "setup.py"),
+    ],
+)
+def test_the_name_of_a_program(word: str, system: str, name: str) -> None:
+    assert children.name_of(word, system) == name
+
+
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Give the hook of a process below a run."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import blob, disk
+from cachedindex.store import blob, disk, system
 from tests.stored import DAY, age
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="SKIPPED FOR WANT OF FIFOS, which Windows has not")
@@ -298,7 +298,7 @@ def test_which_folder_is_a_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "own").chmod(0o700)
     monkeypatch.setattr(os, "getuid", lambda: STRANGER)
     assert not disk.is_own(tmp_path / "own")
-    monkeypatch.delattr(os, "getuid")
+    monkeypatch.setattr(system, "HAS_USERS", False)
     assert disk.is_own(tmp_path / "own"), "Windows does not identify users by this"
 
 

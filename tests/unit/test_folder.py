@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cachedindex.store import folder
+from cachedindex.store import folder, system
 
 grp, pwd = pytest.importorskip("grp"), pytest.importorskip("pwd")
 
@@ -139,7 +139,7 @@ def test_a_folder_below_one_that_is_gone_or_closed_is_not_refused(
 def test_windows_invents_the_mode_that_it_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o777)
     assert folder.refusal(tmp_path)
-    monkeypatch.delattr(os, "getuid")
+    monkeypatch.setattr(system, "HAS_USERS", False)
     assert folder.refusal(tmp_path) is None
     tmp_path.chmod(0o700)
 

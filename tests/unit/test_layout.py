@@ -133,3 +133,21 @@ def test_only_pages_have_one_name_however_their_project_is_spelled() -> None:
     assert path_of(request(one)) == path_of(request(other))
     assert path_of(request(one, "other"))[-1].startswith("Zope.Interface.")
     assert layout.key(request(one, "other"), "") != layout.key(request(other, "other"), "")
+
+
+def test_a_long_path_is_shortened_where_a_system_wants_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scope does not count: the records of all scopes lie beside each other."""
+    monkeypatch.setattr(layout, "_LONGEST_PATH", 90)
+    layout._record_path.cache_clear()
+    short = request("https://index.example/simple/six/")
+    assert list(path_of(short)[:-1]) == ["index.example", "simple", "six"]
+    long = request("https://packages.company.example/artifactory/api/pypi/everything-there-is/simple/some-project/")
+    assert list(path_of(long)[:-1]) == ["packages.company.exa", "some-project"]
+    file = request("https://packages.company.example/files/" + "some-project-" * 20 + "1.0-py3-none-any.whl", "file")
+    assert path_of(file)[:-1] == ("packages.company.exa", "files")
+    for each in (short, long, file):
+        own = path_of(each.within("0" * 32))
+        assert own[:-1] == path_of(each)[:-1]
+        assert own[-1] == f"{path_of(each)[-1]}.{'0' * 32}"
+        assert len("/".join(own)) <= 90 + 33
+    layout._record_path.cache_clear()

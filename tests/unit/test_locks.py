@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import locks
+from cachedindex.store import locks, system
 from cachedindex.store.locks import Locks
 from tests.stored import age
-
-pytest.importorskip("fcntl", reason="SKIPPED FOR WANT OF FLOCK, which Windows has not")
 
 
 class Clock:
@@ -95,27 +93,23 @@ def test_a_fork_leaves_the_file_of_its_parents_lock(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("nothing_left_open")
 def test_a_lock_whose_file_is_removed_each_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_flock, mine = locks._by_flock, Locks(tmp_path, tmp_path)
+    locked, mine = locks._locked, Locks(tmp_path, tmp_path)
 
     def removed(descriptor: int) -> Callable[[], None] | None:
         (tmp_path / "a.flight").unlink()
-        return by_flock(descriptor)
+        return locked(descriptor)
 
-    monkeypatch.setattr(locks, "_by_flock", removed)
+    monkeypatch.setattr(locks, "_locked", removed)
     assert mine.try_lock("a") is None
     assert not mine.is_held_here("a")
 
 
-@pytest.mark.parametrize("module", [None, "failing"])
 @pytest.mark.usefixtures("nothing_left_open")
-def test_a_system_that_cannot_lock_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str | None) -> None:
-    def failing(*_: object) -> None:
+def test_a_system_that_cannot_lock_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> bool:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    if module is None:
-        monkeypatch.setattr(locks, "fcntl", None)
-    else:
-        monkeypatch.setattr("fcntl.flock", failing)
+    monkeypatch.setattr(system, "lock", failing)
     mine = Locks(tmp_path, tmp_path)
     with pytest.raises(StoreUnavailable, match="lock"):
         mine.try_lock("a")

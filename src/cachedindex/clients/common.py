@@ -37,6 +37,14 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "the TLS handshake failed"),
     (TimeoutError, _LATE),
 )
+_NUMBERS = {
+    errno.ENETUNREACH: "network is unreachable",
+    errno.EHOSTUNREACH: "no route to host",
+    errno.ENETDOWN: "network is down",
+    errno.EHOSTDOWN: "host is down",
+    errno.EADDRNOTAVAIL: "cannot assign requested address",
+}
+"""In the words of strerror(3), which Windows has only for what is no socket's."""
 _SHORTAGES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOENT", "ENOSPC", "EDQUOT", "EROFS")
 """What a system call says if this machine lacks something: a descriptor, memory, space, a folder, a certificate."""
 _NAMED_CAUSES = {
@@ -141,7 +149,7 @@ def cause(error: BaseException) -> str:
         return _LATE
     numbers = [link.errno for link in chain if isinstance(link, OSError) and link.errno]
     if numbers:
-        return os.strerror(numbers[0]).lower()
+        return _NUMBERS.get(numbers[0]) or os.strerror(numbers[0]).lower()
     return _by_name(chain)
 
 
@@ -170,7 +178,7 @@ def _is_shortage(error: BaseException) -> bool:
     """Return whether an exception is for want of something on this machine; those of names and TLS count otherwise."""
     if not isinstance(error, OSError) or isinstance(error, (socket.gaierror, ssl.SSLError)):
         return isinstance(error, MemoryError)
-    return errno.errorcode.get(error.errno or 0) in _SHORTAGES
+    return errno.errorcode.get(error.errno or 0, "").removeprefix("WSA") in _SHORTAGES
 
 
 def _was_connecting(error: BaseException) -> bool:

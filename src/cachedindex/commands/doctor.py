@@ -87,7 +87,7 @@ def _findings(loaded: sources.Loaded, environ: Mapping[str, str], *, repair: boo
         yield _locking(shared)
         yield verify.strays(root, shared, repair=repair)
         yield verify.denied(root, shared)
-    yield verify.modes(root, repair=repair)
+    yield from verify.modes(root, repair=repair)
     yield from verify.damage(root, repair=repair)
     if stores:
         yield from inspection.ground(root, shared, settings.max_size)

@@ -15,6 +15,7 @@ from typing import NoReturn
 from cachedindex import __version__, options, standard
 from cachedindex.commands import flags
 from cachedindex.errors import CachedIndexError, SettingsError
+from cachedindex.store import system
 
 COMMANDS = (
     "run", "rehearse", "get", "hook", "status", "report", "ls", "explain", "purge", "refresh", "warm", "export",
@@ -24,6 +25,9 @@ COMMANDS = (
 _EXAMPLE = "cachedindex run -- pip install -r requirements.txt"
 _USAGE_ERROR = 2
 _SIGNALLED = 128
+_BROKEN_PIPE = 1
+_CONTROL_C = 0xC000013A
+"""STATUS_CONTROL_C_EXIT, with which a program ends on Windows that does nothing about Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,9 +109,9 @@ def command_line() -> None:
         with standard.library():  # What argparse imports in its functions, too.
             code = _printing(main)
     except KeyboardInterrupt:
-        code = -signal.SIGINT
-    if code >= 0:
-        sys.exit(code)
+        code = _CONTROL_C if system.IS_WINDOWS else -signal.SIGINT
+    if code >= 0 or system.IS_WINDOWS:
+        sys.exit(_signed(code))
     _end_by(-code)
     sys.exit(_SIGNALLED - code)
 
@@ -122,8 +126,13 @@ def _printing(work: Callable[[], int]) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # What is left would be written at the exit.
-        return -signal.SIGPIPE
+        return _BROKEN_PIPE if system.IS_WINDOWS else -signal.SIGPIPE
     return code
+
+
+def _signed(code: int) -> int:
+    """Return a code as Windows takes it: before Python 3.13, a larger one becomes 0xFFFFFFFF at the exit."""
+    return code - (1 << 32) if code >= 1 << 31 else code
 
 
 def _end_by(number: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from cachedindex.commands import flags, place
 from cachedindex.errors import SettingsError
 from cachedindex.rules import urls
 from cachedindex.run.summary import volume
-from cachedindex.store import others
+from cachedindex.store import others, system
 from cachedindex.upkeep import inventory, listing, neighbours
 from cachedindex.upkeep.purge import Purged, Target, bar, purge
 
@@ -90,7 +89,7 @@ def _everywhere(root: Path, target: Target, *, dry_run: bool) -> tuple[Purged, l
     for tree in listing.trees(root):
         _add(total, purge(tree, target, now, dry_run=dry_run))
     foreign = inventory.others(root)
-    if foreign and not (hasattr(os, "geteuid") and os.geteuid() == 0):
+    if foreign and not system.is_root():
         names = ", ".join(sorted(inventory.user_name(int(tree.name)) for tree in foreign))
         where = foreign[0].parent
         return total, [f"what {names} got with credentials is not searched: only they and root may read it in {where}"]

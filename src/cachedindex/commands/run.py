@@ -10,6 +10,7 @@ from cachedindex import sources
 from cachedindex.clients import outsiders, uncovered
 from cachedindex.commands import flags
 from cachedindex.errors import SettingsError
+from cachedindex.hook._cachedindex_children import name_of
 from cachedindex.process import Process, join
 from cachedindex.run import environment
 from cachedindex.run.command import Attempt, become, run_below
@@ -144,4 +145,4 @@ def _for_uv(process: Process, command: Sequence[str], environ: Mapping[str, str]
 
 
 def _is_uv(command: Sequence[str]) -> bool:
-    return Path(command[0]).name in ("uv", "uvx")
+    return name_of(command[0]) in ("uv", "uvx")

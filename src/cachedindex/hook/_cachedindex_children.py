@@ -25,6 +25,8 @@ _CLIENTS = frozenset(
     )
 )  # fmt: skip
 """Programs and modules that look something up, or that start others which do."""
+_PYTHONS = ("python", "pypy", "py") if os.name == "nt" else ("python", "pypy")
+"""On Windows, `py` starts one of them."""
 _TAKES = (
     "self", "args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env", "startupinfo", "creationflags",
     "shell",
@@ -148,12 +150,21 @@ def _if_client(name):
 
 
 def _is_python(name):
-    return name.rstrip("0123456789.t") in ("python", "pypy")
+    return name.rstrip("0123456789.t") in _PYTHONS
+
+
+def name_of(word, system=os.name):
+    """Return the name of a program without its folder; on Windows in lower case, and without .exe, .cmd or .bat."""
+    if system != "nt":
+        return os.path.basename(word)
+    name = word.replace("\\", "/").rpartition("/")[2].lower()
+    start, ending = os.path.splitext(name)
+    return start if ending in (".exe", ".cmd", ".bat") else name
 
 
 def _name(word):
-    """Return the name of a program without its folder and version: pip for /usr/bin/pip3.11."""
-    name = os.path.basename(word)
+    """Return the same without its version: pip for /usr/bin/pip3.11."""
+    name = name_of(word)
     return name if _is_python(name) else name.rstrip("0123456789.") or name
 
 
@@ -190,7 +201,8 @@ def switched(args, env, cwd):
     command = parsed(words)
     asks = command.client == "uvx" or (command.client == "uv" and UV_ASKS.intersection(command.words))
     run = env.get("CACHEDINDEX_RUN")
-    if not asks or "UV_OFFLINE" in env or not run or sys.version_info < (3, 10):
+    is_possible = sys.version_info >= (3, 10) and os.name == "posix"  # On Windows nothing takes a process's place.
+    if not asks or "UV_OFFLINE" in env or not run or not is_possible:
         return args
     if os.path.dirname(words[0]) == os.path.join(run, "bin"):  # The run's own, which does the same.
         return args

@@ -192,8 +192,6 @@ def _attach_urllib(request_module):
 
 def _cover_children(subprocess_module):
     """Have the package clients that this process starts get the hook."""
-    if os.name != "posix":
-        return
     try:
         _load("_cachedindex_children", _CHILDREN)
         is_known = sys.modules["_cachedindex_children"].attach(subprocess_module, sys.modules[__name__])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -13,6 +14,10 @@ from cachedindex.rules import accept, urls
 
 _LONGEST_SEGMENT = 80
 _DEEPEST = 8
+_LONGEST_PATH = 90 if sys.platform == "win32" else 4096
+"""A longer path of a record, without its scope, is made of fewer and shorter segments. Windows has 259 characters for
+the cache folder, this, and 80 more of a user's own tree, the scope and a temporary's name."""
+_SHORT_SEGMENT = 20
 OF_USER = "user"
 """The scope of what is this user's alone, but takes no certain credential."""
 FORBIDDEN = "forbidden"
@@ -94,13 +99,15 @@ def subject(request: Request) -> str:
 
 @lru_cache(maxsize=256)  # A look-up that stores a page needs each of its paths several times.
 def _record_path(url: str, form: str, trust: str, scope: str) -> Sequence[str]:
-    parts, name = urlsplit(urls.page(url) if form else url), _key(url, form, trust, scope)
+    parts = urlsplit(urls.page(url) if form else url)
     host = _segment(parts.netloc.rpartition("@")[2].replace(":", "_"))
     segments = [_segment(unquote(part)) for part in parts.path.split("/") if part]
-    if form:
-        return (host, *segments[-_DEEPEST:], f"page.{form}.{name}")
+    folders = segments[-_DEEPEST:] if form else ["files"]
     # A URL's hashed directories get no folders: one level of files for each host is readable with `ls`.
-    return (host, "files", f"{segments[-1] if segments else 'index'}.{name}")
+    start = f"page.{form}" if form else segments[-1] if segments else "index"
+    if len("/".join((host, *folders, f"{start}.{_key(url, form, trust, '')}"))) > _LONGEST_PATH:
+        host, *folders, start = (_segment(each[:_SHORT_SEGMENT]) for each in (host, *folders[-1:], start))
+    return (host, *folders, f"{start}.{_key(url, form, trust, scope)}")
 
 
 @lru_cache(maxsize=256)

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
-from cachedindex import standard
 from cachedindex.run.report import say
 from cachedindex.run.watch import Watch
 from cachedindex.run.witness import Witness, descriptors
+from cachedindex.store import system
 
 _LOST = 125
 _NOT_EXECUTABLE = 126
@@ -36,7 +36,9 @@ class Attempt(NamedTuple):
 
 
 def become(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the command in place of this process; return an exit code only if it cannot be run."""
+    """Run the command in place of this process; return an exit code only if it cannot be run, or has ended."""
+    if system.IS_WINDOWS:
+        return _run_child(command, environ)
     _set_variables(environ)
     # Python ignores these two from its start, and does not say what they were: default, unless a program is at odds.
     for name in ("SIGPIPE", "SIGXFSZ"):
@@ -44,10 +46,23 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> int:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     error = _execute(command)
     found = error.errno != errno.ENOENT
-    line = f"cachedindex run: {command[0]}: {error.strerror if found else 'not found'}\n"
-    with suppress(OSError, AttributeError, ValueError):  # There is no stderr, or it is full.
-        os.write(sys.stderr.fileno(), line.encode(errors="backslashreplace"))
+    _say_why(command, error.strerror or str(error) if found else "not found")
     return _NOT_EXECUTABLE if found else _NOT_FOUND
+
+
+def _run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    from cachedindex.run import child  # noqa: PLC0415 - on Windows only
+
+    code, why = child.run(command, environ)
+    if why:
+        _say_why(command, why)
+    return code
+
+
+def _say_why(command: Sequence[str], why: str) -> None:
+    line = f"cachedindex run: {command[0]}: {why}\n"
+    with suppress(OSError, AttributeError, ValueError):  # There is no stderr, or it is full.
+        os.write(sys.stderr.fileno(), line.encode(system.encoding(sys.stderr), "backslashreplace"))
 
 
 def run_below(
@@ -57,10 +72,8 @@ def run_below(
 
     None if no process can be started. Unless it is run `once`, its pipes stay open here. `watch` looks at it meanwhile.
     """
-    if not hasattr(os, "fork"):
-        with standard.library():
-            import subprocess  # noqa: PLC0415 - on Windows only
-        return subprocess.call(command, env=environ)  # noqa: S603 - the user asked for it
+    if system.IS_WINDOWS:
+        return _run_child(command, environ)
     given = signal.getsignal(signal.SIGCHLD)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     # With SIG_IGN, which a parent may have handed down, the system keeps no exit code of a child.

@@ -15,6 +15,7 @@ from cachedindex.hook import _cachedindex_children
 from cachedindex.options import OPTIONS
 from cachedindex.run.folder import RunFolder
 from cachedindex.sources import RUN_VARIABLE
+from cachedindex.store import system
 
 HOOK = Path(__file__).parent.parent / "hook"
 """The folder on PYTHONPATH; every Python finds its sitecustomize.py before any other."""
@@ -68,7 +69,8 @@ def with_uv(run: RunFolder, path: str) -> str:
 
     A shell that starts uv by its name gets that one. What asks no index goes straight to the real one.
     """
-    if not shutil.which("uv", path=path):
+    # On Windows it would have to be a batch file: after one, a batch file that starts uv without `call` does not go on.
+    if system.IS_WINDOWS or not shutil.which("uv", path=path):
         return path
     with standard.library():
         import shlex  # noqa: PLC0415 - most hosts have no uv

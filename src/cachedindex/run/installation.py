@@ -6,7 +6,6 @@ The files hold the path of the hook, so that an upgrade of cachedindex needs no 
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 from cachedindex import standard
 from cachedindex.errors import SettingsError, StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.store import disk, system
 
 HOOK = Path(__file__).parent.parent / "hook" / "_cachedindex_hook.py"
 OLDEST_PYTHON = (3, 10)
@@ -161,7 +160,7 @@ def _refuse_open_code(place: Place) -> None:
 
 def _refuse_foreign_files(place: Place, *paths: Path) -> None:
     """Raise SettingsError if root would run what another user may change, and who may not change the environment."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not system.is_root():
         return
     for path in paths:
         if _writers(path) - _writers(place.folder) - {("user", 0), ("group", 0)}:
@@ -178,7 +177,7 @@ def _writers(path: Path) -> set[tuple[str, int]]:
 
 def _opened(path: Path) -> Path | None:
     """Return the path, or the folder above it, that every user may change; None if there is none."""
-    if os.name != "posix":
+    if not system.HAS_USERS:
         return None
     modes = {each: each.stat().st_mode for each in (path, *path.parents) if each.exists()}
     return next((each for each, mode in modes.items() if mode & stat.S_IWOTH and not mode & stat.S_ISVTX), None)

@@ -31,8 +31,8 @@ def variables(environ: Mapping[str, str], scratch: Path, proxy: str) -> dict[str
     `proxy` is one that refuses connections, for programs that cachedindex does not cover.
     """
     home = scratch / "home"
-    if environ.get("HOME"):
-        _copy_settings(Path(environ["HOME"]), home)
+    if before := environ.get("HOME") or environ.get("USERPROFILE"):
+        _copy_settings(Path(before), home)
     defaults = home / ".buildout/default.cfg"
     defaults.parent.mkdir(parents=True, exist_ok=True)
     for name in _CACHES.values():

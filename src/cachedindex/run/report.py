@@ -15,6 +15,7 @@ from cachedindex.model import Outcome, Request
 from cachedindex.options import Settings
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.summary import MISSED, SUMMARIZED, lookup_line, printable
+from cachedindex.store import system
 
 _MOST_PAST = 4000
 """As many look-ups as a record has (store/runs.py)."""
@@ -26,7 +27,7 @@ def say(line: str) -> None:
     try:
         sys.stderr.flush()
         # Not through Python's buffer: at the exit it would retry what a full disk refused, and change the exit code.
-        os.write(sys.stderr.fileno(), text.encode(errors="backslashreplace"))
+        os.write(sys.stderr.fileno(), text.encode(system.encoding(sys.stderr), "backslashreplace"))
     except io.UnsupportedOperation:  # A StringIO that somebody put there.
         sys.stderr.write(text)
     except (OSError, ValueError, AttributeError):  # Closed, full, or missing: there is no other place for the line.

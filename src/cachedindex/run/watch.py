@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from cachedindex.store import system
+
 _PAUSE = 0.05
 """Seconds between two looks at least."""
 _SHARE = 150
@@ -43,6 +45,8 @@ class Watch:
     @staticmethod
     def is_possible() -> bool:
         """Return whether this system shows the children of a process."""
+        if system.IS_WINDOWS:
+            return False
         return os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110 - a tenth of the time
 
     def look(self, pid: int) -> float:

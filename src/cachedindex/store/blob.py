@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
+from cachedindex.errors import StoreUnavailable
 from cachedindex.store import disk
 
 _CHUNK = 1 << 20
@@ -38,8 +39,13 @@ class NewBlob:
         return self._hash.hexdigest()
 
     def commit(self) -> None:
-        """Publish under the digest; StoreUnavailable if that fails."""
-        self._file.commit(self._path_of(self.sha256))
+        """Publish under the digest; StoreUnavailable if that fails, and it is not there either."""
+        path = self._path_of(self.sha256)
+        try:
+            self._file.commit(path)
+        except StoreUnavailable:  # On Windows nothing can replace a file that somebody reads.
+            if not (path.exists() and is_sound(path)):
+                raise
 
     def abandon(self) -> None:
         """Leave nothing behind."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from cachedindex.errors import StoreUnavailable
+from cachedindex.store import system
 
 T = TypeVar("T")
 
 _ESTALE_TRIES = 3
 _FOLDER_TRIES = 3
-_DENIED = "denied.stamp"
 _KNOWN_FOR = 7 * 86400.0
 """Seconds for which no other build says that a part of the folder cannot be written."""
 _TOUCHED_FOR = 3600.0
@@ -29,10 +29,14 @@ def unavailable(doing: str, root: Path, error: OSError) -> StoreUnavailable:
 
     If only a part of the folder is another user's, as after a build by root, one build of many says so.
     """
-    if error.errno == errno.EACCES and os.access(root, os.W_OK | os.X_OK):
-        why = f"cannot {doing} a part of {root} that belongs to another user; `cachedindex doctor` names it"
-        return StoreUnavailable(why, is_known=_was_marked(root / _DENIED))
+    if error.errno == errno.EACCES and system.may_write(root):
+        return said_weekly(f"cannot {doing} a part of {root} that {system.DENIED_BY}", root, "denied")
     return StoreUnavailable(f"cannot {doing} {root}: {error.strerror or error}")
+
+
+def said_weekly(why: str, root: Path, about: str) -> StoreUnavailable:
+    """Return the exception for what no single build can mend: one build of many says it."""
+    return StoreUnavailable(why, is_known=_was_marked(root / f"{about}.stamp"))
 
 
 def _was_marked(stamp: Path) -> bool:
@@ -72,16 +76,30 @@ def read_if_possible(path: Path) -> bytes | None:
 
 def open_regular(path: Path) -> BinaryIO:
     """Return an open file; OSError if it is something else, such as a FIFO, at which a process would wait for ever."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
+    return os.fdopen(_regular(path)[0], "rb")
+
+
+def _regular(path: Path) -> tuple[int, int]:
+    """Return the descriptor of an open file, and its size; OSError as `open_regular`."""
+    descriptor = system.files.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status.st_size
     os.close(descriptor)
     raise OSError(errno.EINVAL, "there is something else in the place of a file", str(path))
 
 
 def _read(path: Path, most: int) -> bytes:
-    with open_regular(path) as file:
-        return file.read(most)
+    """Return the bytes without a file object, which would ask the system four things more."""
+    descriptor, size = _regular(path)
+    wanted = min(size, most) if most >= 0 else size
+    try:
+        data = os.read(descriptor, wanted)
+        while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def reopened(opening: Callable[[], T]) -> T | None:
@@ -114,7 +132,7 @@ class NewFile:
         self._process = os.getpid()
         self._is_done = False
         with failing_as_unavailable("write to", root):
-            status = root.stat()
+            self._above = status = root.stat()
             mode = status.st_mode
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
@@ -138,7 +156,7 @@ class NewFile:
     def reopened(self) -> BinaryIO | None:
         """Return the temporary, open to be read from its start; None where an open file cannot be renamed."""
         with failing_as_unavailable("read", self._root):
-            return None if os.name == "nt" else self._temporary.open("rb")
+            return None if system.IS_WINDOWS else self._temporary.open("rb")
 
     def modified(self) -> float:
         """Return when the temporary was last written, by the file system's clock, in seconds since the epoch."""
@@ -152,7 +170,7 @@ class NewFile:
             # close may fail on a full disk as well, and on a network file system for any reason.
             with failing_as_unavailable("write to", self._root):
                 self._file.close()
-                _within(final.parent, self._root, self._root.stat(), lambda: self._temporary.replace(final))
+                _within(final.parent, self._root, self._above, lambda: system.files.replace(self._temporary, final))
             self._is_done = True
         except StoreUnavailable:
             self.abandon()
@@ -167,7 +185,7 @@ class NewFile:
             self._file.close()
         with suppress(OSError):
             if os.getpid() == self._process:
-                self._temporary.unlink()
+                system.files.unlink(self._temporary)
 
 
 def written(path: Path, data: bytes, root: Path) -> NewFile:
@@ -217,7 +235,7 @@ def open_shared(path: Path, flags: int, root: Path, most: int = 0o666) -> int:
     mode = status.st_mode
     # Not through a link: another user who may write here could have it lead to a file of this user's.
     flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = _within(path.parent, root, status, lambda: os.open(path, flags, _most(mode) & most))
+    descriptor = _within(path.parent, root, status, lambda: system.files.open(path, flags, _most(mode) & most))
     opened = os.fstat(descriptor)
     if opened.st_size == 0:
         _raise_mode(descriptor, mode & most)
@@ -229,7 +247,7 @@ def open_shared(path: Path, flags: int, root: Path, most: int = 0o666) -> int:
 def move(path: Path, target: Path, root: Path) -> None:
     """Give a file another name below the same root; StoreUnavailable if that fails."""
     with failing_as_unavailable("write to", root):
-        _within(target.parent, root, root.stat(), lambda: path.replace(target))
+        _within(target.parent, root, root.stat(), lambda: system.files.replace(path, target))
 
 
 def now(root: Path) -> float:
@@ -263,7 +281,7 @@ def make_folder(folder: Path, mode: Callable[[Path], int]) -> None:
         with suppress(PermissionError):  # A file system without modes: that of mkdir has to do.
             new.chmod(mode(new))
         _give_folder(new, folder.parent.stat())
-        new.rename(folder)
+        system.files.rename(new, folder)
     except OSError:
         with suppress(FileNotFoundError):  # A collector has removed it as a stray.
             new.rmdir()
@@ -286,10 +304,10 @@ def is_own(folder: Path) -> bool:
         status = folder.lstat()
     except OSError:  # It is not there, or in a folder that this user may not search.
         return False
-    if not stat.S_ISDIR(status.st_mode):
+    if not stat.S_ISDIR(status.st_mode) or system.is_junction(status):
         return False
     # Windows does not identify users by this: a caller has to know whether that is good enough.
-    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
+    return not system.HAS_USERS or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
 
 
 def temporary(path: Path) -> Path:
@@ -301,8 +319,11 @@ def growing(path: Path) -> object:
     """Return a value that changes as long as some process writes a file that is to be published under this path."""
     try:
         with os.scandir(path.parent) as entries:
-            temporaries = [entry for entry in entries if entry.name.startswith(_prefix(path))]
-            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in temporaries)
+            temporaries = sorted(entry.path for entry in entries if entry.name.startswith(_prefix(path)))
+            # Not what the folder says: NTFS notes there how long a file is once it is closed.
+            return [
+                (each, status.st_size, status.st_mtime_ns) for each in temporaries for status in [Path(each).stat()]
+            ]
     except OSError:  # There is no such process, or it has just ended.
         return None
 
@@ -337,7 +358,7 @@ def _make_folders(folder: Path, root: Path, status: os.stat_result) -> None:
 
 def _give(descriptor: int, above: os.stat_result) -> None:
     """Have what root makes in a user's folder belong to that user, who could not replace it otherwise."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and above.st_uid != 0 and os.fstat(descriptor).st_uid == 0:
+    if system.HAS_USERS and os.geteuid() == 0 and above.st_uid != 0 and os.fstat(descriptor).st_uid == 0:
         with suppress(OSError):  # This root may not, as in some containers.
             os.fchown(descriptor, above.st_uid, above.st_gid)
 

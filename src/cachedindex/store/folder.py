@@ -10,7 +10,7 @@ from pathlib import Path
 from cachedindex import standard
 from cachedindex.rules import permissions
 from cachedindex.rules.permissions import Refusal
-from cachedindex.store import disk
+from cachedindex.store import disk, system
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
 _README = b"""Package index pages and files, kept by cachedindex so that builds survive an index that does not answer.
@@ -42,7 +42,7 @@ def is_ours(root: Path) -> bool:
 
 def refusal(root: Path) -> Refusal | None:
     """Return why the folder is not used; None if it may be used, or is not there yet."""
-    if not hasattr(os, "getuid"):  # Windows invents the mode that it reports.
+    if not system.HAS_USERS:  # Windows invents the mode that it reports.
         return None
     try:
         status = root.stat()
@@ -61,7 +61,7 @@ def may_write(root: Path) -> bool:
         existing = next(folder for folder in (root, *root.parents) if folder.exists())
     except OSError:  # It is below a folder that this user may not search.
         return False
-    return os.access(existing, os.W_OK | os.X_OK)
+    return system.may_write(existing)
 
 
 def has_acl(path: Path, kind: str = "access") -> bool:

@@ -10,6 +10,7 @@ import os
 import socket
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
@@ -18,10 +19,10 @@ from typing import NamedTuple
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
 from cachedindex.rules import breaker
-from cachedindex.store import disk, folder
+from cachedindex.store import disk, folder, system
 
 FOLDER = "health-v1"
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_BOOT = system.of_host("/proc/sys/kernel/random/boot_id")
 """Names the kernel's start, and so the machine: the containers on it share what they learn."""
 _LONGEST = 1 << 16
 """Bytes from which on a file is reduced to what still counts; an event that comes meanwhile may be lost."""
@@ -156,10 +157,10 @@ def names(root: Path) -> list[str]:
 
 def _machine() -> str:
     """Return what all processes of this machine have in common; each container has a hostname of its own."""
-    try:
-        return _BOOT.read_text("utf-8").strip()
-    except (OSError, ValueError):  # Another system than Linux.
-        return socket.gethostname() or "localhost"
+    with suppress(OSError, ValueError):  # Another system than Linux.
+        if _BOOT:
+            return _BOOT.read_text("utf-8").strip()
+    return socket.gethostname() or "localhost"
 
 
 def of_run(run: Path | None) -> HealthLog:

@@ -1,4 +1,4 @@
-"""Locks between processes: the only place for fcntl. Most save work; one has the newer of two records stay."""
+"""Locks between processes. Most save work; one has the newer of two records stay."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk, folder
-
-try:
-    import fcntl
-except ImportError:  # Windows.
-    fcntl = None  # type: ignore[assignment]
+from cachedindex.store import disk, folder, system
 
 FOLDER = "locks-v1"
 _TRIES = 5
@@ -79,7 +74,7 @@ class Locks:
         with suppress(StoreUnavailable, OSError):  # Another user's note, or no right to write: each finds out.
             descriptor = _opened(self._vain_path(name), self._root)
             try:
-                os.utime(descriptor)
+                os.utime(descriptor if os.utime in os.supports_fd else self._vain_path(name))
             finally:
                 os.close(descriptor)
 
@@ -97,7 +92,7 @@ class Locks:
             # On NFS a lock requires a file that is open for writing. Made here, with the modes of the cache folder.
             descriptor = _opened(path, self._root)
             made = os.fstat(descriptor).st_ino
-            release = _by_flock(descriptor)
+            release = _locked(descriptor)
             if release is None:
                 return None
             with suppress(FileNotFoundError):
@@ -135,7 +130,7 @@ def holding(path: Path, root: Path) -> Iterator[bool]:
     If there can be no lock, for lack of rights, space or a lock server, it yields True: two may do the same work.
     """
     try:
-        release = _by_flock(_opened(path, root))
+        release = _locked(_opened(path, root))
     except OSError:
         yield True
         return
@@ -166,7 +161,7 @@ def replacing(path: Path) -> Iterator[None]:
     finally:
         if is_ours or waited >= _LONGEST_TURN:
             with suppress(OSError):  # Then it is a stray, in an hour.
-                lock.unlink()
+                system.files.unlink(lock)
 
 
 def _made(lock: Path) -> bool:
@@ -182,28 +177,32 @@ def _opened(path: Path, root: Path) -> int:
 
 
 def _removed(path: Path, release: Callable[[], None], process: int) -> None:
-    """Remove a lock's file while it is held, by the process that took it, and release it."""
-    if os.getpid() == process:
-        with suppress(OSError):  # Then it is a stray, in a week.
-            path.unlink()
+    """Remove a lock's file while it is held, by the process that took it, and release it.
+
+    Where an open file cannot be removed, that comes last, and those who wait see by its time that it is released.
+    """
+    is_ours = os.getpid() == process
+    with suppress(OSError):  # Then it is a stray, in a week.
+        if is_ours:
+            (os.utime if system.IS_WINDOWS else os.unlink)(path)
     release()
+    if is_ours and system.IS_WINDOWS:
+        with suppress(OSError):  # Another process has opened it, and will remove it.
+            path.unlink()
 
 
-def _by_flock(descriptor: int) -> Callable[[], None] | None:
+def _locked(descriptor: int) -> Callable[[], None] | None:
     """Lock an open file, which is closed when the lock is released, or at once if another process holds it: None."""
     try:
-        if fcntl is None:
-            raise OSError("this system has no flock")
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
+        if not system.lock(descriptor):
+            os.close(descriptor)
+            return None
     except OSError:
         os.close(descriptor)
         raise
 
     def release() -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # Closing alone does not: a fork may have the descriptor as well.
+        system.unlock(descriptor)
         os.close(descriptor)
 
     return release

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.store import disk, system
 
 FOLDER = "private-v1"
+ELSEWHERE = "on Windows it is kept below this user's own %LOCALAPPDATA% only, as access lists are not examined"
+"""Why private content is not kept."""
 _SECRET = "secret"  # noqa: S105 - a file's name
 _SECRET_SIZE = 32
 _SCOPE_DIGITS = 32
@@ -44,6 +46,8 @@ class Private:
 
     def secure(self) -> None:
         """Make the folder if it is not there; StoreUnavailable if it does not belong to this user alone."""
+        if not (system.HAS_USERS or system.keeps_private(self._root)):
+            raise disk.said_weekly(f"{self._root} is no place for private content: {ELSEWHERE}", self._root, "private")
         try:
             if not self.folder.exists():
                 if self._read_only:
@@ -59,12 +63,10 @@ class Private:
 
         In a cache folder that a group shares, others could have made it, or put a link in its place.
         """
-        return hasattr(os, "getuid") and disk.is_own(self.folder)
+        return is_own(self._root)
 
     def _make(self) -> None:
         """Make the folder with its secret in it, at once, so that all processes of this user have the same secret."""
-        if not hasattr(os, "getuid"):
-            raise OSError("this system does not identify users by a number")
         self._make_root()
         if not self.folder.parent.exists():
             disk.publish(self.folder.parent / "README", _README, self._root)
@@ -76,7 +78,7 @@ class Private:
         try:
             disk.publish(new / _SECRET, os.urandom(_SECRET_SIZE), new)
             with suppress(OSError):  # Another process of this user was first.
-                new.rename(self.folder)
+                system.files.rename(new, self.folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
@@ -92,4 +94,9 @@ class Private:
 
 def folder_of_user(root: Path) -> Path:
     """Return the folder of this user below a cache folder; it need not be there."""
-    return root / FOLDER / str(os.getuid() if hasattr(os, "getuid") else 0)
+    return root / FOLDER / str(system.user())
+
+
+def is_own(root: Path) -> bool:
+    """Return whether that folder is there, and nobody else may read or change what lies in it."""
+    return (system.HAS_USERS or system.keeps_private(root)) and disk.is_own(folder_of_user(root))

@@ -61,8 +61,8 @@ def _does_answer(programs: Sequence[str], words: Sequence[str]) -> bool:
 
 def _started(programs: Sequence[str], words: Sequence[str], writer: int) -> int | None:
     """Return the number of a process that runs the first of these programs that there is, and holds the writer."""
-    program = next(filter(os.path.exists, programs), None)
-    if program is None or not hasattr(os, "posix_spawn"):
+    program = next(filter(os.path.exists, programs), None) if hasattr(os, "posix_spawn") else None
+    if program is None:
         return None
     files = [
         (os.POSIX_SPAWN_DUP2, writer, 1),

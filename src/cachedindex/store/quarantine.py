@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.store import disk, system
 
 FOLDER = "quarantine-v1"
 _MOST_FILES = 100
@@ -42,7 +42,7 @@ class Quarantine:
     def _trim(self) -> None:
         for path in surplus(self._folder):
             with suppress(OSError):  # Another process has deleted it, or will.
-                path.unlink()
+                system.files.unlink(path)
 
 
 def name_of(root: Path, path: Path) -> str:

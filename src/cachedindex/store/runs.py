@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Ended, Kind, Outcome, Readers, Run
 from cachedindex.rules import kept, urls
-from cachedindex.store import disk, private
+from cachedindex.store import disk, private, system
 
 FOLDER = "runs-v1"
 MOST = 500
@@ -61,7 +61,7 @@ def write(root: Path, run: Run) -> str:
     name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(run.started))}.{os.urandom(4).hex()}"
     for tree, readers in ((root, "all"), (private.folder_of_user(root), "user")):
         own = [outcome for outcome in run.outcomes if outcome.seen_by == readers]
-        if readers == "all" or (own and disk.is_own(tree)):
+        if readers == "all" or (own and private.is_own(root)):
             is_cut = readers == "all" and len(own) < len(run.outcomes)
             command = kept.program(run.command) if is_cut else run.command
             disk.publish(tree / FOLDER / name, _encoded(run._replace(command=command, outcomes=own)), tree)
@@ -241,4 +241,4 @@ def _trim(tree: Path) -> None:
     """
     for name in _in(tree)[:-MOST]:
         with suppress(OSError):  # Another process has removed it, or it is another user's.
-            (tree / FOLDER / name).unlink()
+            system.files.unlink(tree / FOLDER / name)

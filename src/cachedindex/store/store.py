@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record, Request
 from cachedindex.rules import layout
-from cachedindex.store import blob, disk, folder, locks, record
+from cachedindex.store import blob, disk, folder, locks, record, system
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.private import Private
 from cachedindex.store.quarantine import Quarantine
@@ -319,8 +320,8 @@ class Tree:
         """Delete a record, if it is there."""
         if not path.exists():  # As most often: an exception would take longer.
             return
-        with disk.failing_as_unavailable("write to", self.root):
-            path.unlink(missing_ok=True)
+        with disk.failing_as_unavailable("write to", self.root), suppress(FileNotFoundError):
+            system.files.unlink(path)
 
     def open_blob(self, digest: str, size: int) -> BinaryIO | None:
         """Return an open blob of which every byte has been verified, or None if there is no such blob."""

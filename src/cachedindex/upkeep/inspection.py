@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cachedindex.options import CLOCK_SKEW
-from cachedindex.store import disk, folder, locks
+from cachedindex.store import disk, folder, locks, private, system
 from cachedindex.upkeep import listing, mounts
 
 _LEAST_FREE = 500_000_000
 _LEAST_NAMES = 1000
+_LONGEST_ROOT = 85
+"""Characters: Windows has 259 for a path unless long ones are enabled (rules/layout.py)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,27 @@ class Finding:
 
 def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:
     """Yield what mode, owner and access lists mean for this user."""
+    yield from _of_modes(root) if system.HAS_USERS else _of_access_lists(root)
+    if read_only:
+        yield Finding("read-only: nothing is stored")
+    else:
+        yield Finding("this user may store there" if folder.may_write(root) else "reads only: this user stores nothing")
+
+
+def _of_access_lists(root: Path) -> Iterator[Finding]:
+    """Yield what is not known of a folder whose access list nobody reads, and what follows from that."""
+    if (length := len(str(root))) > _LONGEST_ROOT:
+        advice = f"set cache-dir to a path of {_LONGEST_ROOT} characters at most, unless long paths are enabled"
+        yield Finding(f"its path has {length} characters, which leaves too few for files in it", advice, is_wrong=False)
+    if system.keeps_private(root):
+        yield Finding("below %LOCALAPPDATA%, so private content is kept there; access lists are not examined")
+        return
+    advice = f"see by `icacls {root}` that only those may change it from whom every build may install"
+    yield Finding("access lists are not examined", advice, is_wrong=False)
+    yield Finding("private content is not kept", private.ELSEWHERE, is_wrong=False)
+
+
+def _of_modes(root: Path) -> Iterator[Finding]:
     refusal = folder.refusal(root)
     status = root.stat()
     mode = f"mode {stat.S_IMODE(status.st_mode):o}, owner {_owner(root, status)}"
@@ -47,10 +70,6 @@ def permissions(root: Path, *, read_only: bool) -> Iterator[Finding]:
         )
     else:
         yield Finding("access lists for the folder and for new files" if lists else "no access list")
-    if read_only:
-        yield Finding("read-only: nothing is stored")
-    else:
-        yield Finding("this user may store there" if folder.may_write(root) else "reads only: this user stores nothing")
 
 
 def coordination(shared: Path) -> Iterator[Finding]:

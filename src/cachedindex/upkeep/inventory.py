@@ -16,7 +16,7 @@ from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Identity, Kind, Record, Request, Route
 from cachedindex.rules import downloads, filenames, layout, pages, privacy, promised, urls
-from cachedindex.store import disk, private, record
+from cachedindex.store import disk, private, record, system
 from cachedindex.upkeep import listing
 from cachedindex.upkeep.listing import ListedFile
 
@@ -193,7 +193,7 @@ def whom(entry: Entry) -> str:
     """Return for whom an entry is stored, in words."""
     if entry.owner is None:
         return "everybody"
-    user = "this user" if entry.owner == os.geteuid() else f"user {user_name(entry.owner)}"
+    user = "this user" if entry.owner == system.user() else f"user {user_name(entry.owner)}"
     return user if entry.scope == privacy.USER else f"{user}, with credentials"
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cachedindex.store import disk, health_log, locks, private, quarantine, runs
+from cachedindex.store import disk, health_log, locks, private, quarantine, runs, system
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import progress, stamp
 
@@ -50,7 +50,7 @@ class ListedFile(NamedTuple):
             now = os.stat(self._here, dir_fd=self.folder, follow_symlinks=False)
             if _identity(now) != _identity(self.status):
                 return False
-            os.unlink(self._here, dir_fd=self.folder)
+            system.files.unlink(self._here, dir_fd=self.folder)
         except FileNotFoundError:
             return True
         except OSError:  # It is another user's, whose collection may delete it.
@@ -60,7 +60,7 @@ class ListedFile(NamedTuple):
     def head(self, size: int) -> bytes:
         """Return so many of its first bytes; OSError if it cannot be read."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._here, flags, dir_fd=self.folder)
+        descriptor = system.files.open(self._here, flags, dir_fd=self.folder)
         try:
             return os.read(descriptor, size)
         finally:
@@ -80,13 +80,13 @@ def trees(root: Path) -> list[Path]:
     """Return the roots of the trees of this user: the shared one, and this user's own."""
     own = private.folder_of_user(root)
     # In a folder that a group shares, another user may have put a link there.
-    return [root] if own.is_symlink() or own.parent.is_symlink() else [root, own]
+    return [root] if _is_link(own) or _is_link(own.parent) else [root, own]
 
 
 def collected_trees(root: Path) -> list[Path]:
     """Return the roots of the trees that this user may collect: for root, those of all users."""
     above = root / private.FOLDER
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or above.is_symlink():
+    if not system.is_root() or above.is_symlink():
         return trees(root)
     with suppress(OSError):  # There is none.
         return [root, *sorted(tree for tree in above.iterdir() if tree.name.isdigit())]
@@ -155,7 +155,7 @@ def prune(root: Path, shared: Path, of_trees: Sequence[Path], stored: Sequence[s
 
 def everything(root: Path) -> Iterator[Path]:
     """Yield the folders and files that follow the mode of the cache folder."""
-    for top in (root / name for name in _STORED if not (root / name).is_symlink()):
+    for top in (root / name for name in _STORED if not _is_link(root / name)):
         for folder, _, names in os.walk(top):
             yield from (Path(folder), *(Path(folder, name) for name in names))
 
@@ -164,7 +164,7 @@ def folders(root: Path, shared: Path) -> Iterator[Path]:
     """Yield the folders in which processes of this user store or coordinate."""
     stored = [tree / name for tree in trees(root) for name in _STORED]
     for top in (*stored, *(shared / name for name in _COORDINATION)):
-        if not top.is_symlink():
+        if not _is_link(top):
             yield from (Path(folder) for folder, _, _ in os.walk(top))
 
 
@@ -205,7 +205,7 @@ def _below(
             status = os.stat(where if descriptor is None else name, dir_fd=descriptor, follow_symlinks=False)
         except OSError:  # It was removed since it was listed.
             continue
-        if stat.S_ISDIR(status.st_mode):
+        if stat.S_ISDIR(status.st_mode) and not system.is_junction(status):
             yield from _in(where, name, descriptor, down[1:], rest, prune=prune)
         elif stat.S_ISREG(status.st_mode) and not down and not (after and name == after[0]):
             yield ListedFile(where, name, status, descriptor)
@@ -239,6 +239,15 @@ def _here(folder: Path) -> Iterator[ListedFile]:
             status = os.lstat(folder / name)
             if stat.S_ISREG(status.st_mode):
                 yield ListedFile(f"{folder}/{name}", name, status)
+
+
+def _is_link(path: Path) -> bool:
+    """Return whether a path leads to another place."""
+    try:
+        status = path.lstat()
+    except OSError:  # It is not there.
+        return False
+    return stat.S_ISLNK(status.st_mode) or system.is_junction(status)
 
 
 def _names(folder: str, descriptor: int | None) -> Sequence[str]:

@@ -8,7 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-_MOUNTINFO = Path("/proc/self/mountinfo")
+from cachedindex.store import system
+
+_MOUNTINFO = system.of_host("/proc/self/mountinfo")
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs",
             "fuse.glusterfs", "fuse.ceph-fuse")  # fmt: skip
 
@@ -40,7 +42,7 @@ def file_system(folder: Path) -> FileSystem:
 def _kind(folder: Path) -> str:
     """Return the kind of the mount whose point is nearest above the folder; the last one, if there are several."""
     try:
-        lines = _MOUNTINFO.read_text("utf-8", "surrogateescape").splitlines()
+        lines = _MOUNTINFO.read_text("utf-8", "surrogateescape").splitlines() if _MOUNTINFO else []
     except OSError:  # Only Linux has it.
         return "unknown"
     above = {str(parent) for parent in (folder.resolve(), *folder.resolve().parents)}

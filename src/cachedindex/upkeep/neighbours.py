@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cachedindex import standard
+from cachedindex.store import system
 
 _ADVICE = {"pip": "pip cache purge", "uv": "uv cache clean {}"}
 
@@ -26,6 +26,8 @@ def _folders(program: str, environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(named)
     if base := environ.get("XDG_CACHE_HOME"):
         yield Path(base, program)
+    if system.IS_WINDOWS and (local := environ.get("LOCALAPPDATA")):
+        yield Path(local, program, "cache")
     below = "Library/Caches" if sys.platform == "darwin" and program == "pip" else ".cache"
     yield from (home / below / program for home in _homes(environ))
 
@@ -33,7 +35,7 @@ def _folders(program: str, environ: Mapping[str, str]) -> Iterator[Path]:
 def _homes(environ: Mapping[str, str]) -> Iterator[Path]:
     if home := environ.get("HOME"):
         yield Path(home)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if system.is_root():
         with standard.library():
             import pwd  # noqa: PLC0415 - Windows has none
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.rules.eviction import Ages, Cut
-from cachedindex.store import disk
+from cachedindex.store import disk, system
 
 NAME = "gc.mark"
 
@@ -75,7 +75,7 @@ def write(root: Path, progress: Progress) -> None:
 def forget(root: Path) -> None:
     """Remove the state: the collection is done."""
     with suppress(OSError):  # It is not there; or it is another user's, and the next collection ends it once more.
-        (root / NAME).unlink()
+        system.files.unlink(root / NAME)
 
 
 def _header(progress: Progress) -> object:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import blob, store
+from cachedindex.store import blob, store, system
 from cachedindex.store.quarantine import Quarantine
 from cachedindex.upkeep import listing
 from cachedindex.upkeep.inspection import Finding
@@ -56,8 +56,10 @@ def strays(root: Path, shared: Path, *, repair: bool) -> Finding:
     return Finding(f"{number} strays were removed")
 
 
-def modes(root: Path, *, repair: bool) -> Finding:
-    """Return how many files do not give the rights of the folder's mode; a repair mends those of this user."""
+def modes(root: Path, *, repair: bool) -> Iterator[Finding]:
+    """Yield how many files do not give the rights of the folder's mode; a repair mends those of this user."""
+    if not system.HAS_USERS:
+        return
     mode = stat.S_IMODE(root.stat().st_mode)
     mended, left = 0, []
     for path in listing.everything(root):
@@ -72,19 +74,22 @@ def modes(root: Path, *, repair: bool) -> Finding:
             left.append(path)
     if left:
         advice = f"{_REPAIR} as their owner gives them the mode of {root}"
-        return Finding(f"{len(left)} files and folders shut out users of the folder, such as {left[0]}", advice)
-    return Finding(f"{mended} modes were mended" if mended else "every file has the folder's mode")
+        yield Finding(f"{len(left)} files and folders shut out users of the folder, such as {left[0]}", advice)
+    else:
+        yield Finding(f"{mended} modes were mended" if mended else "every file has the folder's mode")
 
 
 def denied(root: Path, shared: Path) -> Finding:
     """Return which folders this user may not write to, in a folder to which this user may: root made them, perhaps."""
-    found = [path for path in listing.folders(root, shared) if not os.access(path, os.W_OK | os.X_OK)]
+    found = [path for path in listing.folders(root, shared) if not system.may_write(path)]
     if not found:
         return Finding("this user may write to all parts of it")
     tops = [path for path in found if path.parent not in found]
-    says = f"this user may not write to {len(found)} folders in it, such as {tops[0]}, of user {tops[0].stat().st_uid}"
-    owner = root.stat().st_uid
-    return Finding(says, f"as root: `chown -R --no-dereference {owner} {' '.join(map(str, tops))}`")
+    says = f"this user may not write to {len(found)} folders in it, such as {tops[0]}"
+    if not system.HAS_USERS:
+        return Finding(says, "give this user the right to change them, or remove them")
+    advice = f"as root: `chown -R --no-dereference {root.stat().st_uid} {' '.join(map(str, tops))}`"
+    return Finding(f"{says}, of user {tops[0].stat().st_uid}", advice)
 
 
 def _checks(top: Path) -> Iterator[tuple[Path, Callable[[Path], bool]]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cachedindex import standard
 from cachedindex.rules import urls
+from cachedindex.store import system
 
 _DEFAULTS = ("--default-index", "--index-url", "-i")
 _MORE = ("--index", "--extra-index-url")
@@ -50,7 +51,8 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
 
 def output(executable: str, *words: str, environ: Mapping[str, str] | None = None) -> str:
     """Return what a uv, or the one beside a uvx, prints if it is called with these words; nothing if it fails."""
-    uv = executable.removesuffix("x") if executable.endswith("uvx") else executable
+    path = Path(executable)
+    uv = str(path.with_stem(path.stem[:-1])) if path.stem.lower() == "uvx" else executable
     try:
         return subprocess.run(  # noqa: S603 - the uv that the user runs
             [uv, *words], env=environ, capture_output=True, text=True, timeout=5, check=True
@@ -95,8 +97,15 @@ def _files(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Path]
     for folder in (start.absolute() for start in (Path(), *named)):
         for parent in (folder, *folder.parents):
             yield from (parent / "uv.toml", parent / "pyproject.toml")
-    home = Path(environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))  # noqa: PTH111 - it cannot fail
-    yield from (home / "uv/uv.toml", Path("/etc/uv/uv.toml"), Path("/etc/xdg/uv/uv.toml"))
+    yield from (Path(folder, "uv/uv.toml") for folder in _settings_folders(environ))
+
+
+def _settings_folders(environ: Mapping[str, str]) -> list[str]:
+    """Return the folders of this user's settings and of the host's (uv 0.13)."""
+    if system.IS_WINDOWS:
+        return [folder for name in ("APPDATA", "PROGRAMDATA") if (folder := environ.get(name))]
+    home = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - it cannot fail
+    return [home, "/etc", "/etc/xdg"]
 
 
 def _configured(path: Path) -> Iterator[tuple[bool, str]]:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from cachedindex.clients.uv import health, indexes
 from cachedindex.clients.uv.health import Down
+from cachedindex.hook._cachedindex_children import name_of
 from cachedindex.process import Process
 from cachedindex.rules.asking import asking
 from cachedindex.run.command import Attempt
@@ -51,7 +52,7 @@ def _planned(
     process: Process, command: Sequence[str], environ: Mapping[str, str], found: Sequence[str], down: Mapping[str, Down]
 ) -> Sequence[Attempt]:
     reasons = "; ".join(f"{index}: {each.why}" for index, each in down.items())
-    may_repeat = Path(command[0]).name != "uvx" and not _ONCE.intersection(command[1:])
+    may_repeat = name_of(command[0]) != "uvx" and not _ONCE.intersection(command[1:])
     pretends, is_all = any(each.pretends for each in down.values()), len(down) == len(found)
     again = [Attempt({}, _FAILED, _ONLINE)] if may_repeat and not process.settings.offline else []
     if is_all or pretends or (not may_repeat and found[0] in down):  # Each look-up asks the first index.
@@ -81,7 +82,7 @@ def _has_cache(command: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 
 def _asks(command: Sequence[str]) -> bool:
-    return asking(Path(command[0]).name, command[1:]) is not None
+    return asking(name_of(command[0]), command[1:]) is not None
 
 
 def _has_choice(command: Sequence[str], environ: Mapping[str, str]) -> bool:

@@ -151,6 +151,7 @@ def test_a_locked_wheel_that_was_uploaded_later_is_found(
     ran = pip(command, "--require-hashes", "-r", str(lock))
     assert ran.code == 0, ran.err
     assert got(tmp_path, "locked") == ["locked-1.0"]
+    assert ran.ours == [OUTDATED]
 
 
 def test_a_wrong_hash_is_refused_as_it_is_without_us(pip: Pip, index: Index, tmp_path: Path) -> None:
@@ -162,6 +163,7 @@ def test_a_wrong_hash_is_refused_as_it_is_without_us(pip: Pip, index: Index, tmp
     assert ran.code == 1
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in ran.err
     assert index.pages_seen() == ["/simple/epsilon/"], "once"
+    assert ran.ours == [], "the page was right, and the lock is wrong"
 
 
 def test_a_file_that_its_index_still_lists_is_asked_for_twice(pip: Pip, index: Index) -> None:

@@ -210,6 +210,25 @@ def test_it_asks_the_same_whatever_pip_is_asked_to_do(
     both(*arguments)
 
 
+@pytest.mark.parametrize("pip", ["pip==26.3"], indirect=True)
+def test_no_index_is_asked_for_what_a_lock_file_names(
+    both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index, tmp_path: Path
+) -> None:
+    lines = ['lock-version = "1.0"', 'created-by = "somebody"']
+    for name in ("project-000", "project-001"):
+        wheel = index.folder / f"{name.replace('-', '_')}-1.0-py3-none-any.whl"
+        lines += ["[[packages]]", f'name = "{name}"', 'version = "1.0"', "[[packages.wheels]]",
+                  f'name = "{wheel.name}"', f'url = "{index.origin}/files/{wheel.name}"',
+                  f'hashes = {{sha256 = "{faults.sha256(wheel)}"}}']  # fmt: skip
+    (tmp_path / "pylock.toml").write_text("\n".join(lines))
+    others = hashed(index.folder, "star", *(f"project-{number:03}" for number in range(2, PROJECTS)))
+    (tmp_path / "hashed.txt").write_text(others)
+    _, ahead, seen = both("-r", "pylock.toml", "-r", "hashed.txt")
+    assert ahead.code == 0, ahead.err
+    assert "/simple/project-002/" in seen
+    assert "/simple/project-000/" not in seen
+
+
 @pytest.mark.parametrize(
     "arguments", [("pip",), ("-U", "pip"), ("-U", "--upgrade-strategy", "eager", "star")], ids=" ".join
 )

@@ -6,7 +6,7 @@ All guesses are made in threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from email.parser import HeaderParser
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,8 @@ class Foresight:
         self._likely = Likely(finder)
         self._urls_of: Callable[[str], list[str]] = finder.search_scope.get_index_urls_locations
         self._refreshed: Collection[str] = getattr(finder._link_collector.session, "refresh_package", ())  # noqa: SLF001
+        self._locked: Container[str] = getattr(finder, "_locked_links", ())
+        """The projects whose file a lock file names (pip 26.1 and later): no index is asked for them."""
         self._installed = {} if factory.force_reinstall else factory._installed_dists  # noqa: SLF001
         self._upgrades = resolver.upgrade_strategy
         self._follows = not resolver.ignore_dependencies
@@ -84,7 +86,9 @@ class Foresight:
         if not extras <= project.extras:
             project.extras |= extras
             self._follow(project)
-        if project.is_wanted or project.is_direct or self._may_stay(project.name, is_root=is_root):
+        if project.is_wanted or project.is_direct or project.name in self._locked:
+            return
+        if self._may_stay(project.name, is_root=is_root):
             return
         if {":all:", project.name} & set(self._refreshed):  # pip asks for it with other headers (pip 26.2).
             return

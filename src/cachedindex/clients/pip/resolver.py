@@ -8,7 +8,8 @@ resolution/resolvelib/resolver.py).
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -62,7 +63,8 @@ def _wrap_resolver(resolver: Any, cache: Cache) -> None:
             if preparer:
                 preparer.cachedindex_resolved = _Resolved(self, given, named, requirements)
             return requirements
-        return _resolved_again(cache, projects, self, given, named)
+        with _saying(cache):
+            return _resolved_again(cache, projects, self, given, named)
 
     resolver.__init__, resolver.resolve = begin_first, resolve_all
 
@@ -80,10 +82,11 @@ def _wrap_preparer(preparer: Any, cache: Cache) -> None:
             projects = _outdated(self, cache, error) if before else ()
             if not before or not projects:
                 raise
-        found = _resolved_again(cache, projects, before.resolver, before.given, before.named).requirements
-        before.requirements.requirements.clear()  # The command has this one, and gives a view of it.
-        before.requirements.requirements.update(found)
-        return prepare_all(self, *given, **named)
+        with _saying(cache):
+            found = _resolved_again(cache, projects, before.resolver, before.given, before.named).requirements
+            before.requirements.requirements.clear()  # The command has this one, and gives a view of it.
+            before.requirements.requirements.update(found)
+            return prepare_all(self, *given, **named)
 
     preparer.prepare_linked_requirements_more = prepare_all
 
@@ -101,6 +104,17 @@ def _outdated(preparer: Any, cache: Cache, error: Exception) -> Sequence[str]:
     return [*cache.outdated(), *filter(cache.has_unasked, pages)]
 
 
+@contextmanager
+def _saying(cache: Cache) -> Iterator[None]:
+    """Say that a page was outdated: at once if a file of it is gone, else once it helped: a lock may be wrong."""
+    is_certain = bool(cache.outdated())
+    if is_certain:
+        cache.report.warn(OUTDATED)
+    yield
+    if not is_certain:
+        cache.report.warn(OUTDATED)
+
+
 def _resolved_again(
     cache: Cache, projects: Sequence[str], resolver: Any, given: Sequence[Any], named: Mapping[str, Any]
 ) -> Any:
@@ -108,7 +122,6 @@ def _resolved_again(
 
     It keeps candidates by their links, and files by their URLs, whatever their hashes are now.
     """
-    cache.report.warn(OUTDATED)
     with cache.refreshing(*projects):
         preparer = resolver.factory.preparer
         preparer.finder.cachedindex_forget()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -22,7 +23,7 @@ from cachedindex.store import record, runs
 from cachedindex.store.store import Store
 from cachedindex.upkeep import bundle, streams
 from tests.ageing import age
-from tests.conftest import Ran, Run
+from tests.conftest import SOURCE, Ran, Run
 from tests.index import Index
 from tests.stored import DAY, file, page
 from tests.values import replace
@@ -299,10 +300,40 @@ def test_what_nobody_is_served_stays(command: Command, store: Store, tmp_path: P
 
 
 def test_that_an_index_did_not_have_a_page_is_kept(command: Command, store: Store, tmp_path: Path) -> None:
-    store.put_absence(page("six"), Record(page("six").url, "", {}, NOW, NOW, 0.1, 0, sha256().hexdigest(), b""))
+    store.put_absence(page("six"), absence(NOW))
     command("export", "bundle.tar")
     assert command("import", "bundle.tar", CACHEDINDEX_CACHE_DIR=str(tmp_path / "other")).code == 0
     assert Store(tmp_path / "other").absence(page("six"))
+
+
+def absence(asked: float) -> Record:
+    return Record(page("six").url, "", {}, asked, asked, 0.1, 0, sha256().hexdigest(), b"")
+
+
+@pytest.mark.parametrize(("asked", "comes"), [(NOW - 200, True), (NOW - 50, False)], ids=["before", "later"])
+def test_a_page_that_its_index_did_not_have_later_stays_away(
+    command: Command, store: Store, tmp_path: Path, asked: float, comes: bool
+) -> None:
+    put_page(store, "six", asked=NOW - 100)
+    command("export", "bundle.tar")
+    other = Store(tmp_path / "other")
+    other.put_absence(page("six"), absence(asked))
+    ran = command("import", "bundle.tar", CACHEDINDEX_CACHE_DIR=str(other.root))
+    assert ran.code == 0
+    assert (other.get(page("six")) is not None) == comes
+    assert ("1 stay away" in ran.out) != comes
+
+
+def test_that_an_index_did_not_have_a_page_is_no_news_where_the_page_is(
+    command: Command, store: Store, tmp_path: Path
+) -> None:
+    store.put_absence(page("six"), absence(NOW))
+    command("export", "bundle.tar")
+    other = Store(tmp_path / "other")
+    put_page(other, "six")
+    ran = command("import", "bundle.tar", CACHEDINDEX_CACHE_DIR=str(other.root))
+    assert (ran.code, ran.out) == (0, "bundle.tar: 0 pages and 0 files are new, 1 were here\n")
+    assert other.absence(page("six")) is None
 
 
 def test_what_was_purged_here_stays_away(command: Command, store: Store, tmp_path: Path) -> None:
@@ -312,7 +343,7 @@ def test_what_was_purged_here_stays_away(command: Command, store: Store, tmp_pat
     ran = command("import", "bundle.tar")
     assert ran.out.splitlines() == [
         "bundle.tar: 0 pages and 0 files are new, 0 were here",
-        "bundle.tar: 2 stay away, as they were purged or refused here",
+        "bundle.tar: 2 stay away, as they were purged or refused here, or not there any more",
     ]
     assert store.get(page("six")) is None
 
@@ -428,6 +459,15 @@ def test_a_hostile_member_is_refused_and_the_rest_is_added(
     assert ran.err == ""
 
 
+def test_of_many_hostile_members_the_first_are_named(command: Command, store: Store, tmp_path: Path) -> None:
+    put_project(store, "six")
+    command("export", "bundle.tar")
+    bad = tampered(tmp_path, lambda found: found.extend((tarfile.TarInfo(f"bad-{at}"), b"") for at in range(150)))
+    ran = command("import", bad.name, CACHEDINDEX_CACHE_DIR=str(tmp_path / "other"))
+    assert ran.out.count("not added: bad-") == 20
+    assert "tampered.tar: not added: 130 more\n" in ran.out
+
+
 def test_what_is_there_twice_is_added_once(command: Command, store: Store, tmp_path: Path) -> None:
     put_project(store, "six")
     command("export", "bundle.tar")
@@ -504,6 +544,31 @@ def test_a_file_that_cannot_be_read_or_written(command: Command, store: Store, t
     assert command("export", "x.tar", "--runs", "0").code == 2
     ran = command("export", "x.tar", "--runs", "3")
     assert (ran.code, (tmp_path / "x.tar").exists()) == (1, False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED FOR WANT OF ROOT: only root can be another user")
+def test_a_file_that_may_not_be_written_is_not_replaced_either(tmp_path: Path) -> None:
+    code = "import os, sys; from cachedindex.upkeep import streams; os.seteuid(65534)\n"
+    code += "with streams.writing(sys.argv[1]) as file: file.write(b'x')"
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)  # noqa: PTH101
+        before = Path(folder, "bundle.tar")
+        before.write_bytes(b"before")
+        before.chmod(0o644)
+        for name, is_known in (("bundle.tar", False), ("new.tar", True)):
+            command = [sys.executable, "-c", code, str(Path(folder, name))]
+            ran = subprocess.run(command, env={"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=False)
+            assert (ran.returncode == 0) == is_known, ran.stderr
+        assert before.read_bytes() == b"before"
+
+
+def test_closed_standard_streams(run: Run, command: Command, store: Store) -> None:
+    put_project(store, "six")
+    ours = f"{sys.executable} -m cachedindex"
+    assert run("sh", "-c", f"{ours} import - <&-").out == "-: Bad file descriptor\n"
+    ran = run("sh", "-c", f"{ours} export - >&-")
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
 
 
 def test_an_export_that_fails_leaves_the_file_as_it_was(

@@ -191,6 +191,21 @@ def test_a_page_that_the_index_did_not_have_later_is_not_taken(two: Two) -> None
     assert two.own.get() == (b"", "absent")
 
 
+def test_a_page_that_the_index_did_not_have_later_as_another_folder_knows_is_not_taken(
+    two: Two, tmp_path: Path
+) -> None:
+    two.fill()
+    two.pass_time(100)
+    third = World(tmp_path / "third", Settings(timeout=30.0))
+    third.now = two.own.now
+    third.reply = lambda: third.answer(b"", 404)
+    third.get()
+    two.folders.append(third.store.root)
+    two.pass_time(100)
+    two.join()
+    assert two.own.get() == (b"", "absent")
+
+
 def test_that_an_index_did_not_have_a_page_is_known_from_there(two: Two) -> None:
     two.other.reply = lambda: two.other.answer(b"", 404)
     two.other.get()

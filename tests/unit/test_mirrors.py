@@ -128,6 +128,16 @@ def test_another_file_is_refused(tmp_path: Path, data: bytes, read_only: bool) -
     assert world.get(FILE) == (WHEEL, "mirrored")
 
 
+@pytest.mark.parametrize("url", ["file:///dev/zero", "ftp://first.example/f/six-1.0.whl", "data:,six-1.0.whl"])
+def test_a_link_to_what_is_no_web_address_is_not_followed(world: Mirrored, url: str) -> None:
+    world.promise()
+    world.has(f"{FIRST}six/", listing(url=url))
+    world.has(f"{SECOND}six/", listing())
+    world.has("https://second.example/f/six-1.0.whl", WHEEL)
+    assert world.get(FILE) == (WHEEL, "mirrored")
+    assert url not in world.seen
+
+
 @pytest.mark.parametrize("page", [listing(digest="0" * 64), listing("six-1.1.whl"), b"<form action=login>", b"{}"])
 def test_a_page_that_does_not_link_the_file_is_not_followed(world: Mirrored, page: bytes) -> None:
     world.promise()

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file and return 0, or 1 if there is nothing to write, or something is left out."""
     loaded, environ = flags.load(arguments)
     say = partial(print, file=sys.stderr if arguments.file == streams.PIPE else sys.stdout)
-    if arguments.file == streams.PIPE and sys.stdout.isatty():
+    if arguments.file == streams.PIPE and sys.stdout and sys.stdout.isatty():
         raise SettingsError("command line: -: a bundle is not written to a terminal; name a file")
     found = place.readable(loaded, environ)
     if found is None:

@@ -57,17 +57,18 @@ def _added(root: Path, name: str, most: float) -> int:
 def _lines(done: Unpacked) -> Iterator[str]:
     yield f"{done.pages} pages and {done.files} files are new, {done.known} were here"
     if done.barred:
-        yield f"{done.barred} stay away, as they were purged or refused here"
+        yield f"{done.barred} stay away, as they were purged or refused here, or not there any more"
     if done.cut:
         yield f"the rest is not read: {printable(done.cut)}"
-    yield from _named("not added", done.refused)
-    yield from _named("missing", done.missing)
+    yield from _named("not added", done.reasons, done.refused)
+    yield from _named("missing", done.missing, len(done.missing))
 
 
-def _named(what: str, names: Sequence[str]) -> Iterator[str]:
+def _named(what: str, names: Sequence[str], number: int) -> Iterator[str]:
+    """Yield a line for each of the first names, and how many there are beyond those."""
     yield from (f"{what}: {printable(name)}" for name in names[:_LINES])
-    if len(names) > _LINES:
-        yield f"{what}: {len(names) - _LINES} more"
+    if number > _LINES:
+        yield f"{what}: {number - _LINES} more"
 
 
 def _print_fullness(root: Path, settings: Settings) -> None:

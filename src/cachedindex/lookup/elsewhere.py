@@ -69,7 +69,8 @@ class Elsewhere:
     def taken(self, request: Request, forms: Sequence[Record]) -> Taken:
         """Return the records of a request, each the one that was asked for last; `forms` are those of the own folder.
 
-        What is barred in the own folder, or was asked for before the index did not have it, is taken from nowhere.
+        What is barred in the own folder, or was asked for before the index did not have it, as far as any of them
+        knows, is taken from nowhere.
         """
         if not privacy.is_everybodys(request) or self._own.is_barred(request):
             return Taken(forms)
@@ -80,9 +81,10 @@ class Elsewhere:
                 before = known.get(each.form, absence)
                 if request.sha256 in (None, each.sha256) and (before is None or self._is_later(each, before)):
                     known[each.form], newer[each.form] = each, place
-        problem = None
+        gone, problem = self.absence(request) if newer and request.kind == "page" else None, None
         for form, place in newer.items():
-            problem = self._kept(place, request, known[form]) or problem
+            if gone is None or self._is_later(known[form], gone):
+                problem = self._kept(place, request, known[form]) or problem
         return Taken(self._own.forms(request) if request.kind == "page" else [*known.values()], problem)
 
     def absence(self, request: Request) -> Record | None:

@@ -121,7 +121,8 @@ class Mirrors:
         _, record = self._asked(lookup, *asked) if asked else (None, None)
         name, digest = urls.filename(request.url), request.sha256 or ""
         links = promised.addresses(promised.listing(record), name, digest) if record else ()
-        named = as_nobody(urls.bare(links[0])) if links else None
+        remote = [link for link in links if link.startswith(("http://", "https://"))]  # Not a device of this machine.
+        named = as_nobody(urls.bare(remote[0])) if remote else None
         return self._fetched(lookup, *named) if named else None
 
     def _asked(self, lookup: Lookup, there: Request, send: Send) -> tuple[Request, Record | None]:

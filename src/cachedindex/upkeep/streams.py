@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from cachedindex import standard
 from cachedindex.errors import SettingsError
@@ -63,14 +64,18 @@ def reading(name: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _plain(name: str) -> Iterator[BinaryIO]:
     if name == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        file = _standard(sys.stdout)
+        yield file
+        file.flush()
         return
-    path = Path(name).resolve()
+    path = Path(name)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # A FIFO or a device is written as it is.
         with path.open("wb") as file:
             yield file
         return
+    if path.exists() or path.is_symlink():
+        path.open("ab").close()  # Else we would replace what may not be written, as behind another user's link in /tmp.
+    path = path.resolve()
     unfinished = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
         with unfinished.open("xb") as file:
@@ -85,10 +90,17 @@ def _plain(name: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
     if name == PIPE:
-        yield sys.stdin.buffer
+        yield _standard(sys.stdin)
         return
     with Path(name).open("rb") as file:
         yield file
+
+
+def _standard(stream: TextIO | None) -> BinaryIO:
+    """Return standard input or output as bytes; OSError if it was closed before we began."""
+    if stream is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return stream.buffer
 
 
 def _module() -> Any:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.model import Record
-from cachedindex.rules import foreign
+from cachedindex.rules import foreign, layout
 from cachedindex.store import disk, record
 from cachedindex.store.store import BLOBS, RECORDS, Tree
 from cachedindex.upkeep import bundle
@@ -23,6 +24,9 @@ _BLOB = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
 _RECORD = re.compile(rf"{RECORDS}((?:/(?!\.\.?/)[A-Za-z0-9._+-]{{1,255}}){{2,12}})")
 _LONGEST_RECORD = (64 << 20) + (1 << 20)
 """Bytes: no page is longer than 64 MiB, and neither is a list of names."""
+
+_MOST_REASONS = 100
+"""Reasons that are kept: a megabyte may unpack to millions of members that are none of ours."""
 
 
 @dataclass
@@ -34,11 +38,14 @@ class Unpacked:
     known: int = 0
     """Records of which one as new, or a newer one, was there."""
     barred: int = 0
-    """Records that stay away, as they were purged here, or their index has refused them to this machine's clients."""
+    """Records that stay away, as they were purged here, or their index has refused them to this machine's clients or
+    did not have them later."""
     size: int = 0
     """Bytes that were written, or read to be."""
-    refused: list[str] = field(default_factory=list)
-    """A line for each member that was not added, with the reason."""
+    refused: int = 0
+    """Members that were not added."""
+    reasons: list[str] = field(default_factory=list)
+    """A line for each of the first ones, with the reason."""
     missing: list[str] = field(default_factory=list)
     """The names of members that are listed in the bundle, and are not in it."""
     cut: str = ""
@@ -74,7 +81,9 @@ class _Unpacking:
     def take(self, member: Member) -> None:
         """Add a member, or say why not."""
         if why := self._refusal(member):
-            self.done.refused.append(f"{member.name}: {why}")
+            self.done.refused += 1
+            if len(self.done.reasons) < _MOST_REASONS:
+                self.done.reasons.append(f"{member.name}: {why}")
         self._listed.pop(member.name, None)
 
     def end(self) -> Unpacked:
@@ -152,10 +161,23 @@ class _Unpacking:
         return ""
 
     def _put(self, path: Path, new: Record) -> None:
-        if self._tree.publish(path, new, lambda there: foreign.replaces(new, there)):
+        absences = dict(self._beside(path, new, f"page.{layout.ABSENT}.*"))
+        if new.form == layout.ABSENT and any(there.size for _, there in self._beside(path, new, "page.[hj]*")):
+            self.done.known += 1
+        elif any(there.asked > new.asked for there in absences.values()):
+            self.done.barred += 1
+        elif self._tree.publish(path, new, lambda there: foreign.replaces(new, there)):
             self.done.pages += bool(new.form)
             self.done.files += not new.form
+            for absence in absences:
+                self._tree.delete(absence)
         elif (there := self._tree.read(path)) and there.barred:
             self.done.barred += 1
         else:
             self.done.known += 1
+
+    def _beside(self, path: Path, new: Record, names: str) -> Iterator[tuple[Path, Record]]:
+        """Yield what says something else of the same page than a record, however its peer was verified."""
+        for other in path.parent.glob(names) if new.form else ():
+            if other != path and (there := self._tree.read(other, new.url)):
+                yield other, there

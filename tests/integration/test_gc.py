@@ -82,6 +82,17 @@ def test_the_least_recently_served_goes_first(store: Store) -> None:
     assert [record.exists() for record, _ in paths.values()] == [True, False, True]
 
 
+def test_a_blob_that_was_last_used_before_its_record_counts_with_it(store: Store) -> None:
+    record, blob = put_file(store, "a", b"a" * 100_000)
+    put_page(store, "six")
+    age(record, 10 * HOUR)
+    age(blob, 11 * HOUR)
+    would = gc.collect(store.root, store.root, 50_000, 60 * DAY, dry_run=True)
+    assert would is not None
+    assert would.removed == 2
+    assert collect(store, limit=50_000).removed == 2
+
+
 def test_serving_touches_hourly_at_most(store: Store) -> None:
     path = put_page(store, "six")
     age(path, 50 * 60)

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cachedindex.rules import layout
+from cachedindex.rules import layout, urls
 from cachedindex.store import disk, locks, quarantine, record
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import listing, progress
@@ -119,6 +120,7 @@ class _Collection:
         names = [f"{what} {top.relative_to(self._root).as_posix()}" for what, top, _ in steps]
         first = names.index(state.step) if state.step in names else 0
         for name, (what, top, handle) in list(zip(names, steps, strict=True))[first:]:
+            self._tree = top.parent
             if name != state.step:
                 self._enter(name, is_tree=what == "delete" and top.name == RECORDS)
             self._walk(top, handle, prune=what == "delete" and not self._dry_run)
@@ -163,22 +165,36 @@ class _Collection:
 
     def _record(self, file: ListedFile) -> None:
         state, used = self._state, file.status.st_mtime
-        blob, size = 0, 0
+        digest, size = "", 0
         if _may_name_a_blob(file):
             try:
-                blob, size = _named(file)
+                digest, size = _named(file)
             except FileNotFoundError:
                 return
             except OSError:  # Nobody knows which one it names.
                 state.is_sure = False
+        blob = _short(digest)
         is_over = layout.is_absence(file.name) and state.absences_cut.takes(used, 1)
-        is_over = is_over or state.cut.takes(used, file.status.st_size + size)
+        is_over = is_over or state.cut.takes(self._counted(used, digest), file.status.st_size + size)
         if (is_over or self._began - used > self._idle) and self.remove(file):
             self._dropped |= {blob} if blob else set()
             return
         self._keep(file)
         if blob:
             state.named.add(blob)
+
+    def _counted(self, used: float, digest: str) -> float:
+        """Return when a record, with its blob, counts as used: the blob's bytes were measured by the blob's own time.
+
+        That is earlier by as long as it took to write the record, or by up to the hour in which nothing is touched
+        again. A blob of two records may be later, and goes with the last of them.
+        """
+        if not digest or used > self._state.begun:
+            return used
+        with suppress(OSError):  # It is gone, and its bytes with it.
+            blob = self._tree / BLOBS / digest[:2] / digest
+            return min(used, blob.lstat().st_mtime)
+        return used
 
     def _blob(self, file: ListedFile) -> None:
         state, used, blob = self._state, file.status.st_mtime, _short(file.name)
@@ -198,13 +214,13 @@ def _may_name_a_blob(file: ListedFile) -> bool:
     return not file.name.startswith("page.") or file.where.endswith(f"/files/{file.name}")
 
 
-def _named(file: ListedFile) -> tuple[int, int]:
-    """Return the blob that a record names, and its size; zeros if it names none, or is damaged."""
+def _named(file: ListedFile) -> tuple[str, int]:
+    """Return the digest of the blob that a record names, and its size; "" and 0 if it names none, or is damaged."""
     head = file.head(_HEAD)
     if head.count(b"\n") < _LINES:
         head = file.head(file.status.st_size)
     digest, size = record.blob_of(head)
-    return _short(digest), size
+    return (digest, size) if urls.is_sha256(digest) else ("", 0)
 
 
 def _short(digest: str) -> int:

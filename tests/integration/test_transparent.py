@@ -222,6 +222,65 @@ def test_a_stopped_group_goes_on(environment: Mapping[str, str]) -> None:
         assert process.wait(60) == 9
 
 
+WITNESSED = """
+import os, signal, sys
+from cachedindex.run import witness
+from cachedindex.run.command import _Below
+witness._PATIENCE = 0.3
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+command = os.fork()
+if not command:
+    os.setpgid(0, 0)
+    signal.sigwait({signal.SIGUSR1})
+    os._exit(0)
+seen = witness.Witness(command)
+
+def stop():
+    os.kill(seen.pid, signal.SIGSTOP)
+    os.waitpid(seen.pid, os.WUNTRACED)
+
+try:
+    exec(sys.argv[1])
+finally:
+    seen.dismiss()
+    os.kill(command, signal.SIGKILL)
+"""
+
+
+LATE = """
+stop()
+late = seen.has_seen(signal.SIGHUP)
+os.kill(seen.pid, signal.SIGTERM)
+os.kill(seen.pid, signal.SIGCONT)
+print(late, seen.has_seen(signal.SIGTERM), seen.has_seen(signal.SIGHUP))
+"""
+"""An answer that comes late is none to the next question."""
+GROUP = """
+below = _Below(command, None)
+below._witness = seen
+stop()
+below._stop(signal.SIGSTOP)
+print(False, seen.is_stopped(), below._was_witness_stopped)
+"""
+"""We were stopped with the group, and somebody has continued us: we do not stop by ourselves after that."""
+
+
+@pytest.mark.parametrize("code", [LATE, GROUP], ids=["late", "group"])
+def test_what_the_witness_saw(environment: Mapping[str, str], code: str) -> None:
+    command = [sys.executable, "-c", WITNESSED, code]
+    environ = {**environment, "PYTHONPATH": SOURCE}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            assert process.stdout is not None
+            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+            assert ended is not None
+            assert ended.si_code == os.CLD_EXITED, "it has stopped"
+            assert process.stdout.read() == "False True False\n"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def test_job_control_in_a_terminal(environment: Mapping[str, str], tmp_path: Path) -> None:
     """^Z stops the job, fg continues it, the window's size is the command's to read, and ^C ends it once."""
     terminal = Terminal({**environment, "PYTHONPATH": SOURCE, "PS1": "> ", "TERM": "dumb"}, tmp_path)

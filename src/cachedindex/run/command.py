@@ -119,6 +119,8 @@ class _Below:
         self._pid = pid
         self._watch = watch
         self._witness: Witness | None = None
+        self._was_witness_stopped = False
+        """Whether it was, since we were last continued."""
 
     def wait(self, *, once: bool) -> int:
         """Hand on each signal that reached us alone, stop when the command stops, and return its exit code."""
@@ -137,6 +139,7 @@ class _Below:
         while True:
             number = self._next_signal()
             if number != signal.SIGCHLD:
+                self._was_witness_stopped &= number != signal.SIGCONT
                 if not self._is_of_group(number):
                     with suppress(OSError):  # A sudo: whoever sent this to us may not send it there either.
                         os.kill(self._pid, number)
@@ -170,12 +173,14 @@ class _Below:
             elif pid == self._pid:
                 self._stop(os.WSTOPSIG(status))
             elif self._witness and pid == self._witness.pid:
+                self._was_witness_stopped = True
                 os.kill(pid, signal.SIGCONT)
                 self._is_of_group(signal.SIGCONT)
 
     def _stop(self, number: int) -> None:
         """Stop as the command did, so that its shell sees it, until somebody continues us."""
-        if signal.SIGCONT in signal.sigpending():
+        is_continued = signal.SIGCONT in signal.sigpending()
+        if is_continued or (number == signal.SIGSTOP and self._is_group_stopped()):
             return
         if number != signal.SIGSTOP:
             signal.signal(number, signal.SIG_DFL)
@@ -184,6 +189,13 @@ class _Below:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         signal.pthread_sigmask(signal.SIG_BLOCK, {number})
         self._is_of_group(number)
+
+    def _is_group_stopped(self) -> bool:
+        """Return whether a SIGSTOP was sent to the whole group: then we were stopped as well, or are about to be.
+
+        If somebody has continued us meanwhile, nobody would do so after we had stopped ourselves once more.
+        """
+        return self._was_witness_stopped or (self._witness is not None and self._witness.is_stopped())
 
 
 def _let_go() -> None:

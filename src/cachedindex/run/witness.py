@@ -10,6 +10,8 @@ import select
 import signal
 from collections.abc import Container
 
+_NONE = 0
+"""The number of no signal."""
 _PATIENCE = 1.0
 """Seconds for an answer, which takes microseconds unless somebody has stopped the witness."""
 
@@ -24,6 +26,7 @@ class Witness:
         """`command` is the number of the process that ends if this one is killed: SIGKILL cannot be forwarded."""
         questions, self._ask = os.pipe()
         self._answer, answers = os.pipe()
+        self._turn = 0
         self.pid = os.fork()
         if not self.pid:
             _serve(questions, answers, command)
@@ -32,13 +35,27 @@ class Witness:
 
     def has_seen(self, number: int) -> bool:
         """Return whether a signal has reached the witness since this was asked last; False if it does not answer."""
+        return self._answered(number) == b"\1"
+
+    def is_stopped(self) -> bool:
+        """Return whether it does not answer, as SIGSTOP, which nobody can block, has reached it."""
+        return self._answered(_NONE) is None
+
+    def _answered(self, number: int) -> bytes | None:
+        """Return the answer about a signal: nothing if somebody has killed the witness, None if none comes in time.
+
+        Each has the number of its question: one that comes late is no answer to the next question.
+        """
+        self._turn = (self._turn + 1) % 256
         try:
-            os.write(self._ask, bytes([number]))
-            if not select.select([self._answer], [], [], _PATIENCE)[0]:
-                return False
-            return os.read(self._answer, 1) == b"\1"
-        except OSError:  # Somebody has killed it.
-            return False
+            os.write(self._ask, bytes([self._turn, number]))
+            while select.select([self._answer], [], [], _PATIENCE)[0]:
+                answer = os.read(self._answer, 2)
+                if not answer or answer[0] == self._turn:
+                    return answer[1:]
+        except OSError:
+            return b""
+        return None
 
     def dismiss(self) -> None:
         """End it, once the command has ended."""
@@ -59,12 +76,12 @@ def descriptors() -> list[int]:
 def _serve(questions: int, answers: int, command: int) -> None:
     try:
         _close_all_but((questions, answers))
-        while question := os.read(questions, 1):
-            number = question[0]
+        while question := os.read(questions, 2):
+            turn, number = question
             has_seen = number in signal.sigpending()
             if has_seen:
                 signal.sigwait({number})
-            os.write(answers, bytes([has_seen]))
+            os.write(answers, bytes([turn, has_seen]))
         os.kill(command, signal.SIGKILL)
     finally:
         os._exit(0)

@@ -216,10 +216,24 @@ def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:
         ([], {}, '[[tool.uv.index]]\nurl = "https://a.example"\ndefault = true\n', ["https://a.example/"]),
         ([], {}, '[tool.uv.pip]\nindex-url = "https://a.example"\n', ["https://a.example/"]),
         (["-r", "requirements.txt"], {}, "", ["https://b.example/", "https://default.example/simple/"]),
+        (["-ihttps://a.example"], {}, "", ["https://a.example/"]),
+        (["sed", "-i", "s/a/b/"], {}, "", ["https://default.example/simple/"]),
+        (["-rnested"], {}, "", ["https://b.example/", "https://default.example/simple/"]),
+        (["--requirements=nested"], {}, "", ["https://b.example/", "https://default.example/simple/"]),
+        (["-r", "https://a.example/requirements.txt"], {}, "", None),
+        (["python", "-c", "x" * 9000], {}, "", ["https://default.example/simple/"]),
+        (["own.py"], {}, "", None),
+        (["plain.py"], {}, "", ["https://default.example/simple/"]),
+        (["https://a.example/script.py"], {}, "", None),
+        (["--project=other"], {}, "", ["https://c.example/", "https://default.example/simple/"]),
+        ([], {"UV_PROJECT": "other"}, "", ["https://c.example/", "https://default.example/simple/"]),
+        (["--config-file=uv.toml"], {}, "", None),
         (["--find-links", "https://a.example"], {}, "", None),
         ([], {"ALL_PROXY": "http://proxy.example"}, "", None),
         ([], {"UV_CONFIG_FILE": "somewhere"}, "", None),
         ([], {}, "[tool.uv", None),
+        ([], {}, "[tool]\nuv = 1", None),
+        ([], {}, '[tool.uv.index]\nurl = "https://a.example"', None),
         ([], {}, "[tool.uv]\nfind-links = ['https://a.example']", None),
     ],
 )  # fmt: skip
@@ -231,7 +245,7 @@ def test_the_indexes_that_uv_would_ask(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if file and expected and sys.version_info < (3, 11):
+    if (file or "other" in str((words, variables))) and expected and sys.version_info < (3, 11):
         expected = None
     uv = tmp_path / "uv"
     uv.write_text(
@@ -241,6 +255,11 @@ def test_the_indexes_that_uv_would_ask(
     uv.chmod(0o755)
     (tmp_path / "pyproject.toml").write_text(file)
     (tmp_path / "requirements.txt").write_text("six\n--extra-index-url https://b.example/\n")
+    (tmp_path / "nested").write_text("-r requirements.txt\n-r nested\n")
+    (tmp_path / "own.py").write_text("# /// script\n# [[tool.uv.index]]\n# url = 'https://a.example'\n# ///\n")
+    (tmp_path / "plain.py").write_text("# /// script\n# dependencies = ['six']\n# ///\nindex = 1\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/uv.toml").write_text('extra-index-url = ["https://c.example"]\n')
     monkeypatch.chdir(tmp_path)
     found = indexes.of([str(uv), "sync", *words], {"XDG_CONFIG_HOME": str(tmp_path / "config"), **variables})
     assert (found and sorted(found)) == expected

@@ -19,6 +19,15 @@ _DEFAULTS = ("--default-index", "--index-url", "-i")
 _MORE = ("--index", "--extra-index-url")
 _LINKS = ("--find-links", "-f")
 _REQUIREMENTS = (".txt", ".in")
+_NAMING = (
+    "-r", "--requirement", "--requirements", "--with-requirements", "-c", "--constraint", "--constraints", "--override",
+    "--overrides", "-b", "--build-constraint", "--build-constraints",
+)  # fmt: skip
+"""Options that name a requirements file, whatever its own name is; in such a file, too."""
+_GLUED = ("-i", "-f", "-r")
+"""Options of one letter whose value may follow at once."""
+_SCRIPT = re.compile(r"^# /// script\s*$(.*?)^# ///\s*$", re.MULTILINE | re.DOTALL)
+"""What a script says of its own requirements (PEP 723)."""
 
 
 class _Unknown(Exception):
@@ -33,10 +42,10 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
     overridden: one too many, if it answers, leaves uv alone; one too few could keep uv from what it needs.
     """
     try:
-        given = [*_arguments(command), *_variables(environ)]
+        given = [*_arguments(command[1:]), *_variables(environ)]
         for path in _files(command, environ):
             given.extend(_configured(path))
-    except (_Unknown, OSError, UnicodeError):
+    except (_Unknown, OSError, UnicodeError, AttributeError, TypeError):  # The last two by tables of another shape.
         return None
     given.sort(key=lambda each: each[0])
     named = [url.partition("=")[2] if re.match(r"[\w.-]+=", url) else url for _, url in given]
@@ -61,21 +70,63 @@ def output(executable: str, *words: str, environ: Mapping[str, str] | None = Non
         return ""
 
 
-def _arguments(command: Sequence[str]) -> Iterator[tuple[bool, str]]:
+def options(command: Sequence[str]) -> list[str]:
+    """Return the words of a command, with an option and the value that is written in the same word as two words."""
+    return [part for word in command for part in _parts(word)]
+
+
+def _parts(word: str) -> Sequence[str]:
+    if word.startswith("--"):
+        return word.split("=", 1)
+    return (word[:2], word[2:].removeprefix("=")) if word.startswith(_GLUED) and word not in _GLUED else (word,)
+
+
+def _arguments(given: Sequence[str]) -> Iterator[tuple[bool, str]]:
     """Yield the indexes of options, with whether they replace the default; requirement files have such options, too."""
-    words = list(command[1:])
-    for path in filter(_is_requirements, map(Path, command[1:])):
-        words.extend(path.read_text("utf-8").split())
-    split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for option, value in pairwise(split):
+    words = options(given)
+    yield from _of_options(words)
+    seen: set[str] = set()
+    for path in (*(word for word in given if word.endswith(_REQUIREMENTS)), *_named(words)):
+        yield from _of_requirements(path, seen)
+    for path in (word for word in given if word.endswith(".py")):
+        _refuse_own_indexes(path)
+
+
+def _of_options(words: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    for option, value in pairwise(words):
         if option in _LINKS or option == "--no-index":
             raise _Unknown
-        if option in _DEFAULTS + _MORE:
+        # It may be another program's -i, as in `uv run sed -i`; one index too many does no harm.
+        if option in _DEFAULTS + _MORE and (option != "-i" or "://" in value):
             yield option in _DEFAULTS, value
 
 
-def _is_requirements(path: Path) -> bool:
-    return path.suffix in _REQUIREMENTS and path.is_file()
+def _named(words: Sequence[str]) -> list[str]:
+    """Return the requirements files that options name."""
+    found = [value for option, value in pairwise(words) if option in _NAMING]
+    if any(value.startswith(("http://", "https://")) for value in found):
+        raise _Unknown
+    return found
+
+
+def _of_requirements(name: str, seen: set[str]) -> Iterator[tuple[bool, str]]:
+    """Yield the indexes of a requirements file, and of those that it names."""
+    if name in seen or not os.path.isfile(name):  # noqa: PTH113 - it cannot fail, as for the code after `python -c`
+        return
+    seen.add(name)
+    words = options(Path(name).read_text("utf-8").split())
+    yield from _of_options(words)
+    for other in _named(words):
+        yield from _of_requirements(str(Path(name).parent / other), seen)
+
+
+def _refuse_own_indexes(name: str) -> None:
+    """Raise _Unknown if a script may name indexes of its own (PEP 723)."""
+    if name.startswith(("http://", "https://")):
+        raise _Unknown
+    text = Path(name).read_text("utf-8", "replace") if os.path.isfile(name) else ""  # noqa: PTH113 - as above
+    if any("index" in block or "find-links" in block for block in _SCRIPT.findall(text)):
+        raise _Unknown
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[bool, str]]:
@@ -90,11 +141,12 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[bool, str]]:
 
 
 def _files(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Path]:
-    if "--config-file" in command or environ.get("UV_CONFIG_FILE"):
+    words = options(command)
+    if "--config-file" in words or environ.get("UV_CONFIG_FILE"):
         raise _Unknown
-    named = [Path(value) for option, value in pairwise(command)
-             if option in ("--directory", "--project")]  # fmt: skip
-    for folder in (start.absolute() for start in (Path(), *named)):
+    named = [value for option, value in pairwise(words) if option in ("--directory", "--project")]
+    named += filter(None, map(environ.get, ("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY")))
+    for folder in (start.absolute() for start in (Path(), *map(Path, named))):
         for parent in (folder, *folder.parents):
             yield from (parent / "uv.toml", parent / "pyproject.toml")
     yield from (Path(folder, "uv/uv.toml") for folder in _settings_folders(environ))

@@ -76,7 +76,7 @@ def _note(process: Process, why_not: str = "") -> None:
 
 def _has_cache(command: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Return whether uv has stored a page of any index; if not, offline is no help."""
-    named = [value for option, value in pairwise(command) if option == "--cache-dir"]
+    named = [value for option, value in pairwise(indexes.options(command)) if option == "--cache-dir"]
     folder = named[-1] if named else indexes.output(command[0], "cache", "dir", environ=environ).strip()
     return any(Path(folder).glob("simple-v*/*/*"))
 

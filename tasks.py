@@ -1,10 +1,12 @@
-"""Set everything up in `.venv` and do one of the project's jobs: `python3 tasks.py demo`, `test` or `test-windows`.
+"""Set everything up in `.venv` and do one of the project's jobs, as in `python3 tasks.py test`.
 
 demo: a real pip build and a real buildout, each twice, the second time with an index that cannot be reached.
 test: the linters, the type checker and all tests, whose coverage is measured; further arguments go to pytest, and then
 nothing is measured unless --cov is one of them.
 test-windows: the tests of what a system has differently, on a Python for Windows: this one, or one that is made below
 wine, in a minute; further arguments go to pytest in place of tests/systems.txt.
+docs: the documentation as a site, in `build/site`; any warning is an error.
+release-check: what would be released, built and tested; `tests/release.py` has its options.
 """
 
 from __future__ import annotations
@@ -21,11 +23,21 @@ from pathlib import Path
 HERE = Path(__file__).parent.absolute()
 ENVIRONMENT = HERE / ".venv"
 TOOLS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+WORKERS = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
+"""For pytest; one more than there are processors, as many tests wait for a moment."""
+SPHINX = ("-m", "sphinx", "-W", "--keep-going", "-E", "-q", "-c", "docs")
+"""For Python; then come the folder of the pages and that of the site."""
 
 
 def main() -> int:
     """Do what the command line says."""
-    jobs = {"demo": demo, "test": test, "test-windows": test_windows}
+    jobs = {
+        "demo": demo,
+        "test": test,
+        "test-windows": test_windows,
+        "docs": docs,
+        "release-check": release_check,
+    }
     arguments = sys.argv[1:]
     if sys.version_info < (3, 10):  # noqa: UP036 - whoever runs this file may have an older one
         print("cachedindex needs Python 3.10 or newer; this is", sys.version.split()[0])
@@ -58,13 +70,11 @@ def set_up() -> None:
 
 def test(arguments: list[str]) -> int:
     """Run the checks, all of them, and return the worst exit code."""
-    # One more than there are processors, as many tests wait for a moment.
-    workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
     checks = [
         ["ruff", "check"],
         ["ruff", "format", "--check"],
         ["mypy"],
-        ["pytest", *workers, *(arguments or ["--cov"])],
+        ["pytest", *WORKERS, *(arguments or ["--cov"])],
     ]
     return max(abs(subprocess.run([TOOLS / name, *rest], cwd=HERE, check=False).returncode) for name, *rest in checks)
 
@@ -74,6 +84,19 @@ def test_windows(arguments: list[str]) -> int:
     below = [] if os.name == "nt" else ["-m", "tests.windows.wine"]
     pytest = ["-m", "pytest", *(arguments or ["-n", str(os.cpu_count() or 1), "@tests/systems.txt"])]
     return subprocess.run([TOOLS / "python", *below, *pytest], cwd=HERE, check=False).returncode
+
+
+def docs(_: list[str]) -> int:
+    """Build the site, and say where it begins."""
+    site = HERE / "build/site"
+    run(TOOLS / "python", *SPHINX, "-d", site.with_name("doctrees"), HERE, site)
+    print(f"{site}/index.html")
+    return 0
+
+
+def release_check(arguments: list[str]) -> int:
+    """Build what would be released, and test it."""
+    return subprocess.run([TOOLS / "python", "-m", "tests.release", *arguments], cwd=HERE, check=False).returncode
 
 
 def demo(_: list[str]) -> int:

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 from tests import environments, objects as object_stores, packages, pythons
-from tests.environments import CHECKOUT, MEASURING, SCRIPTS, NoNetwork, at_home, clean_environment
+from tests.environments import CHECKOUT, MEASURING, SCRIPTS, WHEEL, NoNetwork, at_home, clean_environment
 from tests.index import Index, serving
 from tests.objects import Objects
 
@@ -214,7 +214,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def our_wheel(shared: Path) -> Path:
-    """Give the wheel of this checkout."""
+    """Give the wheel of this checkout, or the one that is to be released."""
+    if WHEEL in os.environ:
+        return Path(os.environ[WHEEL])
     folder = shared / "wheel"
     folder.mkdir(exist_ok=True)
     return next(environments.once(folder, lambda: environments.our_wheel(folder)).glob("*.whl"))

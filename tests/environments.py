@@ -21,6 +21,8 @@ _MEASURE = f"""\
 import os, sys; site = os.environ.get("{MEASURING}"); \
 site and (sys.path.append(site), __import__("coverage").process_startup(), sys.path.remove(site))
 """
+WHEEL = "RELEASED_WHEEL"
+"""The variable that names the wheel that is to be released: the tests install that instead of one of their own."""
 KEPT = ("CERT", "CA_BUNDLE", "PROXY", "PATH", "LANG", "TMPDIR")
 _KEPT_ON_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "TMP", "PROGRAMDATA", "USERNAME")
 """Without these hardly a program starts there, or it takes C:\\Windows for its temporary folder."""

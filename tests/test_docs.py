@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from cachedindex.commands.line import COMMANDS
+import cachedindex
+from cachedindex.commands.line import COMMANDS, known
 from cachedindex.options import OPTIONS
 from tests import covered
 from tests.conftest import CHECKOUT
@@ -63,13 +63,10 @@ def test_every_module_that_is_named_is_there(name: str) -> None:
         assert any((folder / path).is_file() for folder in folders), path
 
 
-@pytest.fixture
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cachedindex", exit_on_error=False)
-    commands = parser.add_subparsers(required=True)
-    for name in COMMANDS:
-        import_module(f"cachedindex.commands.{name}").add_to(commands)
-    return parser
+def own_options() -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield each command's name with the spellings of each of its options."""
+    for name, command in known()[1].items():
+        yield from ((name, action.option_strings) for action in command._actions if action.option_strings)
 
 
 def commands_in(page: Path) -> Iterator[tuple[str, str]]:
@@ -80,7 +77,8 @@ def commands_in(page: Path) -> Iterator[tuple[str, str]]:
 
 
 @each_page
-def test_every_command_is_one(page: Path, parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_is_one(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser, _ = known()
     for name, arguments in commands_in(page):
         assert name in COMMANDS, f"cachedindex {name}"
         words = shlex.split(re.sub(r"\[options\]|[\[\]…]|\|.*?(?= \[|$)", "", arguments))
@@ -92,6 +90,22 @@ def test_every_command_is_one(page: Path, parser: argparse.ArgumentParser, capsy
             parser.parse_args([name, *words, *(["--", "true"] if name == "run" else [])])
         except (SystemExit, argparse.ArgumentError) as error:
             pytest.fail(f"cachedindex {name} {arguments}: {error} {capsys.readouterr().err}")
+
+
+def test_the_reference_of_the_command_line_has_the_commands_and_their_options() -> None:
+    text = (CHECKOUT / "docs/reference/command-line.md").read_text("utf-8")
+    found = re.findall(r"^## (`cachedindex (\w+).*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    sections = {name: section for section, name in found}
+    assert set(sections) == set(COMMANDS)
+    of_all = {"--help", *(f"--{name}" for name in OPTIONS)}
+    for name, spellings in own_options():
+        says = [each for each in spellings if re.search(rf"(?<![\w-]){each}(?![\w-])", sections[name])]
+        assert says or not of_all.isdisjoint(spellings), f"cachedindex {name} {spellings}"
+
+
+def test_the_reference_of_the_api_has_the_public_names() -> None:
+    text = (CHECKOUT / "docs/reference/api.md").read_text("utf-8")
+    assert set(re.findall(r"^\.\. auto\w+:: cachedindex\.(\w+)$", text, re.MULTILINE)) == set(cachedindex.__all__)
 
 
 def test_every_option_is_in_the_reference() -> None:

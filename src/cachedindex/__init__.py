@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CachedIndexAdapter", "CachedIndexError", "CachedIndexTransport", "SettingsError", "__version__"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""The release, from which all else takes it: the metadata, the command line, what an index is sent."""
 
 
 def __getattr__(name: str) -> object:

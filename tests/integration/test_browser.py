@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -16,8 +12,9 @@ from cachedindex.run import files
 from cachedindex.run.subject import Subject
 from cachedindex.store.runs import Summed, sum_up
 from cachedindex.upkeep.growth import Growth
+from tests import browser
+from tests.browser import Site
 
-_CHROMIUM = shutil.which("chromium")
 _POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self'"
 _NOW = 1_800_000_000.0
 _HOUR = 3600.0
@@ -55,37 +52,14 @@ def subjects() -> dict[str, Subject]:
     }
 
 
-class Handler(SimpleHTTPRequestHandler):
-    def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", _POLICY)
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
-
-
-class Site(NamedTuple):
-    browser: Any
-    url: str
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Give a browser, and where the pages are served."""
-    if not _CHROMIUM:
-        pytest.skip("SKIPPED FOR WANT OF A BROWSER: chromium is not installed, see .ci/run")
-    playwright = pytest.importorskip("playwright.sync_api", reason="SKIPPED FOR WANT OF PLAYWRIGHT: see tasks.py")
     folder = tmp_path_factory.mktemp("pages")
     for name, subject in subjects().items():
         files.write_page(folder / f"{name}.html", subject)
-    (folder / "favicon.ico").touch()  # A server has one.
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        with playwright.sync_playwright() as started:
-            browser = started.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-            yield Site(browser, f"http://127.0.0.1:{server.server_port}")
-            browser.close()
-        server.shutdown()
+    with browser.opened(folder, {"Content-Security-Policy": _POLICY}) as site:
+        yield site
 
 
 each_page = pytest.mark.parametrize("name", ["run", "days", "healthy", "empty"])
@@ -114,8 +88,6 @@ def test_a_page_is_complete_under_the_policy_of_jenkins(site: Site, name: str) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @each_page
 def test_a_page_fits_a_phone_and_a_screen_and_every_reader(site: Site, name: str, scheme: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     context = site.browser.new_context(color_scheme=scheme, bypass_csp=True)  # For axe's script, and the measuring.
     tab = context.new_page()
     for width in (360, 1400):
@@ -128,8 +100,7 @@ def test_a_page_fits_a_phone_and_a_screen_and_every_reader(site: Site, name: str
             "[...document.querySelectorAll('svg[role=img]')].map(svg => svg.getBoundingClientRect().width)"
         )
         assert all(0 < wide <= width for wide in bars)
-    found = Axe().run(tab).response["violations"]
-    assert [(each["id"], each["impact"], each["nodes"][0]["html"]) for each in found] == []
+    assert browser.violations(tab) == []
     context.close()
 
 

@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
@@ -33,7 +33,7 @@ _CONTROL_C = 0xC000013A
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a negative one means a signal, as for subprocess."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    parser = _parser(words)
+    parser, _ = known(words)
     if not words:
         parser.print_help()
         return 0
@@ -61,7 +61,8 @@ class _Completion(argparse.Action):
         parser.exit()
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def known(words: Sequence[str] = ()) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser, and that of the command that the words begin with, or those of all commands, by name."""
     parser = argparse.ArgumentParser(
         prog="cachedindex",
         description="Builds survive a package index that fails.",
@@ -75,7 +76,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     # Importing all of them takes longer than a healthy build may notice.
     for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:
         import_module(f"cachedindex.commands.{name}").add_to(commands)
-    return parser
+    return parser, commands.choices
 
 
 def _refuse_command(word: str) -> None:

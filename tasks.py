@@ -5,6 +5,8 @@ test: the linters, the type checker and all tests, whose coverage is measured; f
 nothing is measured unless --cov is one of them.
 test-windows: the tests of what a system has differently, on a Python for Windows: this one, or one that is made below
 wine, in a minute; further arguments go to pytest in place of tests/systems.txt.
+test-newest: the tests that depend on the Python, below CPython 3.14 and 3.15 and PyPy, in a root of Debian testing that
+is made for it. It needs root and debootstrap; --whole runs all tests there, and further arguments go to pytest.
 docs: the documentation as a site, in `build/site`; any warning is an error.
 release-check: what would be released, built and tested; `tests/release.py` has its options.
 """
@@ -35,6 +37,7 @@ def main() -> int:
         "demo": demo,
         "test": test,
         "test-windows": test_windows,
+        "test-newest": test_newest,
         "docs": docs,
         "release-check": release_check,
     }
@@ -45,7 +48,8 @@ def main() -> int:
     if not arguments or arguments[0] not in jobs:
         print(__doc__)
         return 2
-    set_up()
+    if arguments[0] != "test-newest":  # It has environments of its own.
+        set_up()
     return jobs[arguments[0]](arguments[1:])
 
 
@@ -97,6 +101,11 @@ def docs(_: list[str]) -> int:
 def release_check(arguments: list[str]) -> int:
     """Build what would be released, and test it."""
     return subprocess.run([TOOLS / "python", "-m", "tests.release", *arguments], cwd=HERE, check=False).returncode
+
+
+def test_newest(arguments: list[str]) -> int:
+    """Run the tests below the newest Pythons, and return the worst exit code."""
+    return subprocess.run([sys.executable, "-m", "tests.newest.run", *arguments], cwd=HERE, check=False).returncode
 
 
 def demo(_: list[str]) -> int:

@@ -64,12 +64,11 @@ with locks.holding(root / "gc.lock", root) as alone:
 """
 
 PLACES = """
-import os, threading, warnings
+import os, threading
 from contextlib import suppress
 from cachedindex.errors import DeadlinePassed
 from cachedindex.lookup import deadline
 
-warnings.simplefilter("ignore")  # Since Python 3.12, of a fork beside threads.
 let_go = threading.Event()
 def ask(work, seconds):
     return deadline.call_with_deadline(work, seconds, lambda: seconds, lambda _: None, "index")
@@ -85,8 +84,33 @@ print(os.waitpid(child, 0)[1])
 """
 
 
+ANOTHER = """
+import os, threading, warnings
+from contextlib import suppress
+from cachedindex.errors import DeadlinePassed
+from cachedindex.lookup import deadline
+
+def warned():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    return [each.category.__name__ for each in caught]
+
+let_go = threading.Event()
+with suppress(DeadlinePassed):
+    deadline.call_with_deadline(let_go.wait, 0.001, lambda: 0.001, lambda _: None, "index")
+print(warned())
+threading.Thread(target=let_go.wait).start()
+print(warned())
+let_go.set()
+"""
+
+
 def said(code: str, folder: Path) -> str:
-    ran = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=120, check=True)
+    command = [sys.executable, "-W", "error", "-c", code, folder]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return ran.stdout.strip() + ran.stderr
 
 
@@ -106,3 +130,9 @@ def test_a_fork_has_all_its_places_to_ask(tmp_path: Path) -> None:
 
 def test_a_collection_is_over_though_a_fork_lives_on(tmp_path: Path) -> None:
     assert said(COLLECTION, tmp_path) == "True"
+
+
+def test_a_program_is_warned_of_a_fork_beside_its_own_threads_only(tmp_path: Path) -> None:
+    """By Python 3.12 and later."""
+    expected = ["DeprecationWarning"] if sys.version_info >= (3, 12) else []
+    assert said(ANOTHER, tmp_path) == f"[]\n{expected}"

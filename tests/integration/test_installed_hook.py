@@ -89,7 +89,8 @@ def test_a_python_that_starts_imports_the_hook_and_nothing_else(
     assert hook("install", PYTHONDONTWRITEBYTECODE="1").code == 0
     with_hook = run(python, "-c", code).out.splitlines()
     added = set(eval(with_hook[0])) - set(eval(without[0]))
-    assert added == {"_cachedindex_hook", "_cachedindex_start"}
+    # site of Python 3.13 and later reads each `.pth` file by it.
+    assert added - {"encodings.utf_8_sig"} == {"_cachedindex_hook", "_cachedindex_start"}
     assert with_hook[1] == without[1]
     assert run(python, "-I", "-S", "-c", IS_ON).out == "False\n"
     compiled = {path.name.partition(".")[0] for path in (site / "__pycache__").iterdir()}
@@ -262,10 +263,9 @@ def test_status_says_where_it_is_on_and_why_not(
     on = hook("status", CACHEDINDEX_CACHE_DIR=str(tmp_path / "file"))
     assert (on.code, f"it can store nothing in {tmp_path / 'file'}" in on.out) == (0, True)
     (site / "_cachedindex_start.pth").unlink()
-    (site / "_cachedindex_start.start").unlink()
     off = hook("status")
     assert off.out.splitlines()[0] == f"{python}: off: it is installed, but does not start"
-    assert "installed, but _cachedindex_start.pth, _cachedindex_start.start are gone" in off.out
+    assert "installed, but _cachedindex_start.pth is gone" in off.out
     shutil.rmtree(copied)
     assert f"installed, but {copied / 'hook/_cachedindex_hook.py'} is gone" in hook("status").out
     assert hook("remove").code == 0
@@ -313,14 +313,6 @@ def test_a_damaged_start_file_is_told_and_mended(
     assert not list(site.glob("_cachedindex_start.*"))
 
 
-def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("print('mine')")
-    with pytest.raises(SettingsError, match="there is one already, and cachedindex did not write it"):
-        installation.install_hook(Place(tmp_path, base=True), sys.executable)
-    assert not installation.remove_hook(Place(tmp_path, base=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
-
-
 @pytest.mark.parametrize("opened", ["tools/cachedindex/hook/_cachedindex_hook.py", "tools"])
 def test_code_that_anybody_can_change_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str
@@ -350,7 +342,7 @@ def test_a_folder_that_takes_nothing_is_left_as_it_was(tmp_path: Path) -> None:
 
 def test_the_entry_point_of_the_start_file_is_there(run: Run, tmp_path: Path) -> None:
     """In a process of its own: the hook stays in the one that it is activated in."""
-    installation.install_hook(Place(tmp_path), sys.executable)
+    installation.install_hook(Place(tmp_path, version=(3, 18)), sys.executable)
     (name,) = [
         line for line in (tmp_path / "_cachedindex_start.start").read_text().splitlines() if not line.startswith("#")
     ]
@@ -409,6 +401,10 @@ def test_the_hook_of_0_1_0_works_after_an_upgrade(
     assert {path: path.read_bytes() for path in start_files} == start_files
     status = run(python, "-m", "cachedindex", "hook", "status")
     assert (status.code, status.out.splitlines()[0]) == (0, f"{python}: on")
+    assert "`cachedindex hook install` removes _cachedindex_start.start, which an older release needed" in status.out
+    assert run(python, "-m", "cachedindex", "hook", "install").code == 0
+    assert "older release" not in run(python, "-m", "cachedindex", "hook", "status").out
+    assert not list((tmp_path / "made/lib").rglob("_cachedindex_start.start"))
 
     index.close()
     second = install(run, python, index, "B", "alpha", "source", **EXPIRED)
@@ -469,3 +465,65 @@ def test_an_environments_own_sitecustomize_runs_behind_the_bases(run: Run, base:
     (site / "sitecustomize.py").write_text("print('own', __name__)")
     ran = run(tmp_path / "made/bin/python", "-I", "-c", f"{IS_ON}; import sitecustomize; print(sitecustomize.__file__)")
     assert (ran.out.splitlines(), ran.err) == (["own sitecustomize", "True", str(site / "sitecustomize.py")], "")
+
+
+ADMINISTERED = "import sys\nsys.administered = __name__\n"
+
+
+@pytest.fixture
+def administered(base: Path, tmp_path: Path) -> Path:
+    """Have the base interpreter's sitecustomize.py lead to a file that an administrator edits, as Debian's does."""
+    theirs = tmp_path / "etc/sitecustomize.py"
+    theirs.parent.mkdir()
+    theirs.write_text(ADMINISTERED)
+    (library,) = (base.parent.parent / "lib").glob("python3.*")
+    (library / "sitecustomize.py").symlink_to(theirs)
+    return theirs
+
+
+@pytest.mark.slow
+def test_a_base_that_an_administrator_has_customized(run: Run, base: Path, administered: Path, tmp_path: Path) -> None:
+    assert run(base, "-m", "venv", "--without-pip", "before").code == 0
+    for action, on in (("install", "True"), ("remove", "False")):
+        did = run(*CACHEDINDEX, "hook", action, "--base", "--python", base)
+        assert (did.code, did.err) == (0, "")
+        assert run(base, "-m", "venv", "--without-pip", action).code == 0
+        for python in (base, tmp_path / "before/bin/python", tmp_path / action / "bin/python"):
+            for isolated in ((), ("-I",), ("-E",), ("-P",) if sys.version_info >= (3, 11) else ()):
+                ran = run(python, *isolated, "-c", f"{IS_ON}; print(sys.administered)")
+                assert (ran.out.split(), ran.err) == ([on, "sitecustomize"], ""), python
+            assert run(python, "-S", "-c", IS_ON).out == "False\n"
+        status = run(*CACHEDINDEX, "hook", "status", "--python", "before/bin/python").out
+        assert (f"by a block in {administered}" in status) == (action == "install")
+    assert administered.read_text() == ADMINISTERED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["hook", "broken hook", "start", "broken start"])
+def test_a_block_whose_hook_is_damaged_prints_nothing(
+    run: Run, base: Path, administered: Path, tmp_path: Path, damage: str
+) -> None:
+    package = tmp_path / "tools/cachedindex"
+    shutil.copytree(HOOK.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from cachedindex.__main__ import main; sys.exit(main())"
+    installed = run(sys.executable, "-c", code, package.parent, "hook", "install", "--base", "--python", base)
+    assert installed.code == 0, installed.err
+    (start,) = (base.parent.parent / "lib").glob("python3.*/_cachedindex_base.py")
+    shutil.rmtree(start.parent / "__pycache__")
+    damaged = package / "hook/_cachedindex_hook.py" if damage.endswith("hook") else start
+    if damage.startswith("broken"):
+        damaged.write_text("raise SystemError(")
+    else:
+        damaged.unlink()
+    ran = run(base, "-c", f"{IS_ON}; print(sys.administered)")
+    assert (ran.out.split(), ran.err) == (["False", "sitecustomize"], "")
+
+
+@pytest.mark.slow
+def test_a_base_whose_own_file_ends_early_is_a_mistake(run: Run, base: Path, administered: Path) -> None:
+    administered.write_text("raise ImportError('later')\n")
+    ran = run(*CACHEDINDEX, "hook", "install", "--base", "--python", base)
+    assert ran.code == 2
+    assert f"the hook is installed, but {base} does not load it" in ran.ours[-1]
+    assert run(*CACHEDINDEX, "hook", "remove", "--base", "--python", base).code == 0
+    assert administered.read_text() == "raise ImportError('later')\n"

@@ -39,7 +39,9 @@ class Carrier:
     def generate(self, creator: Any) -> list[Path]:
         """Install the hook into a new environment; return no activation script."""
         try:
-            installation.install_hook(installation.Place(Path(creator.purelib)), str(creator.exe), _hook().CONFIG)
+            version = tuple(creator.interpreter.version_info[:2])
+            place = installation.Place(Path(creator.purelib), version=version)
+            installation.install_hook(place, str(creator.exe), _hook().CONFIG)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
             Report().internal_error(error)
         return []

@@ -10,7 +10,7 @@ from pathlib import Path
 from cachedindex import process, sources
 from cachedindex.commands import flags
 from cachedindex.errors import SettingsError
-from cachedindex.run import installation
+from cachedindex.run import customization, installation
 from cachedindex.run.installation import Place, Python
 from cachedindex.store import folder
 
@@ -45,7 +45,8 @@ def hook(arguments: argparse.Namespace) -> int:
         _install(python, place, arguments.config)
         print(f"the hook is in {place.folder}")
     else:
-        print(f"the hook {'was taken out of' if installation.remove_hook(place) else 'was not in'} {place.folder}")
+        was_there = installation.remove_hook(place, python.executable)
+        print(f"the hook {'was taken out of' if was_there else 'was not in'} {place.folder}")
     return 0
 
 
@@ -55,6 +56,8 @@ def _install(python: Python, place: Place, file: str | None) -> None:
     if file and not Path(file).is_file():
         raise SettingsError(f"command line: --config {file}: there is no such file")
     installation.install_hook(place, python.executable, str(Path(file).absolute()) if file else None)
+    if not installation.python_at(python.executable).loaded:
+        raise SettingsError(f"{place.folder}: the hook is installed, but {python.executable} does not load it")
 
 
 def _status(python: Python) -> int:
@@ -99,10 +102,18 @@ def _description(place: Place) -> str:
         return "installed, but damaged; `cachedindex hook install` mends it"
     if not Path(found["HOOK"]).is_file():
         return f"installed, but {found['HOOK']} is gone"
-    missing = place.files().keys() - {path.name for path in place.installed()}
-    if missing:
-        return f"installed, but {', '.join(sorted(missing))} {'is' if len(missing) == 1 else 'are'} gone"
-    return f"installed, from {found['HOOK']}" + (f", with the settings of {found['CONFIG']}" if found["CONFIG"] else "")
+    present, needed = {path.name for path in place.installed()}, place.needed()
+    # The first one has the settings that were found: in a base of cachedindex 0.1.0, it is another one.
+    if missing := set(needed[1:]) - present:
+        return f"installed, but {'the block in ' if place.base else ''}{', '.join(missing)} is gone"
+    described = f"installed, from {found['HOOK']}"
+    if place.base:
+        described += f", by a block in {customization.path_in(place.folder)}"
+    if found["CONFIG"]:
+        described += f", with the settings of {found['CONFIG']}"
+    if superfluous := present - set(needed):
+        described += f"; `cachedindex hook install` removes {', '.join(superfluous)}, which an older release needed"
+    return described
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -1,8 +1,9 @@
 """Loads the hook at the start of a Python, in one of three ways; without the hook's files, it does nothing.
 
-As `sitecustomize` it is found first on PYTHONPATH (`cachedindex run`), or beside a base interpreter's standard library
-(`cachedindex hook install --base`), and then runs the sitecustomize that it hides. As `_cachedindex_start` it is in an
-environment's site-packages, where a `.pth` file imports it, and a `.start` file names its `start` (PEP 829).
+As `sitecustomize` it is found first on PYTHONPATH (`cachedindex run`), and then runs the sitecustomize that it hides.
+As `_cachedindex_start` it is in an environment's site-packages, where a `.pth` file imports it, or a `.start` file
+names its `start` (PEP 829). As `_cachedindex_base` it is beside a base interpreter's standard library (`cachedindex
+hook install --base`), where a block in the interpreter's own sitecustomize imports it.
 """
 
 import os
@@ -49,7 +50,7 @@ def _loaded_in_python_2(path):
         sys.dont_write_bytecode = writes_nothing
 
 
-def _run_hidden():
+def run_hidden():
     """Run the next sitecustomize on the path, as site would have."""
     paths = [path for path in sys.path if os.path.abspath(path) != _here]
     if sys.version_info < (3, 4):
@@ -79,7 +80,6 @@ def _run_hidden_in_python_2(paths):
 
 start()
 if __name__ == "sitecustomize":
-    if HOOK is None:
-        # For the program, sys.path is as it was; child processes get the folder through PYTHONPATH again.
-        sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
-    _run_hidden()
+    # For the program, sys.path is as it was; child processes get the folder through PYTHONPATH again.
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
+    run_hidden()

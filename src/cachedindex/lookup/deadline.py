@@ -38,8 +38,21 @@ def _forget_threads() -> None:
     _left.clear()
 
 
+def _expect_fork() -> None:
+    """Have Python not warn of a fork beside threads of ours alone, which the program knows nothing of.
+
+    Python 3.12 and later say that a child may deadlock, by what its parent's threads hold: our attempts hold nothing
+    that it needs. With `-W error`, os.fork() raises this after it has forked.
+    """
+    others = [thread for thread in threading.enumerate() if thread.ident != threading.get_ident()]
+    if others and all(thread.name.startswith("cachedindex-") for thread in others):
+        import warnings  # noqa: PLC0415 - for such a fork only
+
+        warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded", DeprecationWarning)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+    os.register_at_fork(before=_expect_fork, after_in_child=_forget_threads)
 
 
 def call_with_deadline(

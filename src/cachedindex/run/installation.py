@@ -16,16 +16,26 @@ from typing import Any
 
 from cachedindex import standard
 from cachedindex.errors import SettingsError, StoreUnavailable
+from cachedindex.run import customization
 from cachedindex.store import disk, system
 
 HOOK = Path(__file__).parent.parent / "hook" / "_cachedindex_hook.py"
 OLDEST_PYTHON = (3, 10)
 
 _MARK = "# Written by `cachedindex hook install`; `cachedindex hook remove` takes it away.\n"
-_START = Path(__file__).parent.parent / "hook" / "sitecustomize.py"
+_START = HOOK.with_name("sitecustomize.py")
+_CHILDREN = HOOK.with_name("_cachedindex_children.py")
 _MODULE = "_cachedindex_start"
+_OF_BASE = "_cachedindex_base"
+"""Another name, as the standard library comes first on sys.path: it would hide an environment's, with its settings."""
 _IMPORT = f'import sys; exec("try: import {_MODULE}\\nexcept Exception: pass")\n'
-"""site runs lines that begin with `import`, and prints a traceback if one fails (Python 3.10 to 3.14, site.py)."""
+"""site runs lines that begin with `import`, and prints a traceback if one fails (Python 3.10 to 3.15, site.py)."""
+_NO_IMPORTS = (3, 18)
+"""The first Python that ignores these lines, and reads only `.start` files (PEP 829).
+
+Python 3.15 to 3.17 know both. There a `.start` file costs 7 ms, since it is resolved through pkgutil, which imports re;
+and if what it names is damaged, each start prints a traceback.
+"""
 _ASK = """
 import json, sys, sysconfig
 hook = sys.modules.get("_cachedindex_hook")
@@ -41,24 +51,36 @@ class Place:
 
     folder: Path
     base: bool = False
+    version: tuple[int, int] = OLDEST_PYTHON
 
     def files(self, config: str | None = None) -> dict[str, str]:
-        """Return the text of each file by its name, in an order in which it is safe to write them."""
+        """Return the text of each file that is ours alone by its name, in an order in which it is safe to write them.
+
+        A base interpreter needs our block in its `sitecustomize.py` as well: no other file reaches the environments
+        that will be made of it.
+        """
         start = _MARK + _START.read_text("utf-8")
         start = start.replace("\nHOOK = None\n", f"\nHOOK = {str(HOOK)!r}\n", 1)
         start = start.replace("\nCONFIG = None\n", f"\nCONFIG = {config!r}\n", 1)
-        if self.base:  # No other file reaches the environments that will be made of it.
-            return {"sitecustomize.py": start}
-        # If there is a `.start` file, Python 3.15 skips the import lines of the `.pth` file of that name (PEP 829).
-        return {
-            f"{_MODULE}.py": start,
-            f"{_MODULE}.start": f"{_MARK}{_MODULE}:start\n",
-            f"{_MODULE}.pth": _MARK + _IMPORT,
-        }
+        if self.base:
+            return {f"{_OF_BASE}.py": start}
+        if self.version >= _NO_IMPORTS:
+            return {f"{_MODULE}.py": start, f"{_MODULE}.start": f"{_MARK}{_MODULE}:start\n"}
+        return {f"{_MODULE}.py": start, f"{_MODULE}.pth": _MARK + _IMPORT}
+
+    def needed(self) -> list[str]:
+        """Return the names of all files that have to be there, those first that hold settings."""
+        return [*self.files(), *([customization.NAME] if self.base else [])]
 
     def installed(self) -> list[Path]:
-        """Return the files in place that we have written, in the order of `files`."""
-        return [path for name in self.files() if _is_ours(path := self.folder / name)]
+        """Return the files in place that we have written, or have our block in, in the order of `needed`."""
+        if self.base:
+            has_block = customization.has_block(self.folder)
+            found = [self.folder / name for name in self.files() if (self.folder / name).is_file()]
+            return [*found, *([self.folder / customization.NAME] if has_block else [])]
+        # No other program uses these names.
+        names = [f"{_MODULE}.{ending}" for ending in ("py", "pth", "start")]
+        return [path for name in names if (path := self.folder / name).is_file()]
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,8 @@ def python_at(executable: str) -> Python:
     except ValueError:
         said = ran.stderr.strip().splitlines() or ["it printed nothing"]
         raise SettingsError(f"{executable}: does not run as Python 3: {said[-1]}; name another with --python") from None
-    return Python(executable, tuple(version), Place(Path(purelib)), Place(Path(stdlib), base=True), loaded)
+    environment, base = Place(Path(purelib), version=tuple(version)), Place(Path(stdlib), base=True)
+    return Python(executable, tuple(version), environment, base, loaded)
 
 
 def install_hook(place: Place, python: str, config: str | None = None) -> None:
@@ -96,29 +119,28 @@ def install_hook(place: Place, python: str, config: str | None = None) -> None:
     _refuse_open_code(place)
     _refuse_foreign_files(place, HOOK, *([Path(config)] if config else []))
     files = place.files(config)
-    foreign = [path for name in files if (path := place.folder / name).exists() and not _is_ours(path)]
-    if foreign:
-        raise SettingsError(f"{foreign[0]}: there is one already, and cachedindex did not write it; move it away first")
+    theirs = customization.with_block(place.folder, python) if place.base else None
     try:
         for name, text in files.items():
             # Whole or not at all: a Python that starts meanwhile must not see a half.
             disk.publish(place.folder / name, text.encode(), place.folder)
-    except StoreUnavailable as error:
-        remove_hook(place)
+        if theirs:
+            customization.write(*theirs)
+    except (StoreUnavailable, SettingsError) as error:
+        remove_hook(place, python)
         raise SettingsError(str(error)) from error
-    _compile(python, place.folder / next(iter(files)), HOOK, HOOK.with_name("_cachedindex_children.py"))
+    for path in place.installed():
+        if path.name not in place.needed():  # An older release needed it.
+            _remove(path, python)
+    _compile(python, *(path for path in place.installed() if path.suffix == ".py"), HOOK, _CHILDREN)
 
 
-def remove_hook(place: Place) -> bool:
-    """Remove the hook and return whether it was there; SettingsError if it cannot be removed."""
+def remove_hook(place: Place, python: str) -> bool:
+    """Remove the hook of a Python and return whether it was there; SettingsError if it cannot be removed."""
     found = place.installed()
-    try:
-        for path in reversed(found):
-            path.unlink()
-            for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-                compiled.unlink()
-    except OSError as error:
-        raise SettingsError(f"{error.filename}: cannot be removed: {error.strerror}") from error
+    for path in reversed(found):
+        _remove(path, python)
+    _compile(python, *(path for path in found if path.exists()))  # The text of somebody else is left.
     return bool(found)
 
 
@@ -139,13 +161,17 @@ def values_in(place: Place) -> Mapping[str, Any] | None:
     return values
 
 
-def _is_ours(path: Path) -> bool:
-    if path.stem == _MODULE:  # No other program uses that name: a full disk has cut it off.
-        return path.is_file()
+def _remove(path: Path, python: str) -> None:
+    """Remove a file of ours, or our block, and its bytecode; SettingsError if that fails."""
     try:
-        return path.read_text("utf-8").startswith(_MARK)
-    except (OSError, UnicodeError):  # Not readable text: we have not written it.
-        return False
+        if path.name == customization.NAME:
+            customization.remove_block(path.parent, python)
+        else:
+            path.unlink()
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink()
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: cannot be removed: {error.strerror}") from error
 
 
 def _refuse_open_code(place: Place) -> None:

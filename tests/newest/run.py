@@ -18,6 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import tomllib
+
 CHECKOUT = Path(__file__).parent.parent.parent.absolute()
 ROOT = Path(os.environ.get("CACHEDINDEX_NEWEST_ROOT") or CHECKOUT / ".newest").absolute()
 PYTHONS = {"3.14": "python3.14", "3.15": "python3.15", "PyPy": "pypy3"}
@@ -37,6 +39,8 @@ OF_THE_PYTHON = (
 )
 """The integration tests that depend on the Python: what it loads, how it starts programs, and what it says of that."""
 FEWER = {"3.15": OF_THE_PYTHON, "3.14": OF_THE_PYTHON[:6], "PyPy": OF_THE_PYTHON[:4]}
+NOT_FOR_PYPY = "trustme"
+"""It needs cryptography, of which there is no wheel for PyPy 8: the tests with TLS are not run there."""
 LEFT_OUT = (".git", ".venv", ".newest", ".bench", ".hypothesis", "__pycache__", "*.egg-info", ".*_cache", ".coverage*")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _ENTER = """
@@ -134,11 +138,13 @@ def test(name: str, arguments: list[str]) -> int:
 def environment(name: str) -> str:
     """Return the path, inside the root, of a Python with what the tests need."""
     python, done = f"/env/{name}/bin/python", ROOT / "env" / name / "made"
-    wanted = (CHECKOUT / "pyproject.toml").read_text("utf-8")
-    if not done.exists() or done.read_text("utf-8") != wanted:
+    extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    wanted = [each for each in extras["test"] if not (name == "PyPy" and each.startswith(NOT_FOR_PYPY))]
+    if not done.exists() or done.read_text("utf-8") != str(wanted):
         inside(PYTHONS[name], "-m", "venv", "--clear", f"/env/{name}", capture_output=True)
-        inside(python, "-m", "pip", "install", "-q", "-e", "/checkout[test]", capture_output=True)
-        done.write_text(wanted, "utf-8")
+        install = (python, "-m", "pip", "install", "-q", "--prefer-binary", "-e", "/checkout")
+        inside(*install, *wanted, capture_output=True)
+        done.write_text(str(wanted), "utf-8")
     return python
 
 

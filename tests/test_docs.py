@@ -46,6 +46,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+def test_every_page_is_in_the_contents() -> None:
+    """The side bar of the site is made from them."""
+    contents = CHECKOUT / "docs/README.md"
+    listed = re.findall(r"^\* \[.+?\]\((\S+)\)", contents.read_text("utf-8"), re.MULTILINE)
+    pages = [page.relative_to(contents.parent).as_posix() for page in (CHECKOUT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted(set(pages) - {"README.md"})
+
+
 @each_page
 def test_every_path_and_module_is_there(page: Path) -> None:
     for line in code(page):

@@ -305,6 +305,37 @@ class Outcome(NamedTuple):
     """Of a page that not all may see, its index as it may be shown."""
 
 
+Phase = Literal["before", "outage", "after"]
+"""When a run has to do with its remote: before its command, in place of an index that is down, and after its command."""
+
+
+class RemoteUse(NamedTuple):
+    """What a run had of its remote in one phase."""
+
+    place: str
+    """The URL of the remote, which has no credentials in it."""
+    phase: Phase
+    asked: int = 0
+    """How many objects were asked for."""
+    found: int = 0
+    """How many of these were there, sound, and are in the cache folder now."""
+    refused: int = 0
+    """How many were not what their names say."""
+    sent: int = 0
+    """How many objects were sent."""
+    left: int = 0
+    """How many were not brought or sent in time."""
+    received: int = 0
+    """Bytes of objects."""
+    sent_bytes: int = 0
+    latency: float = 0.0
+    """The median of the seconds in which an answer began; 0 if there was none."""
+    took: float = 0.0
+    """Seconds that the run waited for it."""
+    problem: str = ""
+    """Why the remote was of no use from then on; empty if it answered."""
+
+
 class Run(NamedTuple):
     """What is kept of one run: nothing in it may be a credential."""
 
@@ -327,3 +358,5 @@ class Run(NamedTuple):
     """How many look-ups are counted, but not among the outcomes."""
     uncovered: Sequence[str] = ()
     """The clients that ran below the command and were not covered, each with its place."""
+    remote: Sequence[RemoteUse] = ()
+    """What it had of its remote, for each phase in which it had to do with it."""

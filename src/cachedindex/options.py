@@ -38,6 +38,11 @@ _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
 
 _CREDENTIAL = re.compile(r"(?<=//)[^/@\s]*(?=@)|(?<=\?).+")
 """The parts of a wrong URL that may be secret; a problem is printed to a build's log."""
+_SEGMENTS = r"(/(?!\.\.?(/|$))[^\s/?#@]+)"
+_REMOTE = re.compile(
+    rf"((s3|gs)://[A-Za-z0-9._-]+|az://[A-Za-z0-9-]+/[A-Za-z0-9$-]+|https://[A-Za-z0-9._-]+(:\d+)?){_SEGMENTS}*"
+    rf"|file://{_SEGMENTS}+"
+)
 
 
 def duration(text: str) -> float:
@@ -164,6 +169,24 @@ def _mirrors(text: str) -> tuple[str, ...]:
     return tuple(f"{word.rstrip('/')}/" for word in words)
 
 
+def _remote(text: str) -> str:
+    """Return the URL of an object store, without a slash at its end."""
+    url = text.strip().rstrip("/")
+    if not _REMOTE.fullmatch(url):
+        raise ValueError(
+            "write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX, https://HOST/PATH or "
+            "file:///FOLDER, without users and queries: credentials come from the environment"
+        )
+    return url
+
+
+def _job(text: str) -> str:
+    """Return the name as it is written."""
+    if not text.strip():
+        raise ValueError("write the name of a job, which is the same for all of its runs")
+    return " ".join(text.split())
+
+
 def _messages(text: str) -> str:
     """Return the word for what is printed."""
     word = text.strip().lower()
@@ -243,6 +266,13 @@ class Settings(NamedTuple):
     """Other cache folders, which are read after this one, in this order, and never written."""
     lock_dir: str | None = None
     """None: the cache folder."""
+    remote: str | None = None
+    """The URL of an object store, from which a run brings what its job used before, and where it sends what is new."""
+    remote_timeout: float = 5.0
+    """Seconds that a run waits for the remote, before its command and after it; for a bad one, once."""
+    remote_read_only: bool = False
+    job: str | None = None
+    """The name of the job that a run is of; None: as the CI server says."""
     disable: bool = False
     trim_to_pins: bool | None = None
     """Whether buildout gets only the links of the pinned version from a project page; None: if it is slow otherwise."""
@@ -308,6 +338,10 @@ OPTIONS: Mapping[str, Option] = {
     "max-idle": Option(_idleness, "how long an unused file is kept (60 d, unlimited)"),
     "also-read": Option(folders, "other cache folders, whose copies are used after those in cache-dir"),
     "lock-dir": Option(_folder, "a local folder for locks and health, if cache-dir is a network mount (cache-dir)"),
+    "remote": Option(_remote, "an object store that the runs of many hosts share, as in s3://bucket/prefix"),
+    "remote-timeout": Option(_positive, "how long a run waits for the remote, before and after its command (5 s)"),
+    "remote-read-only": Option(truth, "bring from the remote, and send nothing there (false)"),
+    "job": Option(_job, "the name by which the remote knows what a job needs (default: as the CI server says)"),
     "disable": Option(truth, "do nothing (false)"),
     "trim-to-pins": Option(truth, "give buildout only the links of the pinned version of a project (if it needs that)"),
     "cut-pages": Option(truth, "give pip a page without the wheels that it cannot use (true)"),
@@ -321,8 +355,9 @@ OPTIONS: Mapping[str, Option] = {
     "ahead": Option(_count, "how many look-ups may be begun before pip or buildout makes them; 0: none (16)"),
 }
 _OF_THE_RUN = (
-    "cache-dir", "read-only", "max-size", "max-idle", "also-read", "lock-dir", "trim-to-pins", "cut-pages",
-    "fail-on-stale", "report", "summary", "log", "messages", "ahead",
+    "cache-dir", "read-only", "max-size", "max-idle", "also-read", "lock-dir", "remote", "remote-timeout",
+    "remote-read-only", "job", "trim-to-pins", "cut-pages", "fail-on-stale", "report", "summary", "log", "messages",
+    "ahead",
 )  # fmt: skip
 INDEX_OPTIONS: Mapping[str, Option] = {
     "url": Option(_prefix, "the URL of the index"),

@@ -132,6 +132,33 @@ def test_folders_are_separated_by_lines_or_by_spaces(text: str, paths: tuple[str
     assert read({"also-read": text}, "here") == ({"also_read": paths}, [])
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket",
+        "s3://bucket/team/builds",
+        "gs://bucket.name/prefix",
+        "az://account/container/prefix",
+        "https://files.example:8443/store",
+        "file:///srv/store",
+    ],
+)
+def test_a_remote_is_the_url_of_an_object_store(url: str) -> None:
+    assert read({"remote": f" {url}/ "}, "here") == ({"remote": url}, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "bucket", "s3://", "s3://key:secret@bucket/a", "s3://bucket/a?x=secret", "s3://bucket/../other", "http://a/b",
+     "az://account", "file://server/share", "https://user:secret@files.example/a", "s3://bucket/a b"],
+)  # fmt: skip
+def test_a_remote_has_no_credentials_and_no_way_out_of_its_prefix(text: str) -> None:
+    values, (problem,) = read({"remote": text}, "here")
+    assert "write s3://BUCKET/PREFIX" in str(problem)
+    assert "secret" not in str(problem)
+    assert values == {}
+
+
 INDEX = "https://index.example/simple/"
 
 

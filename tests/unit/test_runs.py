@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Ended, Outcome, Run
+from cachedindex.model import Ended, Outcome, RemoteUse, Run
 from cachedindex.store import private, runs
 from cachedindex.upkeep import gc, listing
 from tests.stored import DAY
@@ -41,6 +41,14 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert summed.run == replace(run, outcomes=())
     assert summed.ended == {"hit": 1, "miss": 1}
     assert summed.indexes[f"{ORIGIN}/simple/"].took == 0.5
+
+
+def test_what_a_run_had_of_its_remote_is_read_as_it_was_written(tmp_path: Path) -> None:
+    uses = (RemoteUse("s3://b/p", "before", 3, 2, 1, 0, 1, 900, 0, 0.25, 1.5), RemoteUse("s3://b/p", "after", problem="x"))
+    name = runs.write(tmp_path, record(outcome(), remote=uses))
+    found = runs.read(tmp_path, name)
+    assert found is not None
+    assert found.remote == uses
 
 
 def test_private_look_ups_are_in_the_tree_of_their_user_alone(tmp_path: Path) -> None:

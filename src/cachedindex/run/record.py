@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Outcome, Run
+from cachedindex.model import Outcome, RemoteUse, Run
 from cachedindex.options import Settings
 from cachedindex.rules import kept
 from cachedindex.store import runs
@@ -35,15 +35,21 @@ def of_run(
     outcomes: Iterable[Outcome],
     damaged: int = 0,
     uncovered: Sequence[str] = (),
+    remote: Sequence[RemoteUse] = (),
+    job: str | None = None,
 ) -> Run:
-    """Return what may be kept of a run that began and ended at these seconds since the epoch."""
-    job, build = kept.job(os.environ)
+    """Return what may be kept of a run that began and ended at these seconds since the epoch.
+
+    `job` is its name if that is another one than the CI server's.
+    """
+    name, build = kept.job(os.environ)
     found = list(outcomes)
     shown = [kept.shown(outcome) for outcome in found if outcome.seen_by != "nobody"]
     said = kept.command(command)
     if len(shown) < len(found):
         said = kept.program(said)
-    return Run(said, job, build, began, max(ended - began, 0.0), code, damaged, shown, uncovered=tuple(uncovered))
+    took = max(ended - began, 0.0)
+    return Run(said, job or name, build, began, took, code, damaged, shown, 0, tuple(uncovered), tuple(remote))
 
 
 def keep(root: Path, run: Run, *, always: bool) -> str:

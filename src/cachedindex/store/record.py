@@ -66,6 +66,13 @@ def asked(raw: bytes, url: str | None) -> float | None:
     return float(said) if isinstance(said, (int, float)) else None
 
 
+def checked(raw: bytes) -> float | None:
+    """Return when a record was checked, as `asked` does."""
+    fields, _ = _split(raw)
+    said = fields.get("checked") if fields else None
+    return float(said) if isinstance(said, (int, float)) else None
+
+
 def blob_of(header: bytes) -> tuple[str, int]:
     """Return digest and size of the blob that a record names, given its first two lines; "" and 0 if it names none."""
     fields, _ = _verified(header)

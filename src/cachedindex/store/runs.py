@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Ended, Kind, Outcome, Readers, Run
+from cachedindex.model import Ended, Kind, Outcome, Readers, RemoteUse, Run
 from cachedindex.rules import kept, urls
 from cachedindex.store import disk, private, system
 
@@ -176,6 +176,7 @@ def _encoded(run: Run) -> bytes:
         "code": run.code,
         "damaged": run.damaged,
         "uncovered": list(run.uncovered),
+        "remote": [use._asdict() for use in run.remote],
         "left_out": len(run.outcomes) - len(chosen),
         "indexes": {url: {"ended": counts.ended, "took": counts.took} for url, counts in sum_up(run.outcomes).items()},
     }
@@ -196,10 +197,19 @@ def _summed(path: Path) -> Summed | None:
             damaged=int(_number(fields["damaged"])),
             left_out=int(_number(fields["left_out"])),
             uncovered=tuple(str(name) for name in fields.get("uncovered", ())),
+            remote=tuple(map(remote_use, fields.get("remote", ()))),
         )
         return Summed(run, {str(url): _counts(found) for url, found in fields["indexes"].items()})
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # Cut, or another program's.
         return None
+
+
+def remote_use(fields: dict[str, Any]) -> RemoteUse:
+    """Return what a run had of its remote, from its fields; ValueError, TypeError or LookupError for another format."""
+    texts = {name: str(fields[name]) for name in ("place", "phase", "problem")}
+    seconds = {name: _number(fields[name]) for name in ("latency", "took")}
+    counts = {name: int(_number(fields[name])) for name in RemoteUse._fields if name not in (*texts, *seconds)}
+    return RemoteUse(**texts, **seconds, **counts)  # type: ignore[arg-type]
 
 
 def _counts(fields: dict[str, Any]) -> IndexCounts:

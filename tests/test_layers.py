@@ -34,6 +34,7 @@ LAYERS = [
     ["clients.bodies", "clients.common", "clients.cookies", "clients.tls"],
     ["process"],
     ["lookup"],
+    ["remote"],
     ["run"],
     ["sources"],
     ["upkeep"],

@@ -306,7 +306,7 @@ class Outcome(NamedTuple):
 
 
 Phase = Literal["before", "outage", "after"]
-"""When a run has to do with its remote: before its command, in place of an index that is down, and after its command."""
+"""When a run has to do with its remote: before its command, in place of a dead index, and after its command."""
 
 
 class RemoteUse(NamedTuple):

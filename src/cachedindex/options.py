@@ -40,7 +40,7 @@ _CREDENTIAL = re.compile(r"(?<=//)[^/@\s]*(?=@)|(?<=\?).+")
 """The parts of a wrong URL that may be secret; a problem is printed to a build's log."""
 _SEGMENTS = r"(/(?!\.\.?(/|$))[^\s/?#@]+)"
 _REMOTE = re.compile(
-    rf"((s3|gs)://[A-Za-z0-9._-]+|az://[A-Za-z0-9-]+/[A-Za-z0-9$-]+|https://[A-Za-z0-9._-]+(:\d+)?){_SEGMENTS}*"
+    rf"((s3|gs|az)://[A-Za-z0-9._$-]+|https://[A-Za-z0-9._-]+(:\d+)?){_SEGMENTS}*"
     rf"|file://{_SEGMENTS}+"
 )
 
@@ -174,7 +174,7 @@ def _remote(text: str) -> str:
     url = text.strip().rstrip("/")
     if not _REMOTE.fullmatch(url):
         raise ValueError(
-            "write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX, https://HOST/PATH or "
+            "write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, https://HOST/PATH or "
             "file:///FOLDER, without users and queries: credentials come from the environment"
         )
     return url

@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cachedindex import sources
+from cachedindex.model import RemoteUse
 from cachedindex.options import Settings
 from cachedindex.run import environment
 from cachedindex.run.folder import RunFolder
@@ -115,7 +116,7 @@ class Process:
             read_only=self._may_only_read(root),
             stored=upkeep.stored,
             damaged=self.report.set_aside,
-            is_alone=not sources.also_read(settings, root),
+            is_alone=not (sources.also_read(settings, root) or settings.remote),
         )
 
     @cached_property
@@ -230,7 +231,10 @@ class Process:
                 return
             damaged = len(run.damaged()) if run else 0
             words: Sequence[str] = self.command or list(getattr(sys, "argv", ()))
-            kept = record.of_run(words, self._began, time.time(), self.code, outcomes, damaged, self.uncovered)
+            kept = record.of_run(
+                words, self._began, time.time(), self.code, outcomes, damaged, self.uncovered,
+                self._uses_of_remote(run), self.settings.job,
+            )  # fmt: skip
             name = record.keep(self.root, kept, always=self.command is not None) if is_kept else ""
             for problem in record.write_files(self.settings, name, kept, self.root):
                 self._print(problem)
@@ -238,6 +242,13 @@ class Process:
             self._print(f"there is no record of this run, as its folder cannot be read: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
             self._print(f"there is no record of this run: internal error, {type(error).__name__}: {error}")
+
+    def _uses_of_remote(self, run: RunFolder | None) -> Sequence[RemoteUse]:
+        if run is None or not self.settings.remote:
+            return ()
+        from cachedindex.remote import memory  # noqa: PLC0415 - few runs have one
+
+        return memory.uses(run.folder)
 
     def _expire_pages(self, run: RunFolder) -> None:
         """Have the next run revalidate the pages that this one was served: perhaps they made it fail."""

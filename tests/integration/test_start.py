@@ -52,4 +52,6 @@ def test_a_run_loads_what_it_needs(tmp_path: Path) -> None:
     more = loaded(tmp_path, _RUN, "-I", "-S") - loaded(tmp_path, _NEEDED, "-I", "-S")
     assert "cachedindex.run.record" in more
     assert {name for name in more if not name.startswith("cachedindex")} == set()
-    assert not {name for name in more if name.startswith(("cachedindex.lookup", "cachedindex.upkeep"))}
+    assert not {
+        name for name in more if name.startswith(("cachedindex.lookup", "cachedindex.remote", "cachedindex.upkeep"))
+    }

@@ -138,7 +138,7 @@ def test_folders_are_separated_by_lines_or_by_spaces(text: str, paths: tuple[str
         "s3://bucket",
         "s3://bucket/team/builds",
         "gs://bucket.name/prefix",
-        "az://account/container/prefix",
+        "az://container/prefix",
         "https://files.example:8443/store",
         "file:///srv/store",
     ],
@@ -150,7 +150,7 @@ def test_a_remote_is_the_url_of_an_object_store(url: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "bucket", "s3://", "s3://key:secret@bucket/a", "s3://bucket/a?x=secret", "s3://bucket/../other", "http://a/b",
-     "az://account", "file://server/share", "https://user:secret@files.example/a", "s3://bucket/a b"],
+     "file://server/share", "https://user:secret@files.example/a", "s3://bucket/a b"],
 )  # fmt: skip
 def test_a_remote_has_no_credentials_and_no_way_out_of_its_prefix(text: str) -> None:
     values, (problem,) = read({"remote": text}, "here")

@@ -44,7 +44,10 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_what_a_run_had_of_its_remote_is_read_as_it_was_written(tmp_path: Path) -> None:
-    uses = (RemoteUse("s3://b/p", "before", 3, 2, 1, 0, 1, 900, 0, 0.25, 1.5), RemoteUse("s3://b/p", "after", problem="x"))
+    uses = (
+        RemoteUse("s3://b/p", "before", 3, 2, 1, 0, 1, 900, 0, 0.25, 1.5),
+        RemoteUse("s3://b/p", "after", problem="x"),
+    )
     name = runs.write(tmp_path, record(outcome(), remote=uses))
     found = runs.read(tmp_path, name)
     assert found is not None

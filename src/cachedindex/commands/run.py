@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cachedindex import sources
 from cachedindex.clients import outsiders, uncovered
@@ -16,6 +18,9 @@ from cachedindex.run import environment
 from cachedindex.run.command import Attempt, become, run_below
 from cachedindex.run.summary import ago
 from cachedindex.run.watch import Watch
+
+if TYPE_CHECKING:
+    from cachedindex.remote.around import Around
 
 _TOO_STALE = 123
 _ONE_WAY = (Attempt(),)
@@ -66,8 +71,11 @@ def _run_below(
 ) -> int:
     process.failed = True  # Until the command has succeeded.
     code: int | None = None
-    watch = Watch(uncovered.is_client, environment.HOOK) if process.began_run and Watch.is_possible() else None
+    remote, watch = _remote(process), None
     try:
+        if remote:
+            _guarded(process, remote.bring)
+        watch = Watch(uncovered.is_client, environment.HOOK) if process.began_run and Watch.is_possible() else None
         for attempt in attempts:
             if attempt is not attempts[0] and code not in attempt.after:
                 break
@@ -79,11 +87,33 @@ def _run_below(
     finally:
         if watch:
             _note_uncovered(process, watch)
+        if remote and code is not None:
+            with suppress(KeyboardInterrupt):  # It is for the sending: the command has ended.
+                _guarded(process, remote.send)
         process.finish()
     # Without a process to be had, there is no run: each pip that can be started begins its own.
     if code is None:
         return become(command, environment.without_run(environ, process.run))
     return _TOO_STALE if code == 0 and _is_too_stale(process) else code
+
+
+def _remote(process: Process) -> Around | None:
+    """Return the remote of a run that has one, if what comes from there can be stored."""
+    settings, run = process.settings, process.run
+    if not settings.remote or settings.offline or run is None or process.root is None or not process.began_run:
+        return None
+    if process.store is None or process.store.read_only:
+        return None
+    from cachedindex.remote.around import Around  # noqa: PLC0415 - few runs have one
+
+    return Around(settings, process.root, run, process.report, process.command or ())
+
+
+def _guarded(process: Process, work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        process.report.internal_error(error)
 
 
 def _note_uncovered(process: Process, watch: Watch) -> None:

@@ -74,6 +74,7 @@ class Cache:
         `elsewhere` are the places that are read if the store has nothing that will do.
         `why_lost` returns why the folder cannot be used any more; it is called if looking into the store took long.
         """
+        self.report = report
         self._upstream = upstream
         self._settings = settings
         self._clock = clock
@@ -85,24 +86,33 @@ class Cache:
         self._answers = Answers(self._copies, self._given, report, clock)
         self._attempts = Attempts(upstream, report, self._answers.came_late, clock)
         self._turns = Turns(single_flight, self._copies, self._answers, self._decided, clock) if single_flight else None
-        self._stand_ins = self._made_stand_ins()
+        self._stand_ins = self._made_stand_ins(store)
         self._displaced: set[str] = set()
         """The URLs of copies in whose place the client was given an answer that is not stored."""
         self._why_lost = why_lost
         self._lost: str | None = None
         """Why the store is not used any more."""
-        self.report = report
         self.ahead: Ahead | None = None
         """The look-ups that are begun before the client makes them; None if none are."""
 
-    def _made_stand_ins(self) -> StandIns | None:
-        if not any("mirrors" in own for _, own in self._settings.indexes):
+    def _made_stand_ins(self, store: Store) -> StandIns | None:
+        """Return what stands in for an index; most nodes have nothing."""
+        settings, mirrors, distant = self._settings, None, None
+        if any("mirrors" in own for _, own in settings.indexes):
+            from cachedindex.lookup.mirrors import Mirrors  # noqa: PLC0415
+
+            mirrors = Mirrors(settings, self._copies, self._promises, self._attempts, self._clock)
+        if settings.remote and self.report.run and not store.read_only:
+            from cachedindex.lookup.distant import Distant  # noqa: PLC0415
+
+            distant = Distant(
+                settings, store.root, self.report, self._copies, self._answers, self._decided, self._clock
+            )
+        if mirrors is None and distant is None:
             return None
-        from cachedindex.lookup.mirrors import Mirrors  # noqa: PLC0415 - most nodes have none
         from cachedindex.lookup.standins import StandIns  # noqa: PLC0415
 
-        mirrors = Mirrors(self._settings, self._copies, self._promises, self._attempts, self._clock)
-        return StandIns(mirrors, self._answers)
+        return StandIns(mirrors, distant, self._answers)
 
     def look_ahead(self, most: int) -> Ahead:
         """Have look-ups begun before the client makes them, so many at once at most."""

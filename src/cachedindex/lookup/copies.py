@@ -68,6 +68,14 @@ class Copies:
             self.report(problem)
             return None
 
+    def is_barred(self, request: Request) -> bool:
+        """Return whether nobody is to be served a request until upstream gives it again."""
+        try:
+            return self._store.is_barred(request)
+        except StoreUnavailable as problem:
+            self.report(problem)
+            return False
+
     def is_forbidden(self, request: Request) -> bool:
         """Return whether there is no copy because the index forbids to store any."""
         try:

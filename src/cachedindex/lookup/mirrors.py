@@ -157,21 +157,21 @@ class Mirrors:
         settings = self._settings.for_url(there.url)
         there, forms = self._find(lookup, there, settings)
         if known := next((form for form in forms if form.sha256 == digest), None):
-            return Found(there, self._as_promised(request, known.size), self._copies.body(there, known))
+            return Found(there, as_promised(request, known.size, self._clock()), self._copies.body(there, known))
         exchange = self._attempts.admitted(Lookup(there, settings), {}, send)
         if exchange.answer.status != HTTPStatus.OK:
             exchange.answer.body.close()
             return None
         body, size = _verified(exchange.answer.body, digest)
-        record = self._as_promised(request, size)
+        record = as_promised(request, size, self._clock())
         if exchange.record or (isinstance(exchange.answer.body, Tee) and exchange.answer.body.record):
             self._copies.keep_beside(there, request, record)
         return Found(there, record, body)
 
-    def _as_promised(self, request: Request, size: int) -> Record:
-        """Return the record of a file as its own index would have given it."""
-        now, url = self._clock(), urls.public(request.url)
-        return Record(request.url, url, _FILE_HEADERS, now, now, 0.0, size, request.sha256 or "")
+
+def as_promised(request: Request, size: int, now: float) -> Record:
+    """Return the record of a file as its own index would have given it, at a time in seconds since the epoch."""
+    return Record(request.url, urls.public(request.url), _FILE_HEADERS, now, now, 0.0, size, request.sha256 or "")
 
 
 def _verified(body: Body, digest: str) -> tuple[BinaryIO, int]:

@@ -39,8 +39,8 @@ class Store:
     ) -> None:
         """Make nothing: the folder is made when something is first stored.
 
-        If it `is_alone`, no other folder is read after it. `stored` is called with the path of each record that was
-        published, `damaged` with the new path of each file that did not verify and was moved away.
+        If it `is_alone`, nothing comes from another folder or a remote. `stored` is called with the path of each record
+        that was published, `damaged` with the new path of each file that did not verify and was moved away.
         """
         self.root = root
         self.read_only = read_only
@@ -144,7 +144,7 @@ class Store:
     def remove(self, request: Request, asked: float) -> None:
         """Delete a request's records, in every form, unless they were asked for later: upstream has it no more.
 
-        If another folder is read after this one, which may have it, an empty record in their place bars that.
+        If it may come from another folder, or from a remote, an empty record in their place bars that.
         """
         if self.read_only:
             return

@@ -1,0 +1,139 @@
+"""Runs with a remote that is a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cachedindex.store import runs
+from tests.conftest import Ran, Run
+from tests.index import Index
+
+pytest.importorskip("obstore", reason="SKIPPED FOR WANT OF obstore: pip install --editable .[remote]")
+
+EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
+LOADED = "import sys; print(*sys.modules)"
+
+
+class Node:
+    """A host with a cache folder of its own, and its runs."""
+
+    def __init__(self, folder: Path, run: Run, pip: Path, options: dict[str, str]) -> None:
+        self.folder = folder
+        self.cache = folder / "cache"
+        folder.mkdir()
+        self.environ = {
+            "CACHEDINDEX_CACHE_DIR": str(self.cache),
+            "PIP_NO_CACHE_DIR": "1",
+            "PIP_RETRIES": "0",
+            **options,
+        }
+        self._run = run
+        self._pip = pip
+
+    def command(self, *requirements: str) -> list[str]:
+        words = (sys.executable, "-m", "cachedindex", "run", "--", self._pip, "-m", "pip", "install", "-q", "--target")
+        return [str(word) for word in (*words, self.folder / "installed", *requirements)]
+
+    def installs(self, *requirements: str, **options: str) -> Ran:
+        return self._run(*self.command(*requirements), cwd=self.folder, **{**self.environ, **options})
+
+    @property
+    def installed(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / "installed").glob("*.dist-info"))
+
+    def uses(self) -> dict[str, runs.RemoteUse]:
+        """Return what the last run had of the remote, by phase."""
+        found = runs.summed(self.cache, runs.names(self.cache)[-1])
+        assert found is not None
+        return {use.phase: use for use in found.run.remote}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """Give the URL of a remote that is a folder."""
+    return f"file://{tmp_path}/remote"
+
+
+@pytest.fixture
+def node(run: Run, index: Index, folder: str, python_with: Callable[..., Path], tmp_path: Path) -> Callable[..., Node]:
+    """Give a function that makes a new node."""
+    pip = python_with("pip==26.3")
+
+    def node(name: str, remote: str = folder, job: str = "nightly") -> Node:
+        options = {"CACHEDINDEX_REMOTE": remote, "CACHEDINDEX_JOB": job, "CACHEDINDEX_REMOTE_TIMEOUT": "30 s"}
+        return Node(tmp_path / name, run, pip, {"PIP_INDEX_URL": index.url, **options})
+
+    return node
+
+
+def test_a_folder_may_be_the_remote(node: Callable[..., Node], index: Index) -> None:
+    assert node("one").installs("alpha", "source").ours == []
+    index.refuse()
+    two = node("two")
+    assert two.installs("alpha", "source", **EXPIRED).code == 0
+    assert len(two.installed) == 6
+
+
+def test_neither_the_run_nor_its_command_loads_obstore(node: Callable[..., Node], folder: str, run: Run) -> None:
+    one = node("one")
+    code = f"""
+import sys
+sys.argv = ["cachedindex", "run", "--", {sys.executable!r}, "-c", {LOADED!r}]
+import atexit
+atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+from cachedindex.__main__ import command_line
+command_line()
+"""
+    ran = run(sys.executable, "-c", code, **one.environ)
+    assert ran.code == 0, ran.err
+    assert "cachedindex.remote.around" in ran.err.split()
+    assert "obstore" not in ran.out.split() + ran.err.split()
+
+
+def test_without_obstore_the_build_goes_on(
+    run: Run, python_with: Callable[..., Path], index: Index, folder: str, tmp_path: Path
+) -> None:
+    python = python_with("pip==26.3", ours=True)
+    command = (
+        python,
+        "-m",
+        "cachedindex",
+        "run",
+        "--",
+        python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--target",
+        tmp_path / "x",
+    )
+    ran = run(*command, "alpha", PIP_INDEX_URL=index.url, CACHEDINDEX_REMOTE=folder)
+    assert ran.code == 0, ran.err
+    assert ran.ours == [
+        f"cachedindex: remote: {folder} needs obstore: pip install 'cachedindex[remote]'; the build goes on without it"
+    ]
+
+
+@pytest.mark.parametrize("value", ["bucket", "s3://key:secret@bucket"])
+def test_a_wrong_remote_is_one_line(node: Callable[..., Node], value: str) -> None:
+    ran = node("one", remote=value).installs("alpha")
+    assert ran.code == 0
+    (line,) = ran.ours
+    assert "CACHEDINDEX_REMOTE" in line
+    assert "(ignored)" in line
+    assert "secret" not in line
+
+
+def test_without_a_job_the_requirements_are_it(node: Callable[..., Node], folder: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        each = node(name)
+        del each.environ["CACHEDINDEX_JOB"]
+        (each.folder / "requirements.txt").write_text("alpha\n")
+        assert each.installs("-r", "requirements.txt").ours == []
+    assert each.uses()["before"].found > 0
+    assert len(list((tmp_path / "remote/jobs-v1").iterdir())) == 1

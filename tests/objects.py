@@ -138,8 +138,8 @@ class Objects:
         text = self._visitor.get(self._metrics, timeout=_LONGEST).text
         return sum((Counter({kind: int(float(number))}) for kind, number in _REQUESTS.findall(text)), Counter())
 
-    def _asked(self, method: str, key: str, **more: bytes) -> requests.Response:
-        answer = self._visitor.request(method, f"{self._files}{self.prefix}/{key}", timeout=_LONGEST, **more)
+    def _asked(self, method: str, key: str, data: bytes | None = None) -> requests.Response:
+        answer = self._visitor.request(method, f"{self._files}{self.prefix}/{key}", data=data, timeout=_LONGEST)
         answer.raise_for_status()
         return answer
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cachedindex.commands.line import main
-from cachedindex.model import Event, Outcome, Run as RunRecord
+from cachedindex.model import Event, Outcome, RemoteUse, Run as RunRecord
 from cachedindex.store import health_log, runs
 from cachedindex.store.store import Store
 from tests.conftest import CHECKOUT
@@ -96,6 +96,23 @@ def test_what_the_look_ups_of_the_last_days_came_to(status: Status, cache: Path)
     (index,) = found["indexes"]
     assert (index["url"], index["state"], index["took"]) == (f"{ORIGIN}/simple/", "well", 0.2)
     assert re.search(r"last day +1 +2 +0 +1 +0 +0 +0 +67%", found["text"])
+
+
+def test_a_remote_is_named_with_what_came_from_there(status: Status, cache: Path) -> None:
+    cache.mkdir(mode=0o700)
+    place = "s3://builds/ci"
+    assert status()["remote"] is None
+    asked_for = status("--remote", place)
+    assert asked_for["remote"]["reachable"] is None
+    assert f"{place}: nothing was asked of it" in asked_for["text"]
+    brought = RemoteUse(place, "before", asked=10, found=8, received=3_400_000, latency=0.03, took=0.5)
+    runs.write(cache, RunRecord("pip", "", "", time.time() - 60, 1.0, 0, 0, (OUTCOME,), remote=(brought,)))
+    found = status()
+    assert (found["remote"]["reachable"], found["remote"]["hit_rate"], found["remote"]["latency"]) == (True, 0.8, 0.03)
+    assert f"{place}: 8 of 10 objects came from there (80%, 3.4 MB), answers in 0.03 s" in found["text"]
+    silent = RemoteUse(place, "before", took=5.0, problem="does not answer in time")
+    runs.write(cache, RunRecord("pip", "", "", time.time(), 1.0, 0, 0, (OUTCOME,), remote=(silent,)))
+    assert status(code=1)["attention"] == [f"remote: {place}: does not answer in time"]
 
 
 def test_an_index_that_fails_is_named_with_its_cause_and_the_next_probe(status: Status, cache: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from cachedindex.model import Ended, Outcome, Run
+from cachedindex.model import Ended, Outcome, RemoteUse, Run
 from cachedindex.run import page
 from cachedindex.run.markup import Markup, escaped, tag
 from cachedindex.run.outages import outages
@@ -213,3 +213,13 @@ def test_each_index_has_outages_of_its_own_and_the_cause_is_the_first_one() -> N
         ("https://other.example/simple/", "it answered 503"),
         (f"{ORIGIN}/simple/", "it hung"),
     ]
+
+
+def test_what_went_to_and_from_a_remote_is_a_table() -> None:
+    before = RemoteUse("s3://builds/ci", "before", asked=10, found=8, received=3_400_000, latency=0.03, took=0.5)
+    after = RemoteUse("s3://builds/ci", "after", sent=2, sent_bytes=120_000, took=5.0, problem="does not answer")
+    text = rendered(a_run(*OUTAGE, remote=(before, after))).text
+    assert "The remote s3://builds/ci: does not answer, 8 of 10 objects came from there (80%, 3.4 MB)" in text
+    assert "before the build 10 8 0 3.4 MB 0 0 bytes 0 0.03 s 0.50 s" in text
+    assert "after the build 0 0 0 0 bytes 2 120.0 kB 0 5.00 s does not answer" in text
+    assert "The remote" not in rendered(a_run(*OUTAGE)).text

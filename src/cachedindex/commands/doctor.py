@@ -13,8 +13,10 @@ from cachedindex import __version__, sources
 from cachedindex.commands import flags
 from cachedindex.errors import DeadlinePassed, StoreUnavailable
 from cachedindex.lookup.deadline import call_with_deadline
-from cachedindex.options import INDEX_OPTIONS, OPTIONS, size
+from cachedindex.options import INDEX_OPTIONS, OPTIONS, Settings, size
+from cachedindex.remote import helper
 from cachedindex.rules import urls
+from cachedindex.run import traffic
 from cachedindex.run.summary import ago, volume
 from cachedindex.store import folder, others, probe
 from cachedindex.upkeep import hints, inspection, listing, verify
@@ -54,9 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _findings(loaded: sources.Loaded, environ: Mapping[str, str], *, repair: bool) -> Iterator[Finding]:
-    settings = loaded.settings
     for warning in loaded.warnings:
         yield Finding(warning, "it is ignored; correct it there")
+    yield from _of_folder(loaded.settings, environ, repair=repair)
+    if loaded.settings.remote:
+        yield _remote(loaded.settings)
+
+
+def _of_folder(settings: Settings, environ: Mapping[str, str], *, repair: bool) -> Iterator[Finding]:
     if silence := probe.silence(sources.places(settings, environ)):
         yield Finding(silence, "see whether its disk is frozen, or the server of its mount is gone")
         return
@@ -108,6 +115,15 @@ def _other(root: Path) -> Finding:
     except (OSError, StoreUnavailable) as error:
         return Finding(f"also-read: {root} cannot be read: {error}", "see its owner and mode")
     return Finding(f"also-read: {root} is read after it, and never written")
+
+
+def _remote(settings: Settings) -> Finding:
+    """Return whether the remote answers; it is asked for something that is not there."""
+    had = helper.probe(settings)
+    if had.problem:
+        advice = "the builds do without it: see its URL, and the credentials in this environment"
+        return Finding(f"remote: {had.place} {had.problem}", advice)
+    return Finding(f"remote: {had.place} answers in {traffic.seconds(had.latency)}")
 
 
 def _absent(root: Path) -> Finding:

@@ -14,7 +14,7 @@ from cachedindex.commands import flags, show
 from cachedindex.errors import SettingsError
 from cachedindex.model import Run
 from cachedindex.options import duration
-from cachedindex.run import files, trends, written
+from cachedindex.run import files, traffic, trends, written
 from cachedindex.run.subject import Subject
 from cachedindex.run.summary import ago
 from cachedindex.store import runs
@@ -129,6 +129,8 @@ def _print_run(name: str, run: Run, summed: Summed, *, all_of_them: bool) -> Non
         print(f"{run.damaged} damaged files were set aside")
     if run.uncovered:
         print(written.not_covered(run))
+    if had := traffic.of_runs([run]):
+        print(f"remote {traffic.line(traffic.as_json(had))}")
     print()
     show.table(("index", *written.COUNTED, "answers in"), [_index_row(*each) for each in summed.indexes.items()])
     if rows := written.details(run.outcomes, all_of_them=all_of_them):
@@ -145,6 +147,8 @@ def _index_row(url: str, counts: IndexCounts) -> tuple[object, ...]:
 def _print_runs(found: Sequence[tuple[str, Summed]]) -> None:
     total = sum((summed.ended for _, summed in found), Counter[str]())
     print(f"{len(found)} runs: {written.verdict(total)}")
+    if had := traffic.of_runs(summed.run for _, summed in found):
+        print(f"remote {traffic.line(traffic.as_json(had))}")
     print()
     show.table(("run", "ago", "job", "exit code", *written.COUNTED), [_run_row(*each) for each in found])
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from cachedindex import __version__, process, sources
 from cachedindex.commands import flags, show
-from cachedindex.run import written
+from cachedindex.run import traffic, written
 from cachedindex.run.summary import ago, volume
+from cachedindex.run.traffic import Traffic
 from cachedindex.store import others, probe
 from cachedindex.upkeep import fullness, indexes, mounts, usage
 from cachedindex.upkeep.fullness import Fullness
@@ -34,7 +35,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "Show the state of the cache and of each index; exit with 1 if something wants attention.",
         "cachedindex status --json",
     )
-    flags.add_to(parser, ("cache-dir", "lock-dir", "also-read", "max-size"))
+    flags.add_to(parser, ("cache-dir", "lock-dir", "also-read", "remote", "max-size"))
     parser.add_argument("--json", action="store_true", help="print JSON, for a program")
     parser.set_defaults(run=run)
 
@@ -77,6 +78,9 @@ def _state(loaded: sources.Loaded, root: Path | None, unusable: str | None, now:
     also = {other: others.problem(other) for other in sources.also_read(settings, root)}
     state["also_read"] = [{"folder": str(other), "problem": problem} for other, problem in also.items()]
     attention += [f"also-read: {problem}" for problem in also.values() if problem]
+    remote = traffic.of_runs(each.run for each in week) or (settings.remote and Traffic(settings.remote))
+    state["remote"] = traffic.as_json(remote) if remote else None
+    attention += [f"remote: {remote.url}: {remote.problem}"] if remote and remote.problem else []
     attention += [f"{index.url} is {index.state}: {index.why}" for index in indexes.failing(known)]
     return {**state, "attention": attention}
 
@@ -128,6 +132,8 @@ def _print(state: Mapping[str, Any], now: float) -> None:
     print(f"{state['projects']} projects, {state['pages']} pages, {state['files']} files" + _when_used(state, now))
     for other in state["also_read"]:
         print(f"{other['folder']}: {other['problem'] or 'read as well, and never written'}")
+    if state["remote"]:
+        print(traffic.line(state["remote"]))
     print()
     show.table(("", "runs", *written.COUNTED, "from the cache"), [_row(*each) for each in state["lookups"].items()])
     if state["indexes"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cachedindex.run import pictures, sections, tables, trends, written
+from cachedindex.run import pictures, sections, tables, traffic, trends, written
 from cachedindex.run.markup import Markup, joined, tag
 from cachedindex.run.subject import Subject
 from cachedindex.run.summary import ago
@@ -39,6 +39,8 @@ def _sections(subject: Subject) -> Iterator[Markup]:
     if subject.outcomes or subject.ended:
         yield sections.where_from(subject)
         yield sections.of_outages(subject)
+    if had := traffic.of_runs(run for _, run, _ in subject.runs):
+        yield sections.of_remote(had)
     if subject.since is not None and subject.runs:
         yield sections.of_runs(subject)
     if subject.outcomes:

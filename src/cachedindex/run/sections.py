@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from cachedindex.model import Outcome
-from cachedindex.run import pictures, tables, written
+from cachedindex.run import pictures, tables, traffic, written
 from cachedindex.run.markup import Markup, joined, tag
 from cachedindex.run.outages import Outage, outages
 from cachedindex.run.pictures import Bar, Part
 from cachedindex.run.subject import Subject
-from cachedindex.run.summary import ago
+from cachedindex.run.summary import ago, volume
+from cachedindex.run.traffic import Traffic
 from cachedindex.store import runs
 
 MOST_LOOKUPS = 200
@@ -112,6 +114,24 @@ def _lane(number: int, url: str, found: Sequence[Outage], subject: Subject) -> M
     text = "; ".join(times[:_MOST_SAID]) + ("; and more" if len(times) > _MOST_SAID else "")
     drawn = pictures.lane(f"lane-{number}", f"{url}: {count}", text, [*ticks, *fails[:_MOST_OUTAGES]])
     return tag("li", tag("span", url, class_="url"), " ", tag("span", count, class_="count"), drawn)
+
+
+def of_remote(had: Traffic) -> Markup:
+    """Return what went to and from the remote, before, in and after the builds."""
+    heads = ("when", "asked for", "came from there", "refused", "received", "sent", "bytes sent", "left", "answers in",
+             "waited", "problem")  # fmt: skip
+    rows = [_had(words, traffic.as_json(each)) for words, each in traffic.by_phase(had)]
+    said = tag("p", traffic.line(traffic.as_json(had)), ".")
+    return tables.section("remote", "The remote", said, tables.table("remote-table", "Objects by phase", heads, rows))
+
+
+def _had(words: str, said: Mapping[str, Any]) -> tuple[object, ...]:
+    latency = "" if said["latency"] is None else traffic.seconds(said["latency"])
+    sizes = [volume(said[name]) for name in ("received_bytes", "sent_bytes")]
+    return (
+        words, said["asked"], said["found"], said["refused"], sizes[0], said["sent"], sizes[1], said["left"], latency,
+        traffic.seconds(said["waited"]), said["problem"] or "",
+    )  # fmt: skip
 
 
 def of_runs(subject: Subject) -> Markup:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Outcome, Run
 from cachedindex.rules import filenames, urls
+from cachedindex.run import traffic
 from cachedindex.run.summary import ago, printable
 from cachedindex.store import runs
 from cachedindex.store.runs import Summed
@@ -123,6 +124,8 @@ def as_markdown(run: Run, summed: Summed) -> str:
     lines = [f"### cachedindex: {verdict(summed.ended)}", "", _cell(title(run)), ""]
     if run.uncovered:
         lines += [_cell(not_covered(run)), ""]
+    if had := traffic.of_runs([run]):
+        lines += [_cell(f"remote {traffic.line(traffic.as_json(had))}"), ""]
     lines += _table(("index", *COUNTED), [(url, *counts(each.ended)) for url, each in summed.indexes.items()])
     if rows := details(run.outcomes):
         lines += ["", f"<details><summary>Look-ups that were no mere hit: {len(rows)}</summary>", ""]
@@ -133,6 +136,7 @@ def as_markdown(run: Run, summed: Summed) -> str:
 
 
 def _run(identity: str, run: Run, summed: Summed) -> dict[str, Any]:
+    had = traffic.of_runs([run])
     return {
         "id": identity or None,
         "command": run.command,
@@ -144,6 +148,7 @@ def _run(identity: str, run: Run, summed: Summed) -> dict[str, Any]:
         "damaged": run.damaged,
         "not_covered": list(run.uncovered),
         "hit_rate": hit_rate(summed.ended),
+        "remote": traffic.as_json(had) if had else None,
         "counts": _counts(summed.ended),
         "indexes": [
             {"url": url, "counts": _counts(each.ended), "took": each.took or None}

@@ -17,11 +17,12 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from tests.index import Index, serving
+from tests.objects import Objects
 
 DOCS = CHECKOUT / "docs"
 COMMAND_LINE = DOCS / "reference/command-line.md"
 PAGES = [CHECKOUT / "README.md", *sorted(DOCS.glob("tutorial/*.md")), *sorted(DOCS.glob("how-to/*.md")), COMMAND_LINE]
-TOOLS = ("tox", "pip-tools", "uv", "requests", "zc.buildout", "pip==26.3")
+TOOLS = ("tox", "pip-tools", "uv", "requests", "zc.buildout", "obstore", "pip==26.3")
 PROGRAMS = {
     "cachedindex", "pip", "python", "python3", "buildout", "sh", "install", "export", "mkdir", "cd", "ls", "rm", "grep",
     "echo", "for", "uv", "tox",
@@ -128,7 +129,8 @@ class Reader:
     def adapted(self, step: str) -> str:
         """Return a step with the places of this reader's host."""
         for pattern, here in (
-            (r'"?/path/to/(?:this/)?checkout(\[all\])?"?', rf'"{self._wheel}\1"'),
+            (r'"?/path/to/(?:this/)?checkout(\[[\w,]+\])?"?', rf'"{self._wheel}\1"'),
+            (r"https://s3\.example", self.environment.get("STORE", "")),
             (r"/usr/bin/python3", "env/bin/python"),
             (r"(?<![\w.])(?=/(?:opt|var|etc)/)", f"{self._folder}/root"),
             (r"/tmp/bundle", "bundle"),
@@ -202,7 +204,11 @@ def begun(text: str) -> Iterator[str]:
 
 @pytest.mark.slow
 @each_page
-def test_a_reader_can_do_what_a_page_says(page: Path, reader: Reader) -> None:
+def test_a_reader_can_do_what_a_page_says(page: Path, reader: Reader, request: pytest.FixtureRequest) -> None:
+    if page.stem == "object-store":
+        store: Objects = request.getfixturevalue("objects")
+        store.prefix = "cachedindex"
+        reader.environment |= {"STORE": store.endpoint, "AWS_ALLOW_HTTP": "true"}
     todo = [step for step in steps(page) if not any(re.fullmatch(pattern, _SET.sub("", step)) for pattern in NOT_RUN)]
     if not todo:
         pytest.skip("it shows no command")

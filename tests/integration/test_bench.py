@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import packages
+from tests import objects as object_stores, packages
 from tests.conftest import Ran, Run
 from tests.environments import CHECKOUT
 from tests.index import Index, json_page, project_of
@@ -94,3 +94,17 @@ def test_buildout(bench: Bench, index: Index, distributions: Path) -> None:
     ran = bench("buildout", "--big", "large==1.0", "--others", "large", buildout_testing_index_url=index.url)
     assert ran.code == 0
     assert "2 of 2 pinned projects" in ran.out
+
+
+def test_scale(bench: Bench, recording: Path, tmp_path: Path) -> None:
+    """Each build of a fleet succeeds, and a new node is brought all that the first ones have sent."""
+    pytest.importorskip("obstore", reason="SKIPPED FOR WANT OF obstore: pip install --editable .[remote]")
+    if why := object_stores.missing():
+        pytest.skip(why)
+    page = tmp_path / "page.md"
+    small = ("--nodes", 4, "--builds", 3, "--jobs", 2, "--at-once", 1, "--rounds", 1)
+    assert bench("scale", *small, "--recording", recording, "--markdown", page).code in (0, 1)
+    text = page.read_text()
+    assert "| first of a new node" in text
+    assert "100.0%" in text
+    assert "## 10,000 nodes, on paper" in text

@@ -14,7 +14,7 @@ from tests.conftest import Ran, Run
 from tests.index import Index, serving
 from tests.integration.conftest import eggs
 from tests.integration.test_environments import TOOLS
-from tests.objects import READER, WRITER, Identity, Objects
+from tests.objects import READER, STRANGER, WRITER, Identity, Objects
 
 pytest.importorskip("obstore", reason="SKIPPED FOR WANT OF obstore: pip install --editable .[objects]")
 

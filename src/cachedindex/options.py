@@ -39,10 +39,11 @@ _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
 _CREDENTIAL = re.compile(r"(?<=//)[^/@\s]*(?=@)|(?<=\?).+")
 """The parts of a wrong URL that may be secret; a problem is printed to a build's log."""
 _SEGMENTS = r"(/(?!\.\.?(/|$))[^\s/?#@]+)"
-_REMOTE = re.compile(
+_REMOTE = (
     rf"((s3|gs|az)://[A-Za-z0-9._$-]+|https://[A-Za-z0-9._-]+(:\d+)?){_SEGMENTS}*"
     rf"|file://{_SEGMENTS}+"
 )
+"""Compiled only if there is a remote: it takes 0.2 ms of the start of each client."""
 
 
 def duration(text: str) -> float:
@@ -172,7 +173,7 @@ def _mirrors(text: str) -> tuple[str, ...]:
 def _remote(text: str) -> str:
     """Return the URL of an object store, without a slash at its end."""
     url = text.strip().rstrip("/")
-    if not _REMOTE.fullmatch(url):
+    if not re.fullmatch(_REMOTE, url):
         raise ValueError(
             "write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, https://HOST/PATH or "
             "file:///FOLDER, without users and queries: credentials come from the environment"

@@ -191,7 +191,7 @@ def hashed(folder: Path, *names: str) -> str:
         ("star", "twin[more]", "twin<1.5"), ("-r", "lines.txt"), ("star", "twin>=9"), ("star", "nothing"),
         ("--find-links", "found", "--no-index", "star"), ("--find-links", "found", "star", "twin"),
         ("--only-binary", ":all:", "star==0.8"), ("--prefer-binary", "star", "project_001==0.9", "project_003<1"),
-        ("--require-hashes", "-r", "sdist.txt"),
+        ("--require-hashes", "-r", "sdist.txt"), ("./mine", "star"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -207,6 +207,9 @@ def test_it_asks_the_same_whatever_pip_is_asked_to_do(
     (tmp_path / "lines.txt").write_text(f"star; python_version > '3'\nmissing; python_version < '3'\n{twin}\n")
     (tmp_path / "found").mkdir()
     packages.add_star(tmp_path / "found", PROJECTS)
+    packages.add_checkout(tmp_path, "mine", "1.0")
+    if "./mine" in arguments:  # Its name may be nobody else's to know.
+        packages.add_wheel(index.folder, "star", "3.0", ("mine", "project_000"))
     both(*arguments)
 
 

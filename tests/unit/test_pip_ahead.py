@@ -75,7 +75,10 @@ def test_what_is_to_be_refreshed_is_not_expected_and_nothing_when_pip_has_decide
         search_scope=scope, target_python=TargetPython(), format_control=FormatControl(), _link_collector=collector
     )
     preparer = SimpleNamespace(require_hashes=False, download_dir=None)
-    factory = SimpleNamespace(_finder=finder, force_reinstall=False, _installed_dists={}, preparer=preparer)
+    factory = SimpleNamespace(
+        _finder=finder, force_reinstall=False, _installed_dists={}, preparer=preparer, _link_candidate_cache={},
+        _editable_candidate_cache={},
+    )  # fmt: skip
     resolver = SimpleNamespace(factory=factory, upgrade_strategy="to-satisfy-only", ignore_dependencies=False)
     looks = SimpleNamespace(expect_page=lambda url, _then: expected.append(url))
     foresight = Foresight(resolver, cast("Any", looks))

@@ -37,6 +37,8 @@ class Foresight:
         self._refreshed: Collection[str] = getattr(finder._link_collector.session, "refresh_package", ())  # noqa: SLF001
         self._locked: Container[str] = getattr(finder, "_locked_links", ())
         """The projects whose file a lock file names (pip 26.1 and later): no index is asked for them."""
+        self._given = factory._link_candidate_cache, factory._editable_candidate_cache  # noqa: SLF001
+        self._has_unnamed = False
         self._installed = {} if factory.force_reinstall else factory._installed_dists  # noqa: SLF001
         self._upgrades = resolver.upgrade_strategy
         self._follows = not resolver.ignore_dependencies
@@ -52,7 +54,9 @@ class Foresight:
 
     def begin(self, root_reqs: Iterable[Any]) -> None:
         """Expect the pages of all root requirements."""
-        roots = [req for req in root_reqs if req.name and req.match_markers()]
+        fitting = [req for req in root_reqs if req.match_markers()]
+        roots = [req for req in fitting if req.name]
+        self._has_unnamed = len(roots) < len(fitting)
         with self._guard:
             for req in roots:
                 project = self._project(req.name)
@@ -88,7 +92,7 @@ class Foresight:
             self._follow(project)
         if project.is_wanted or project.is_direct or project.name in self._locked:
             return
-        if self._may_stay(project.name, is_root=is_root):
+        if self._may_stay(project.name, is_root=is_root) or (self._has_unnamed and self._is_given(project.name)):
             return
         if {":all:", project.name} & set(self._refreshed):  # pip asks for it with other headers (pip 26.2).
             return
@@ -102,6 +106,10 @@ class Foresight:
         """Return whether pip does not look for a project before what is installed turns out not to do."""
         upgrades = self._upgrades == "eager" or (is_root and self._upgrades == "only-if-needed")
         return name in self._installed and not upgrades
+
+    def _is_given(self, name: str) -> bool:
+        """Return whether pip has a candidate of a project, as of a folder, whose name is known once pip has read it."""
+        return any(each.project_name == name for known in self._given for each in list(known.values()))
 
     def _page_came(self, project: _Project, came: Came | None) -> None:
         with self._guard:

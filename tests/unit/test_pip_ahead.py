@@ -13,12 +13,15 @@ import pytest
 from pip._internal.models.format_control import FormatControl
 from pip._internal.models.search_scope import SearchScope
 from pip._internal.models.target_python import TargetPython
+from pip._vendor.packaging.specifiers import SpecifierSet
 
 from cachedindex import sources
 from cachedindex.clients.pip import ahead, sessions
 from cachedindex.clients.pip.foresight import Foresight
+from cachedindex.clients.pip.likely import Likely
 from cachedindex.options import Settings
 from cachedindex.process import join
+from cachedindex.rules.promised import Listing
 
 
 class Bare:
@@ -87,3 +90,15 @@ def test_what_is_to_be_refreshed_is_not_expected_and_nothing_when_pip_has_decide
     foresight.end()
     foresight.requires("six", ["flask"])
     assert len(expected) == 1
+
+
+@pytest.mark.parametrize(
+    ("newest", "guessed"),
+    [("star-1.1", "star-1.1"), ("star-1.0%2Blocal", None), ("star-1%210.1", None), ("star-1!0.1", "star-1%210.1")],
+)
+def test_a_link_that_encodes_its_version_may_be_newer(newest: str, guessed: str | None) -> None:
+    text = "".join(f'<a href="{name}-py3-none-any.whl">it</a>' for name in ("star-1.0", newest))
+    finder = SimpleNamespace(target_python=TargetPython(), format_control=FormatControl())
+    listing = Listing(text, "https://index.example/star/", is_json=False)
+    link = Likely(finder).link([listing], "star", SpecifierSet())
+    assert (link and link.url) == (guessed and f"https://index.example/star/{guessed}-py3-none-any.whl")

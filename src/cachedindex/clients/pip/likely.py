@@ -55,6 +55,8 @@ class Likely:
         for listing in listings:
             found = versions.of_json(listing.text, project) if listing.is_json else None
             found = found or versions.of_names(promised.names(listing), project)
+            if found.others and not listing.is_json:  # A link may write "+" or "!" as "%2B" or "%21": it may be newer.
+                return {}
             for one, names in found.files.items():
                 files[one] += [(listing, name) for name in names]
         return files if len(listings) == 1 else dict(sorted(files.items(), reverse=True))

@@ -187,6 +187,7 @@ def test_a_damaged_blob_that_cannot_be_read_twice_is_a_miss(store: Store, monkey
     assert open_blob(store, blob.sha256, 5) is None
 
 
+@pytest.mark.posix("a rename that nothing surrounds")
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.publish(tmp_path / "a", b"old", tmp_path)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("in use")))
@@ -244,6 +245,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.posix("an open that nothing surrounds")
 def test_a_log_is_opened_only_if_it_has_changed(tmp_path: Path, opened: list[str]) -> None:
     log, other = (health_log.of_host(tmp_path, tmp_path / "run") for _ in range(2))
     assert log.events("index") == []
@@ -259,6 +261,7 @@ def test_a_log_is_opened_only_if_it_has_changed(tmp_path: Path, opened: list[str
     assert opened == ["index"]
 
 
+@pytest.mark.posix("an open that nothing surrounds")
 def test_a_claim_shows_who_was_first_with_one_open(tmp_path: Path, opened: list[str]) -> None:
     log, other = (health_log.of_host(tmp_path, tmp_path / "run") for _ in range(2))
     other.append("index", FAILED)
@@ -592,6 +595,7 @@ def test_when_it_is_kept_that_a_page_is_absent(store: Store, stored: Record | No
     assert (store.absence(PAGE) is not None) is known
 
 
+@pytest.mark.posix("modes")
 def test_a_private_page_expires_in_its_own_folder(store: Store) -> None:
     store.root.mkdir()
     store.root.chmod(0o2775)
@@ -605,6 +609,7 @@ def test_a_private_page_expires_in_its_own_folder(store: Store) -> None:
     assert store.get(PAGE) is None
 
 
+@pytest.mark.posix("modes")
 def test_a_private_folder_that_is_open_to_others_is_not_used(store: Store) -> None:
     store.put(OWN, RECORD)
     assert store.scopes(PAGE) == {"0" * 32}

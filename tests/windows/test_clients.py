@@ -1,4 +1,4 @@
-"""The real pip on Windows, through a run and by the installed hook."""
+"""The real clients on Windows: pip through a run and by the installed hook, and buildout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,31 @@ from pathlib import Path
 
 import pytest
 
-from tests import index as faults
+from tests import index as faults, packages
 from tests.conftest import Run
 from tests.index import Index
 
 COVERED = (sys.executable, "-m", "cachedindex", "run", "--")
 PIP = (sys.executable, "-m", "pip", "download", "-q", "-d")
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
+RECIPE = """
+class Recipe:
+    def __init__(self, buildout, name, options):
+        import epsilon
+        options["version"] = epsilon.version
+    def install(self):
+        return ()
+    update = install
+"""
+BUILDOUT = """
+[buildout]
+extensions = cachedindex
+index = {index}
+parts = part
+
+[part]
+recipe = trial
+"""
 
 
 @pytest.fixture
@@ -76,3 +94,19 @@ def test_an_installed_hook_covers_a_pip_and_is_removed(run: Run, asked: Index, t
     assert "served 1 page stale" in ran.ours[-1]
     assert run(*hook, "remove", "--python", python).code == 0
     assert run(*pip, tmp_path / "C", "epsilon", "--retries", "0").code != 0
+
+
+def test_a_buildout_survives_an_outage(run: Run, asked: Index, distributions: Path, tmp_path: Path) -> None:
+    code = "import sys; from zc.buildout.buildout import main; sys.exit(main())"
+    points = "[zc.buildout]\ndefault = trial:Recipe\n"
+    name, content = packages.wheel("trial", "1.0", ("epsilon",), RECIPE, points)
+    (distributions / name).write_bytes(content)
+    for folder, variables in (("A", {}), ("B", EXPIRED)):
+        workspace = tmp_path / folder
+        workspace.mkdir()
+        (workspace / "buildout.cfg").write_text(BUILDOUT.format(index=asked.url))
+        ran = run(sys.executable, "-c", code, "-q", cwd=workspace, **variables)
+        assert ran.code == 0, ran.err
+        assert "version = 1.0" in (workspace / ".installed.cfg").read_text()
+        asked.close()
+    assert "served 2 pages stale" in ran.ours[-1]

@@ -389,6 +389,7 @@ def test_what_grows_is_the_promised_blob(tmp_path: Path) -> None:
     assert not store.growing(FILE)
 
 
+@pytest.mark.posix("modes")
 def test_a_lock_is_one_processes_at_a_time_whoever_takes_it(tmp_path: Path) -> None:
     tmp_path.chmod(0o2775)
     take = f"""
@@ -430,6 +431,7 @@ def test_a_look_up_leaves_no_file_of_a_lock(session: requests.Session, index: In
     assert list((tmp_path / "cache/locks-v1").iterdir()) == []
 
 
+@pytest.mark.posix("an open file that can be removed")
 def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the opening of the file and its locking, the last holder has removed it: two would hold a lock each."""
     other, locks = held(tmp_path), Locks(tmp_path / "locks", tmp_path)

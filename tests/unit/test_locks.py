@@ -91,6 +91,7 @@ def test_a_fork_leaves_the_file_of_its_parents_lock(tmp_path: Path, monkeypatch:
     assert (tmp_path / "a.flight").exists()
 
 
+@pytest.mark.posix("an open file that can be removed")
 @pytest.mark.usefixtures("nothing_left_open")
 def test_a_lock_whose_file_is_removed_each_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked, mine = locks._locked, Locks(tmp_path, tmp_path)
@@ -149,6 +150,7 @@ def test_the_mark_of_a_lock_changes_with_its_holder(tmp_path: Path) -> None:
 # -- the turn to replace a file ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.posix("modes")
 def test_one_waits_for_the_turn_to_replace_a_file(tmp_path: Path, clock: Clock) -> None:
     lock = tmp_path / ".page.lock.tmp"
     lock.touch()

@@ -108,8 +108,9 @@ def test_processes_that_append_to_one_file_lose_and_tear_no_line(tmp_path: Path)
 def test_a_collection_deletes_what_nobody_uses(command: Callable[..., Ran], tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     old, new = put_page(store, "old"), put_page(store, "new")
-    _, blob = put_file(store, "six-1.0.whl", b"wheel" * 20_000)
-    age(old, 61 * DAY)
+    record, blob = put_file(store, "six-1.0.whl", b"wheel" * 20_000)
+    for path, days in ((old, 61), (record, 1), (blob, 1)):
+        age(path, days * DAY)
     collected = gc.collect(store.root, store.root, 1e12, 60 * DAY)
     assert collected is not None
     assert collected.removed == 1

@@ -150,6 +150,7 @@ def test_private_content_is_kept_below_the_users_own_data_only(windows: Path, tm
     assert not other.is_own(), "whoever may write there can make it"
 
 
+@pytest.mark.skipif(ON_WINDOWS, reason="SKIPPED ON WINDOWS, where not every user may make a link")
 def test_a_junction_into_the_users_own_data_does_not_count_by_its_name(windows: Path, tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (windows / "cachedindex").symlink_to(tmp_path / "open")

@@ -205,7 +205,7 @@ def append(path: Path, line: bytes, root: Path) -> None:
     with failing_as_unavailable("write to", root):
         descriptor = open_shared(path, os.O_APPEND | os.O_WRONLY, root)
         try:
-            os.write(descriptor, line)
+            system.files.write(descriptor, line)
         finally:
             os.close(descriptor)
 
@@ -215,7 +215,7 @@ def append_and_read(path: Path, line: bytes, root: Path) -> tuple[os.stat_result
     try:
         descriptor = open_shared(path, os.O_APPEND | os.O_RDWR, root)
         try:
-            os.write(descriptor, line)
+            system.files.write(descriptor, line)
             # Before the bytes are read: a line that another process adds in between is read again later, not lost.
             status = os.fstat(descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)

@@ -1,17 +1,19 @@
 """What differs between operating systems: opening, replacing, removing and locking a file, and whose a folder is.
 
-`files` has what opens, replaces, renames and removes a file. On POSIX it is `os` itself, so that nothing lies between.
-On Windows, a file that another program has open can be neither replaced nor removed, and may not be read either: a
-virus scanner holds each new file for a moment. So there each of these is tried again for half a second.
+`files` has what opens, replaces, renames, removes and appends to a file. On POSIX it is `os` itself, so that nothing
+lies between. On Windows, a file that another program has open can be neither replaced nor removed, and may not be read
+either: a virus scanner holds each new file for a moment. So there each of these is tried again for half a second.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -105,15 +107,29 @@ if sys.platform == "win32":
     import _winapi
     import msvcrt
 
+    _AWAY = 1 << 30
+    """The place of a byte that no file has which is appended to: a lock on it keeps nobody from reading."""
+
     def _open(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        """Open a file; one that is only appended to so that lines of several processes do not mix (winnt.h)."""
         del dir_fd  # There is none.
-        if not flags & os.O_APPEND:
-            return os.open(path, flags, mode)
-        append_data, read, shared, always, normal = 0x4, 0x80000000, 3, 4, 0x80
-        access = append_data | (read if flags & os.O_RDWR else 0)
-        handle = _winapi.CreateFile(str(path), access, shared, 0, always, normal, 0)
-        return msvcrt.open_osfhandle(handle, flags & (os.O_APPEND | os.O_NOINHERIT))
+        return os.open(path, flags, mode)
+
+    def _write(descriptor: int, line: bytes) -> int:
+        """Append a line, alone: O_APPEND looks for the end first, and another process may write there meanwhile."""
+        is_alone = False
+        try:
+            with suppress(OSError):  # Then two lines may mix.
+                _hold(descriptor)
+                is_alone = True
+            return os.write(descriptor, line)
+        finally:
+            if is_alone:
+                unlock(descriptor, _AWAY)
+
+    @insisting
+    def _hold(descriptor: int) -> None:
+        if not lock(descriptor, _AWAY):
+            raise PermissionError
 
     def _unlink(path: str | Path, *, dir_fd: int | None = None) -> None:
         del dir_fd  # There is none.
@@ -124,7 +140,11 @@ if sys.platform == "win32":
             os.unlink(path)  # noqa: PTH108
 
     files = SimpleNamespace(
-        open=insisting(_open), replace=insisting(os.replace), rename=insisting(os.rename), unlink=insisting(_unlink)
+        open=insisting(_open),
+        replace=insisting(os.replace),
+        rename=insisting(os.rename),
+        unlink=insisting(_unlink),
+        write=_write,
     )
 
     def absolute(path: Path) -> Path:
@@ -140,22 +160,20 @@ if sys.platform == "win32":
             return False
         return True
 
-    def lock(descriptor: int) -> bool:
-        """Lock an open file; False if another process has the lock, OSError if there can be none."""
-        os.lseek(descriptor, 0, os.SEEK_SET)
+    def lock(descriptor: int, place: int = 0) -> bool:
+        """Lock a byte of an open file; False if another process has the lock, OSError if there can be none."""
+        os.lseek(descriptor, place, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
         except OSError as error:
-            if error.errno:
+            if error.errno in (errno.EINVAL, errno.EBADF):
                 raise
-            return False  # wine has no number for it.
+            return False  # EACCES; below wine 8, any number that was left over.
         return True
 
-    def unlock(descriptor: int) -> None:
-        """Release the lock of a file, before it is closed."""
-        os.lseek(descriptor, 0, os.SEEK_SET)
+    def unlock(descriptor: int, place: int = 0) -> None:
+        """Release the lock of a byte, before the file is closed."""
+        os.lseek(descriptor, place, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
     @cache

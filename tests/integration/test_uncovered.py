@@ -128,21 +128,32 @@ OLD = {
 }
 
 
-@pytest.mark.parametrize("client", OLD)
-def test_a_client_on_an_old_python_is_named_in_an_outage(
-    in_an_outage: Callable[[str], Ran], tmp_path: Path, client: str
-) -> None:
+@pytest.fixture
+def old_python() -> Path:
+    """Give a Python that is not covered."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     old = sorted(pyenv.glob("3.[89].*/bin/python")) if pyenv.is_dir() else []
     if not old:
         pytest.skip("SKIPPED FOR WANT OF A PYTHON 3.8 or 3.9")
+    return old[-1]
+
+
+@pytest.mark.parametrize("client", OLD)
+def test_a_client_on_an_old_python_is_named_in_an_outage(
+    in_an_outage: Callable[[str], Ran], old_python: Path, tmp_path: Path, client: str
+) -> None:
     package = tmp_path / "site/zc/buildout"
     package.mkdir(parents=True)
     for path in (package.parent / "__init__.py", package / "__init__.py", package / "buildout.py"):
         path.touch()
-    ran = in_an_outage(f"{old[-1]} {OLD[client]}")
-    version = ".".join(old[-1].parts[-3].split(".")[:2])
+    ran = in_an_outage(f"{old_python} {OLD[client]}")
+    version = ".".join(old_python.parts[-3].split(".")[:2])
     assert ran.ours[-1] == f"cachedindex: not covered: {client} (on Python {version}); use Python 3.10 or newer"
+
+
+@pytest.mark.parametrize("words", ["list", "--version", "freeze", "config list"])
+def test_an_old_pip_that_asks_nothing_is_left_alone(shell: Callable[..., Ran], old_python: Path, words: str) -> None:
+    assert shell(f"{old_python} -m pip {words}", "-v").ours == []
 
 
 def test_a_failure_that_is_no_indexs_names_nobody(shell: Callable[..., Ran]) -> None:
@@ -183,6 +194,7 @@ pip download --no-index six|python -I -m pip list|python -m pip uninstall -y six
 pytest --version|pytest x.py|ruff --version|mypy --version|python -m sysconfig|python x.py|python no-such.py
 sleep 0.2|cat m|ls -l|tar cf t m|grep pip m|xargs -n1 echo pip install|find . -name pip|cachedindex status
 cachedindex --version|cachedindex run -- true|nice true|timeout 5 true|python -c 'import os; os.fork(); print(1)'
+docker version|docker ps|node --version|npm --version|uv --version|uv cache dir|tox --version|conda list|curl --version
 python -c 'import subprocess, sys; subprocess.run([sys.executable, "-I", "-m", "pip", "install", "--bogus"], env={})'
 """.replace("\n", "|")
     .strip("|")

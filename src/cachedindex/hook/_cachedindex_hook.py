@@ -235,6 +235,8 @@ def _load_package(client):
     if sys.version_info < _OLDEST_PYTHON:
         if client == "pip" and is_set("CACHEDINDEX_OFFLINE") and set(sys.argv) & set(_ASKING):
             _end("pip on Python %s could reach the network, which offline = true forbids" % sys.version.split()[0])
+        if _is_idle(client):
+            return False
         if not os.environ.get(_SAID):  # A buildout starts a pip for each distribution.
             os.environ[_SAID] = "1"
             version = sys.version.split()[0]
@@ -246,6 +248,13 @@ def _load_package(client):
         return True
     _load("cachedindex", os.path.join(_PACKAGE, "__init__.py"), [_PACKAGE])
     return True
+
+
+def _is_idle(client):
+    """Return whether this process is a pip, not another program that uses one, whose command asks no index."""
+    folder, name = os.path.split(sys.argv[0])
+    is_pip = os.path.basename(folder) == "pip" or name.rstrip("0123456789.") == "pip"
+    return client == "pip" and is_pip and not set(sys.argv) & set(_ASKING)
 
 
 def _note_uncovered(client):

@@ -41,7 +41,7 @@ def outage(index: Index, name: str, cache: Path, folder: Path) -> Iterator[Mappi
 
 
 _DIFFERS = re.compile(
-    r"\d+:\d\d:\d\d|\d+\.\d+|[\d.]+ ?(m?s|(milli)?seconds?)\b"  # Times; decimals may be a version, too.
+    r"(?<=successful in ).*|\d+:\d\d:\d\d|\d+\.\d+|[\d.]+ ?(m?s|(milli)?seconds?)\b"  # Times; and versions.
     r"|/\S+|-[\w-]{8}(?=-py)"  # Folders.
 )
 

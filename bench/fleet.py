@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import statistics
@@ -74,6 +75,7 @@ class Fleet:
         """The builds of each node."""
         self.counted: Counter[str] = Counter()
         """The requests that the server has counted, by their kind."""
+        self.load = os.getloadavg()[0]
         self.seconds = 0.0
         self.pairs: list[tuple[float, float]] = []
         """The seconds until a new node began, and those of a plain download of the same."""

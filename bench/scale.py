@@ -42,6 +42,7 @@ A few jobs are built most.
 Each build was made by `cachedindex run`, with its helper processes; only its client was forked from a process that had
 imported what it needs. The index was healthy.
 It took {minutes:.0f} minutes, so hardly a page expired meanwhile.
+The load of the machine was {load:.0f} before it began; 0 is an idle one, on which all times are shorter.
 
 ## Builds
 """
@@ -55,7 +56,7 @@ The server counted these requests of all builds, {rate:,.0f} a second:
 BEGIN_SAYS = """
 ## Time to begin
 
-A new node, with the machine for itself, and a plain download of the same objects by one process in 32 threads, in
+A new node, after the others, and a plain download of the same objects by one process in 32 threads, in
 turns: the medians of the seconds from the start of the process, in {rounds} rounds. At most 1 s more is allowed.
 """
 PAPER_SAYS = """
@@ -69,6 +70,8 @@ for a gigabyte that leaves the region.
 
 "Pages renewed" is what passing time adds, as an upper bound: a page in use is sent again once an hour, by the first
 node that has revalidated it, and brought by each node that uses it. Those need not revalidate it themselves.
+"Builds" is one as well, if the nodes that were measured made fewer builds, here {measured}: the more builds a node
+makes, the fewer are of a job that is new to it.
 """
 BREAKS_SAYS = """
 Within the region, all of it is {month:,.0f} dollars a month; {stored:.2f} GB of storage are among it, with {cents:.2f}.
@@ -79,8 +82,8 @@ What breaks first:
    Below one prefix, S3 takes {gets:,} GET a second before it divides the prefix, and answers 503 beyond that.
    So {nodes:,} new nodes take {burst:,.0f} s. Each of them waits for `remote-timeout`, and begins with what has come.
    Start nodes over some minutes, or give them a disk that stays.
-2. A small server of one's own. The one on this machine answered {rate:,.0f} requests a second, beside its clients on
-   the same {cores} cores: that is {at_once:,.0f} new nodes within 5 s.
+2. A small server of one's own. The one on this machine gave one node its objects in {plain:.2f} s, beside its clients
+   on the same {cores} cores: that is {at_once:,.0f} new nodes within 5 s.
    Then come the bytes: {mb:,.0f} MB a second on average are {gbit:.1f} Gbit/s.
 3. The manifest of a job of which hundreds of builds end at the same moment with something new. It is one object,
    which is replaced under a condition: who loses that three times leaves it to a later build. A build with nothing new
@@ -118,13 +121,20 @@ def _text(fleet: Fleet) -> str:
     cores, size = os.cpu_count(), fleet.size._asdict()
     rate = fleet.counted.total() / fleet.seconds
     says = HEAD.format(
-        **size, cores=cores, least=min(sizes), most=max(sizes), projects=len(fleet.projects), minutes=fleet.seconds / 60
+        **size,
+        cores=cores,
+        least=min(sizes),
+        most=max(sizes),
+        projects=len(fleet.projects),
+        minutes=fleet.seconds / 60,
+        load=fleet.load,
     )
     figures = fleet.figures
     parts = [says, _builds(fleet), BUILDS_SAYS.format(rate=rate), _requests(fleet), BEGIN_SAYS.format(**size)]
-    parts += [_begins(fleet), PAPER_SAYS.format(nodes=bill.NODES, builds=bill.BUILDS, hours=bill.HOURS, days=bill.DAYS)]
+    said = {"nodes": bill.NODES, "builds": bill.BUILDS, "hours": bill.HOURS, "days": bill.DAYS}
+    parts += [_begins(fleet), PAPER_SAYS.format(**said, measured=fleet.size.builds)]
     head, *rows = bill.rows(figures)
-    parts += [table(head, rows), _breaks(figures, rate)]
+    parts += [table(head, rows), _breaks(figures, statistics.median(plain for _, plain in fleet.pairs))]
     return "\n".join(parts)
 
 
@@ -156,13 +166,13 @@ def _begins(fleet: Fleet) -> str:
     return table(heads, [[f"{statistics.median(each):.2f} s" for each in columns]])
 
 
-def _breaks(figures: bill.Figures, rate: float) -> str:
+def _breaks(figures: bill.Figures, plain: float) -> str:
     both = bill.of_builds(figures) + bill.of_time(figures)
     mb = both.received / (bill.HOURS * 3600) / 1e6
     return BREAKS_SAYS.format(
         month=bill.month(figures), stored=figures.stored / 1e9, cents=figures.stored / 1e9 * bill.STORED,
-        new_gets=figures.new_gets, gets=bill.GETS_A_SECOND, nodes=bill.NODES, burst=bill.burst(figures), rate=rate,
-        cores=os.cpu_count(), at_once=_PATIENCE * rate / figures.new_gets, mb=mb, gbit=mb * 8 / 1000,
+        new_gets=figures.new_gets, gets=bill.GETS_A_SECOND, nodes=bill.NODES, burst=bill.burst(figures), plain=plain,
+        cores=os.cpu_count(), at_once=_PATIENCE / plain, mb=mb, gbit=mb * 8 / 1000,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tests.conftest import Ran, Run
 from tests.index import Index
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("CACHEDINDEX_IN_NEWEST"), reason="SKIPPED: it runs in the root of `python3 tasks.py test-newest`"
+    not os.environ.get("IN_NEWEST_ROOT"), reason="SKIPPED: it runs in the root of `python3 tasks.py test-newest`"
 )
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
 IS_ON = "import sys; print('_cachedindex_hook' in sys.modules)"

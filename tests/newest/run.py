@@ -25,20 +25,12 @@ ROOT = Path(os.environ.get("TEST_NEWEST_ROOT") or CHECKOUT / ".newest").absolute
 PYTHONS = {"3.14": "python3.14", "3.15": "python3.15", "PyPy": "pypy3"}
 """The commands of Debian's packages; that of 3.14 is its `python3`, too."""
 PACKAGES = ("python3-pip", *(f"{command}-venv" for command in PYTHONS.values()))
-OF_THE_PYTHON = (
-    "hook",
-    "installed_hook",
-    "start",
-    "forks",
-    "process",
-    "children",
-    "transparent",
-    "pip",
-    "run",
-    "buildout",
-)
-"""The integration tests that depend on the Python: what it loads, how it starts programs, and what it says of that."""
-FEWER = {"3.15": OF_THE_PYTHON, "3.14": OF_THE_PYTHON[:6], "PyPy": OF_THE_PYTHON[:4]}
+OF_THE_PYTHON = {
+    "3.14": ("hook", "start", "forks", "children"),
+    "3.15": ("hook", "installed_hook", "start", "forks", "children", "process"),
+    "PyPy": ("forks",),
+}
+"""The integration tests that depend most on the Python: what it loads, how it starts, and how it starts programs."""
 NOT_FOR_PYPY = "trustme"
 """It needs cryptography, of which there is no wheel for PyPy 8: the tests with TLS are not run there."""
 LEFT_OUT = (".git", ".venv", ".newest", ".bench", ".hypothesis", "__pycache__", "*.egg-info", ".*_cache", ".coverage*")
@@ -131,7 +123,7 @@ def test(name: str, python: str, arguments: list[str]) -> int:
     elif arguments:
         chosen = arguments
     else:
-        chosen = ["tests/unit", *(f"tests/integration/test_{each}.py" for each in FEWER[name])]
+        chosen = ["tests/unit", *(f"tests/integration/test_{each}.py" for each in OF_THE_PYTHON[name])]
     workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
     print(f"\n{name}: {' '.join(chosen)}", flush=True)
     codes = [inside(python, "-m", "pytest", "-q", *workers, *chosen, check=False)]

@@ -425,6 +425,8 @@ def base(tmp_path: Path) -> Path:
         pytest.skip("SKIPPED FOR WANT OF AN INTERPRETER that can be copied as a folder")
     ignored = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "tkinter", "__pycache__", "config-*")
     shutil.copytree(real / "lib" / name, tmp_path / "base/lib" / name, ignore=ignored, symlinks=True)
+    # A distribution's leads to a configuration file of this machine.
+    (tmp_path / "base/lib" / name / "sitecustomize.py").unlink(missing_ok=True)
     for library in (real / "lib").glob("libpython*.so*"):
         shutil.copy(library, tmp_path / "base/lib")
     (tmp_path / "base/bin").mkdir()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,8 +120,13 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nothing_left_open() -> Iterator[None]:
     """Fail a test that leaves a descriptor open: the process of a server may last for days."""
 
-    def opened() -> set[str]:
-        return {path.name for path in Path("/dev/fd").iterdir()}
+    def opened() -> set[int]:
+        found = set()
+        for number in range(512):
+            with suppress(OSError):  # It is not open. Windows has no list of those that are.
+                os.fstat(number)
+                found.add(number)
+        return found
 
     before = opened()
     yield

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ _EXTRAS = ("test", "requests", "buildout", "httpx")
 _OUTSIDE = ("CERT", "CA_BUNDLE", "PROXY", "PIP_", "PYTHON", "DISPLAY", "PYENV", "UV_", "CACHEDINDEX_")
 """Variables whose names have one of these are about this machine, or the world outside, which no test there asks."""
 _LONGEST = 20 * 60.0
+"""Seconds after which a run is ended: it takes a few minutes on an idle machine."""
 _SHUTIL = '''\
 """The real module, but for CopyFile2, which wine 8 has not: a call of it ends the process."""
 import _winapi
@@ -155,6 +157,9 @@ def _run(arguments: Sequence[str]) -> int:
     # Its stdin is a pipe, since a Python stops below wine on one that is neither that nor a terminal.
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=_variables(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
+    patience = threading.Timer(_LONGEST, _wine, ("wineserver", "-k"))
+    patience.daemon = True
+    patience.start()
     with process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -162,6 +167,7 @@ def _run(arguments: Sequence[str]) -> int:
         for line in process.stdout:
             sys.stdout.buffer.write(line)
             sys.stdout.flush()
+    patience.cancel()
     return process.returncode
 
 

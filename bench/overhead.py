@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -30,6 +27,7 @@ from tests.index import JSON, json_page
 from bench import older
 from bench.clients import NAMES
 from bench.recording import served
+from bench.spent import compared, spent
 from bench.table import table
 from cachedindex.clients.requests.adapter import IndexAdapter
 from cachedindex.options import Settings
@@ -77,7 +75,7 @@ def _starts(folder: Path, rounds: int) -> Mapping[str, Sequence[tuple[float, flo
     environ = {**clean_environment(folder), "CACHEDINDEX_CACHE_DIR": str(folder / "cache")}
     command = [sys.executable, "-c", "pass"]
     run = [str(Path(sys.executable).with_name("cachedindex")), "run", "--", *command]
-    return _compared("run", [(_spent(command, environ), _spent(run, environ)) for _ in range(rounds)])
+    return compared("run", [(spent(command, environ), spent(run, environ)) for _ in range(rounds)])
 
 
 def _imports(folder: Path, rounds: int) -> Mapping[str, Sequence[tuple[float, float]]]:
@@ -90,31 +88,8 @@ def _imports(folder: Path, rounds: int) -> Mapping[str, Sequence[tuple[float, fl
     bare = {**clean_environment(folder), "CACHEDINDEX_CACHE_DIR": str(folder / "cache")}
     hooked = {**bare, "PYTHONPATH": str(HOOK)}
     for environ in (bare, hooked):  # Compiles what has not been imported before.
-        _spent(command, environ)
-    return _compared("import in pip", [(_spent(command, bare), _spent(command, hooked)) for _ in range(rounds)])
-
-
-class _Spent(NamedTuple):
-    """What a command took, with the processes that it waited for, in seconds."""
-
-    in_all: float
-    cpu: float
-
-
-def _spent(command: Sequence[str], environ: Mapping[str, str]) -> _Spent:
-    began, before = time.perf_counter(), _cpu_of_children()
-    subprocess.run(command, env=dict(environ), check=True)
-    return _Spent(time.perf_counter() - began, _cpu_of_children() - before)
-
-
-def _cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _compared(what: str, pairs: Sequence[tuple[_Spent, _Spent]]) -> Mapping[str, Sequence[tuple[float, float]]]:
-    in_all, cpu = ([(getattr(a, kind), getattr(b, kind)) for a, b in pairs] for kind in _Spent._fields)
-    return {what: in_all, f"{what}, CPU": cpu}
+        spent(command, environ)
+    return compared("import in pip", [(spent(command, bare), spent(command, hooked)) for _ in range(rounds)])
 
 
 def _look_ups(folder: Path, projects: int) -> Mapping[str, Sequence[tuple[float, float]]]:

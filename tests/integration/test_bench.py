@@ -82,6 +82,12 @@ def test_start(bench: Bench) -> None:
     assert "1 rounds" in bench("start", 1).out
 
 
+def test_tools(bench: Bench) -> None:
+    ran = bench("tools", "--rounds", 1, "--tool", "pipx")
+    assert ran.code == 0
+    assert "pipx --version, CPU" in ran.out
+
+
 def test_overhead(bench: Bench) -> None:
     ran = bench("overhead", "--rounds", 1, "--projects", 3)
     assert ran.code == 0

@@ -139,3 +139,24 @@ def test_a_tool_whose_inside_has_moved_goes_on_without_the_cache(
     refused = run(*CACHEDINDEX, *program, CACHEDINDEX_OFFLINE="true", **variables)
     assert (refused.code, refused.out) == (2, "")
     assert refused.ours == [f"{why}: it could reach the network without cachedindex, which offline = true forbids"]
+
+
+def test_a_pipenv_that_looks_nothing_up_does_without_the_cache(
+    run: Run, moved: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    """Every command of pipenv imports its pip's sessions and finder; the first finder that is made has the cache."""
+    variables = moved(INSIDES["pipenv"])
+    inside = tmp_path / "site/pipenv/patched/pip/_internal"
+    (inside / "network/session.py").write_text("class PipSession:\n    def get_adapter(self, url): ...\n")
+    (inside / "index").mkdir()
+    (inside / "index/package_finder.py").write_text(
+        "class PackageFinder:\n    def find_all_candidates(self): ...\n    def find_best_candidate(self): ...\n"
+    )
+    program = (
+        "import sys; from pipenv.patched.pip._internal.network import session\n"
+        "from pipenv.patched.pip._internal.index.package_finder import PackageFinder\n"
+        "def loaded(): return 'cachedindex.lookup.cache' in sys.modules\n"
+        "print(loaded()); PackageFinder(); print(loaded(), hasattr(PackageFinder, 'cachedindex_forget'))\n"
+    )
+    ran = run(*CACHEDINDEX, sys.executable, "-c", program, **variables)
+    assert (ran.out, ran.ours) == ("False\nTrue True\n", []), ran.err

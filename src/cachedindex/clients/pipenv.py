@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,12 +44,29 @@ def _answering(ready: Callable[[Any, str], Any], cache: Cache) -> Callable[[Any,
 
 
 def attach_finder(finder_module: ModuleType) -> None:
-    """Make the finder of pipenv's pip search again, after upstream was asked."""
-    cache = join(_CLIENT).cache
-    if cache:
-        from cachedindex.clients.pip import finder  # noqa: PLC0415 - as above
+    """Make the finder of pipenv's pip search again, after upstream was asked; from the first one on that is made.
 
-        finder.search_again(finder_module, cache)
+    Every command imports it, `--version` as well (pipenv/environment.py).
+    """
+    search_again = covered.at_first(join(_CLIENT), partial(_searching_again, finder_module))
+    finder: Any = getattr(finder_module, "PackageFinder", None)
+    if finder is None:
+        search_again()  # It says so.
+        return
+    ready = finder.__init__
+
+    @functools.wraps(ready)
+    def make(instance: Any, *arguments: Any, **named: Any) -> None:
+        search_again()
+        ready(instance, *arguments, **named)
+
+    finder.__init__ = make
+
+
+def _searching_again(finder_module: ModuleType, cache: Cache) -> None:
+    from cachedindex.clients.pip import finder  # noqa: PLC0415 - as above
+
+    finder.search_again(finder_module, cache)
 
 
 def _options(session: Any, cache: Cache) -> Mapping[str, Any]:

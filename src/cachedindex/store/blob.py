@@ -44,7 +44,7 @@ class NewBlob:
         try:
             self._file.commit(path)
         except StoreUnavailable:  # On Windows nothing can replace a file that somebody reads.
-            if not (path.exists() and is_sound(path)):
+            if not _is_there(path):
                 raise
 
     def abandon(self) -> None:
@@ -67,6 +67,13 @@ def is_sound(path: Path) -> bool:
             return _digest_of(blob)[0] == path.name
     except FileNotFoundError:
         return True
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists() and is_sound(path)
+    except OSError:  # Something else is in its place, or it is another user's.
+        return False
 
 
 def hashed(path: Path) -> tuple[BinaryIO, str, int]:

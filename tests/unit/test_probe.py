@@ -9,6 +9,8 @@ import pytest
 
 from cachedindex.store import probe
 
+asks = pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="SKIPPED: PyPy has no os.posix_spawn to ask by")
+
 
 @pytest.fixture
 def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -30,6 +32,7 @@ def test_a_folder_that_is_there_or_not_answers(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@asks
 @pytest.mark.usefixtures("hanging")
 def test_a_folder_that_hangs_does_not_answer(tmp_path: Path) -> None:
     assert not probe.answers([tmp_path])
@@ -40,12 +43,13 @@ def test_without_a_program_to_ask_with_a_folder_counts_as_answering(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.delattr(os, "posix_spawn")
+        patch.delattr(os, "posix_spawn", raising=False)
         assert probe.answers([tmp_path])
     monkeypatch.setattr(probe, "_TOUCH", ("/none",))
     assert probe.answers([tmp_path])
 
 
+@asks
 def test_the_child_of_the_probe_is_gone_when_it_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started, children = probe._started, []
 
@@ -59,6 +63,7 @@ def test_the_child_of_the_probe_is_gone_when_it_has_answered(tmp_path: Path, mon
         os.waitpid(children[0], os.WNOHANG)
 
 
+@asks
 def test_the_child_of_the_probe_reads_and_prints_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,10 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names() -> set[str]:
-    """Return the modules of the standard library that we import anywhere, and those that they import in turn."""
+    """Return the modules of the standard library that we import anywhere, and those that they import in turn.
+
+    Not those of another system: pathlib itself looks for `_winapi`, and would find what a project calls so.
+    """
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -49,7 +53,8 @@ def names() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add((node.module or "").partition(".")[0])
-    direct = sorted(found & sys.stdlib_module_names - set(sys.builtin_module_names))
+    known = found & sys.stdlib_module_names - set(sys.builtin_module_names)
+    direct = sorted(name for name in known if find_spec(name))
     code = f"""
 import sys
 for name in {direct!r}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ import coverage
 import hypothesis
 import pytest
 
+from cachedindex.lookup import addresses
 from tests import environments, objects as object_stores, packages, pythons
 from tests.environments import CHECKOUT, MEASURING, SCRIPTS, WHEEL, NoNetwork, at_home, clean_environment
 from tests.index import Index, serving
@@ -75,6 +77,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"LINUX ALONE HAS: {linux.args[0]}")
     if os.name != "nt" and item.get_closest_marker("windows"):
         pytest.skip("ONLY ON WINDOWS: `python3 tasks.py test-windows`")
+
+
+@pytest.fixture(autouse=True)
+def names_are_looked_up_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo after each test what stays for the rest of a process that has asked a name at another address."""
+    monkeypatch.setattr(socket, "getaddrinfo", socket.getaddrinfo)
+    monkeypatch.setattr(addresses, "_resolve", None)
 
 
 @dataclass

@@ -70,13 +70,6 @@ class Mirrored(World):
         self.reply = self.fail
 
 
-@pytest.fixture(autouse=True)
-def _names_are_looked_up_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undo after each test what stays for the rest of a process."""
-    monkeypatch.setattr(socket, "getaddrinfo", socket.getaddrinfo)
-    monkeypatch.setattr(addresses, "_resolve", None)
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Mirrored]:
     world = Mirrored(tmp_path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,13 @@ import pytest
 from cachedindex.model import Record
 from cachedindex.remote import manifest
 from cachedindex.remote.send import Sending
-from cachedindex.store import record, runs
+from cachedindex.store import record
 from cachedindex.store.store import Store
 from tests import index as faults, stored
 from tests.between import Between, between
-from tests.conftest import Ran, Run
+from tests.conftest import Run
 from tests.index import Fault, Handler, Index
+from tests.nodes import Node
 from tests.objects import READER, STRANGER, WRITER, Identity, Objects, variables
 from tests.values import replace
 
@@ -32,40 +32,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("objects")]
 SECONDS = 3.0
 """`remote-timeout` of the runs here: enough for a busy machine to bring some small objects."""
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
-
-
-class Node:
-    """A host with a cache folder of its own, and its runs."""
-
-    def __init__(self, folder: Path, run: Run, pip: Path, options: dict[str, str]) -> None:
-        self.folder = folder
-        self.cache = folder / "cache"
-        folder.mkdir()
-        self.environ = {
-            "CACHEDINDEX_CACHE_DIR": str(self.cache),
-            "PIP_NO_CACHE_DIR": "1",
-            "PIP_RETRIES": "0",
-            **options,
-        }
-        self._run = run
-        self._pip = pip
-
-    def command(self, *requirements: str) -> list[str]:
-        words = (sys.executable, "-m", "cachedindex", "run", "--", self._pip, "-m", "pip", "install", "-q", "--target")
-        return [str(word) for word in (*words, self.folder / "installed", *requirements)]
-
-    def installs(self, *requirements: str, **options: str) -> Ran:
-        return self._run(*self.command(*requirements), cwd=self.folder, **{**self.environ, **options})
-
-    @property
-    def installed(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / "installed").glob("*.dist-info"))
-
-    def uses(self) -> dict[str, runs.RemoteUse]:
-        """Return what the last run had of the remote, by phase."""
-        found = runs.summed(self.cache, runs.names(self.cache)[-1])
-        assert found is not None
-        return {use.phase: use for use in found.run.remote}
 
 
 @pytest.fixture

@@ -434,6 +434,24 @@ def test_of_many_answers_at_once_the_newest_stays(store: Store) -> None:
         assert store.get(page) == records[-1]
 
 
+def test_a_lock_that_is_released_at_the_very_moment_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store._shared.record_path(PAGE, "html")
+    path.parent.mkdir(parents=True)
+    lock = path.parent / f".{path.name}.lock.tmp"
+    made = os.open
+
+    def released(name: Path, flags: int, mode: int = 0o777) -> int:
+        monkeypatch.setattr(os, "open", made)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(name))
+
+    monkeypatch.setattr(os, "open", released)
+    with locks.replacing(path):
+        assert lock.exists()
+    assert not lock.exists()
+
+
 def test_a_lock_that_a_killed_process_left_is_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put(PAGE, RECORD)
     path = only_file(store.root / "records-v1")
@@ -461,7 +479,7 @@ def test_where_there_is_no_locking_two_may_do_the_same_work(tmp_path: Path, monk
 
 
 def test_who_could_make_no_lock_leaves_that_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_made", lambda _: False)
+    monkeypatch.setattr(locks, "_made", lambda _: None)
     others = tmp_path / ".page.lock.tmp"
     with locks.replacing(tmp_path / "page"):
         others.touch()
@@ -469,7 +487,7 @@ def test_who_could_make_no_lock_leaves_that_of_another(tmp_path: Path, monkeypat
 
 
 def test_where_no_lock_can_be_made_a_page_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_made", lambda _: False)
+    monkeypatch.setattr(locks, "_made", lambda _: None)
     assert store.put(PAGE, RECORD)
 
 

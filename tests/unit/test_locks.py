@@ -173,7 +173,7 @@ def test_a_turn_that_does_not_end_is_waited_for_two_seconds_and_for_ten_in_all(t
 
 
 def test_where_no_lock_can_be_made_nobody_waits(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_made", lambda _: False)
+    monkeypatch.setattr(locks, "_made", lambda _: None)
     others = tmp_path / ".page.lock.tmp"
     with locks.replacing(tmp_path / "page"):
         others.touch()

@@ -152,7 +152,7 @@ def replacing(path: Path) -> Iterator[None]:
     lock = path.parent / f".{path.name}.lock.tmp"
     began = time.monotonic()
     end = began + min(_LONGEST_TURN, _turns_left)
-    while not (is_ours := _made(lock)) and lock.exists() and time.monotonic() < end:
+    while (is_ours := _made(lock)) is False and time.monotonic() < end:
         time.sleep(_POLL)
     waited = time.monotonic() - began
     _turns_left -= waited
@@ -164,11 +164,20 @@ def replacing(path: Path) -> Iterator[None]:
                 system.files.unlink(lock)
 
 
-def _made(lock: Path) -> bool:
-    with suppress(OSError):  # Another process has it, or there is no right or space to make it.
+def _made(lock: Path) -> bool | None:
+    """Return whether the lock was made; False if another process has it, None if there is no right or space for one.
+
+    Only the error says which: the lock of another process may be gone a moment later.
+    """
+    try:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
-        return True
-    return False
+    except FileExistsError:
+        return False
+    except PermissionError:
+        return False if system.IS_WINDOWS else None  # There another process is just removing it.
+    except OSError:
+        return None
+    return True
 
 
 def _opened(path: Path, root: Path) -> int:

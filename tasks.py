@@ -27,6 +27,11 @@ ENVIRONMENT = HERE / ".venv"
 TOOLS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 WORKERS = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
 """For pytest; one more than there are processors, as many tests wait for a moment."""
+MADE_HERE = (
+    ".git", ".venv", ".newest", ".windows", ".bench", ".hypothesis", ".coverage*", ".*_cache",
+    "__pycache__", "*.egg-info", "build", "dist",
+)  # fmt: skip
+"""What lies in a checkout and is no part of it. `.windows` has a link to /, which would be copied without an end."""
 SPHINX = ("-m", "sphinx", "-W", "--keep-going", "-E", "-q", "-c", "docs")
 """For Python; then come the folder of the pages and that of the site."""
 
@@ -86,7 +91,8 @@ def test(arguments: list[str]) -> int:
 def test_windows(arguments: list[str]) -> int:
     """Run the tests of Windows on a Python for Windows, and return pytest's exit code."""
     below = [] if os.name == "nt" else ["-m", "tests.windows.wine"]
-    pytest = ["-m", "pytest", *(arguments or ["-n", str(os.cpu_count() or 1), "@tests/systems.txt"])]
+    chosen = arguments or ["-n", str(os.cpu_count() or 1), "@tests/systems.txt"]
+    pytest = ["-m", "pytest", "--timeout=120", "--timeout-method=thread", *chosen]
     return subprocess.run([TOOLS / "python", *below, *pytest], cwd=HERE, check=False).returncode
 
 
@@ -165,6 +171,12 @@ def run(*command: object) -> None:
     code = subprocess.run([str(part) for part in command], cwd=HERE, check=False).returncode
     if code:
         raise SystemExit(f"{command[0]} ended with exit code {code}")
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy this checkout into a folder, without what was made in it."""
+    ignore = shutil.ignore_patterns(*MADE_HERE)
+    shutil.copytree(HERE, folder, symlinks=True, ignore=ignore, dirs_exist_ok=True)
 
 
 def watch(*command: object, env: dict[str, str], cwd: Path = HERE) -> list[str]:

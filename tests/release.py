@@ -28,14 +28,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks import WORKERS
+from tasks import WORKERS, copy_checkout
 
 from tests.environments import CHECKOUT, WHEEL
 
 TOOLS = ("build>=1.2", "pyroma>=5", "twine>=6.1")
-NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".bench", ".hypothesis", ".coverage*", ".*_cache", "__pycache__", "*.egg-info", "build", "dist"
-)
 QUICK = ("tests/unit", "tests/test_docs.py", "tests/test_layers.py")
 README = ("tests/integration/test_shown_commands.py", "-k", "README")
 
@@ -109,7 +106,7 @@ def built_twice(folder: Path, tools: Path) -> list[Path]:
     builds, found = [], []
     for name, umask in (("first", 0o002), ("another/folder/second", 0o077)):
         copy, out = folder / name, folder / f"{name}-built"
-        shutil.copytree(CHECKOUT, copy, ignore=NOT_COPIED)
+        copy_checkout(copy)
         for path in copy.rglob("*"):
             path.chmod((0o777 if path.stat().st_mode & 0o100 else 0o666) & ~umask)
             os.utime(path, (1e9 + umask, 1e9 + umask))

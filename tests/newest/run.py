@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import tasks
 import tomllib
 
 CHECKOUT = Path(__file__).parent.parent.parent.absolute()
@@ -34,7 +35,6 @@ OF_THE_PYTHON = {
 """The integration tests that depend most on the Python: what it loads, how it starts, and how it starts programs."""
 NOT_FOR_PYPY = re.compile(r",remote\b|^trustme\b.*")
 """Of the extra `test`: obstore, and cryptography below trustme, have no wheel for PyPy 8. Their tests are left out."""
-LEFT_OUT = (".git", ".venv", ".newest", ".bench", ".hypothesis", "__pycache__", "*.egg-info", ".*_cache", ".coverage*")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _ENTER = """
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -t tmpfs tmpfs "$1/run" || exit 125
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     for name in PYTHONS:
         try:
             make_root()
-            copy_checkout()
+            bring_checkout()
             python = environment(name)
         except subprocess.CalledProcessError as error:  # No network, or Debian testing has moved on.
             said = (error.stdout or b"") + (error.stderr or b"")
@@ -106,14 +106,14 @@ def make_root() -> None:
     done.write_text(wanted, "utf-8")
 
 
-def copy_checkout() -> None:
+def bring_checkout() -> None:
     """Copy the checkout into the root: what its tests leave behind is none of the checkout's."""
     copy = ROOT / "checkout"
     kept = copy / ".pytest_cache"  # It has the real distributions that the tests have fetched.
     for path in copy.iterdir() if copy.exists() else ():
         if path != kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True)
+    tasks.copy_checkout(copy)
 
 
 def test(name: str, python: str, arguments: list[str]) -> int:

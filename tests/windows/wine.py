@@ -11,13 +11,16 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import threading
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock
 
@@ -33,8 +36,12 @@ _BESIDE = ("pip", "setuptools", "virtualenv", "colorama")
 _EXTRAS = ("test", "requests", "buildout", "httpx")
 _OUTSIDE = ("CERT", "CA_BUNDLE", "PROXY", "PIP_", "PYTHON", "DISPLAY", "PYENV", "UV_", "CACHEDINDEX_")
 """Variables whose names have one of these are about this machine, or the world outside, which no test there asks."""
-_LONGEST = 20 * 60.0
-"""Seconds after which a run is ended: it takes a few minutes on an idle machine."""
+_LONGEST = 15 * 60.0
+"""Seconds after which a run is ended: it takes three minutes on an idle machine."""
+_LONGEST_STEP = 3 * 60.0
+"""Seconds for one step of making the Python: the longest takes half a minute on an idle machine."""
+HANGS = 75
+"""The exit code if wine itself did not get to the tests, or not to their end; EX_TEMPFAIL of sysexits.h."""
 _SHUTIL = '''\
 """The real module, but for CopyFile2, which wine 8 has not: a call of it ends the process."""
 import _winapi
@@ -53,12 +60,15 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     FOLDER.mkdir(exist_ok=True)
     with FileLock(FOLDER / "lock"):
-        _make()
-        _add_ours()
         try:
+            _make()
+            _add_ours()
             return _run(arguments)
+        except subprocess.TimeoutExpired as error:
+            print(f"WINE HANGS: it was ended after {error.timeout:.0f} s, in {error.cmd}", flush=True)
+            return HANGS
         finally:
-            _wine("wineserver", "-k")
+            _end()
 
 
 def _make() -> None:
@@ -134,7 +144,7 @@ def _add_distributions() -> None:
 
 def _download(*arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(FOLDER / "wheels"), *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_STEP, check=False)
     if ran.returncode and is_checked:
         raise SystemExit(f"pip download ended with exit code {ran.returncode}: {ran.stderr}")
     return ran
@@ -156,24 +166,46 @@ def _run(arguments: Sequence[str]) -> int:
     command = ["wine", str(FOLDER / "python/python.exe"), *arguments]
     # Its stdin is a pipe, since a Python stops below wine on one that is neither that nor a terminal.
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=_variables(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
-    patience = threading.Timer(_LONGEST, _wine, ("wineserver", "-k"))
-    patience.daemon = True
-    patience.start()
-    with process:
+    with subprocess.Popen(command, env=_variables(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
-        for line in process.stdout:
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
-    patience.cancel()
-    return process.returncode
+        printing = threading.Thread(target=_print, args=(process.stdout,))
+        printing.start()
+        try:
+            return process.wait(_LONGEST)
+        finally:
+            _end()  # What goes on after the command holds its stdout, and the thread would wait for it.
+            printing.join()
+
+
+def _print(stream: IO[bytes]) -> None:
+    for line in stream:
+        sys.stdout.buffer.write(line)
+        sys.stdout.flush()
 
 
 def _wine(*command: str, **more: str) -> None:
-    """Run a program of wine to its end."""
-    subprocess.run(command, env={**_variables(), **more}, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    """Run a program of wine to its end; TimeoutExpired if it takes too long.
+
+    It has no pipe, which the services that it starts would hold.
+    """
+    nothing = subprocess.DEVNULL
+    environ = {**_variables(), **more}
+    subprocess.run(
+        command, env=environ, stdin=nothing, stdout=nothing, stderr=nothing, timeout=_LONGEST_STEP, check=False
+    )
+
+
+def _end() -> None:
+    """End all that runs in this prefix: wine's own way first, which may hang as well."""
+    with suppress(subprocess.TimeoutExpired):
+        _wine("wineserver", "-k")
+    ours = f"WINEPREFIX={FOLDER / 'prefix'}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # It has ended meanwhile, or is another user's.
+            if ours in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _variables() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -454,6 +455,22 @@ def test_a_fork_waits_for_no_thread_of_its_parent(client: Guessing, world: World
     if not child:
         client.replies.clear()
         os._exit(0 if client.get(SECOND) == page(name="flask") else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: this system has no fork")
+def test_a_fork_waits_for_no_lock_that_a_thread_of_its_parent_has(client: Guessing) -> None:
+    client.get(PAGE)
+    with client.ahead._guard, client.ahead._pool._guard:
+        child = os.fork()
+        if not child:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # In place of that of pytest-timeout.
+            signal.alarm(20)
+            client.ahead.expect_page(SECOND.url, client._has_come)
+            client.ahead.later(lambda: None)
+            client.ahead.drop()
+            client.ahead.end()
+            os._exit(0 if client.get(SECOND) == page(name="flask") else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 

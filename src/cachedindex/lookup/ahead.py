@@ -73,12 +73,15 @@ class Ahead:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more is begun in this run, so that there is no need to guess."""
-        return self._has_ended
+        """Whether nothing more is begun in this run, so that there is no need to guess.
+
+        A forked child begins nothing: it has none of its parent's threads, and one of those may have held a lock.
+        """
+        return self._has_ended or self._process != os.getpid()
 
     def at_start(self, work: Callable[[], object]) -> None:
         """Do what is needed before a guess, in the client's thread: once look-ups are begun ahead at all, or now."""
-        if self._has_ended:
+        if self.has_ended:
             return
         if self._sound:
             work()
@@ -87,7 +90,7 @@ class Ahead:
 
     def later(self, work: Callable[[], object]) -> None:
         """Run a guess in a thread, once look-ups are begun ahead at all: a build with fresh copies needs none."""
-        if not self._has_ended:
+        if not self.has_ended:
             self._pool.add(lambda: self._guess(work))
 
     def expect_page(self, url: str, then: Then) -> None:
@@ -101,6 +104,8 @@ class Ahead:
 
     def drop(self) -> None:
         """Forget what is not yet under way: the client has decided."""
+        if self._process != os.getpid():
+            return
         self._pool.clear()
         with self._guard:
             self._unheard.clear()
@@ -112,9 +117,7 @@ class Ahead:
 
     def heard(self, request: Request, like: Like, sent: Sequence[tuple[int, float]]) -> None:
         """Note a look-up of the client's own, and what was `sent` for it: statuses and seconds."""
-        if self._has_ended or self._process != os.getpid():
-            return
-        if request.method != "GET" or "range" in request.headers or wants_check(request):
+        if self.has_ended or request.method != "GET" or "range" in request.headers or wants_check(request):
             return
         is_page = request.kind == "page"
         if not is_page and not downloads.is_distribution(request.url.removesuffix(".metadata")):
@@ -170,8 +173,10 @@ class Ahead:
             self._rests_until = max(self._rests_until, time.monotonic() + min(seconds, _LONGEST_REST))
 
     def _expect(self, early: _Early, *, first: bool = False) -> None:
+        if self.has_ended:
+            return
         with self._guard:
-            if self._has_ended or early.url in self._asked:
+            if early.url in self._asked:
                 return
             self._asked.add(early.url)
             self._early[early.url] = early

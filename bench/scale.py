@@ -41,7 +41,7 @@ A job looks up {least} to {most} of {projects} real projects, each with its page
 A few jobs are built most.
 Each build was made by `cachedindex run`, with its helper processes; only its client was forked from a process that had
 imported what it needs. The index was healthy.
-It took {minutes:.0f} minutes, so hardly a page expired meanwhile.
+It took {minutes:.0f} minutes. A page is fresh for ten, after which a build asks the index whether it has changed.
 The load of the machine was {load:.0f} before it began; 0 is an idle one, on which all times are shorter.
 
 ## Builds

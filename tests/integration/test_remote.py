@@ -103,3 +103,13 @@ def test_without_a_job_the_requirements_are_it(node: Callable[..., Node], folder
         assert each.installs("-r", "requirements.txt").ours == []
     assert each.uses()["before"].found > 0
     assert len(list((tmp_path / "remote/jobs-v1").iterdir())) == 1
+
+
+def test_a_command_may_have_any_words(node: Callable[..., Node], run: Run) -> None:
+    """Without a job, its files stand for it: this word has the ending of one, and is longer than any name."""
+    one = node("one")
+    del one.environ["CACHEDINDEX_JOB"]
+    script = f"echo {'x' * 300} > made.txt"
+    ran = run(sys.executable, "-m", "cachedindex", "run", "--", "sh", "-c", script, cwd=one.folder, **one.environ)
+    assert (ran.code, ran.ours) == (0, [])
+    assert (one.folder / "made.txt").exists()

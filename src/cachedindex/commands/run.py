@@ -104,9 +104,13 @@ def _remote(process: Process) -> Around | None:
         return None
     if process.store is None or process.store.read_only:
         return None
-    from cachedindex.remote.around import Around  # noqa: PLC0415 - few runs have one
+    try:
+        from cachedindex.remote.around import Around  # noqa: PLC0415 - few runs have one
 
-    return Around(settings, process.root, run, process.report, process.command or ())
+        return Around(settings, process.root, run, process.report, process.command or ())
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and must not break the build
+        process.report.internal_error(error)
+        return None
 
 
 def _guarded(process: Process, work: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -54,7 +55,8 @@ class _Target(NamedTuple):
 
 def sorted_out(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return those of these words that are requirements, and those that are files."""
-    files = [word for word in words if _FILE.fullmatch(word) and Path(word).is_file()]
+    # Not by Path, which raises an OSError for a word that is too long to be a name, or in a folder of somebody else.
+    files = [word for word in words if _FILE.fullmatch(word) and os.path.isfile(word)]  # noqa: PTH113
     return [word for word in words if word not in files], files
 
 

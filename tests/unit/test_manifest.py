@@ -70,6 +70,8 @@ def test_what_is_none_is_empty(kind: str) -> None:
         ("blobs-v1/ab/abc", {}),
         (NAME, {"checked": "now"}),
         (NAME, {"checked": float("nan")}),
+        (NAME, {"sent": 10**400}),
+        (NAME, {"last": -1.0}),
         (NAME, {"sha256": "../x"}),
         (NAME, {"size": -1}),
     ],
@@ -78,6 +80,16 @@ def test_what_makes_no_sense_in_it_is_left_out(name: str, wrong: dict[str, objec
     fields = {OTHER: USED._asdict(), name: {**USED._asdict(), **wrong}}
     raw = gzip.compress(json.dumps({"format": 1, "used": fields}).encode())
     assert manifest.decoded(raw) == {OTHER: USED}
+
+
+def test_what_a_clock_has_dated_that_is_a_day_ahead_is_left_out() -> None:
+    ahead = {NAME: replace(USED, last=NOW + 3 * DAY), OTHER: replace(USED, checked=NOW + HOUR)}
+    assert manifest.decoded(manifest.encoded(ahead), NOW) == {OTHER: ahead[OTHER]}
+
+
+def test_a_job_may_have_a_name_that_is_no_text() -> None:
+    """As a variable has it that is not in UTF-8."""
+    assert manifest.name("b\udcfcro").startswith("jobs-v1/b-ro.")
 
 
 def test_a_job_has_a_name_that_a_person_knows_and_none_shares() -> None:

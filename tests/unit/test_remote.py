@@ -375,3 +375,52 @@ def test_what_is_used_is_put_again_before_a_store_deletes_it(
     monkeypatch.setattr(send.time, "time", lambda: later)
     assert a.send().sent == 4
     assert {verb for verb, name in objects.asked if name.startswith("blobs")} == {"version", "replace"}
+
+
+def test_an_object_that_is_not_understood_costs_no_other(a: Node, b: Node, objects: Objects) -> None:
+    a.send()
+
+    def fail(_verb: str, name: str) -> None:
+        if name.startswith("records-v1/index"):
+            raise ValueError("whatever it is, it is ours")
+
+    objects.before = fail
+    came = b.bring()
+    assert (came.found, came.left, came.problem) == (2, 1, "")
+    assert b.has_file()
+
+
+def test_a_record_that_no_node_takes_is_put_right(a: Node, b: Node, objects: Objects) -> None:
+    """It is of this URL, each byte is as its header says, and it is later than any other."""
+    a.send()
+    name = key(objects, "records-v1/index")
+    right = record.decode(objects.held[name])
+    assert right is not None
+    objects.held[name] = record.encode(replace(right, headers={"set-cookie": "a=b"}, checked=time.time() + 30))
+    assert b.bring().refused == 1
+    b.put()
+    b.send()
+    assert Node(b.store.root.parent / "c").bring().refused == 0
+
+
+def test_a_page_from_a_clock_that_is_ahead_is_taken_for_want_of_another_one_only(a: Node, b: Node) -> None:
+    a.put(checked=-DAY / 2)
+    a.send()
+    b.put(checked=DAY, body=PAGE.replace(b"1.0", b"0.9"))
+    assert b.bring().asked == 0, "it would count as checked just now in each run of that half day"
+    node = Node(b.store.root.parent / "c")
+    assert node.bring().found == 3
+    assert node.page() == PAGE
+
+
+def test_what_a_clock_has_dated_that_is_days_ahead_is_put_right(a: Node, b: Node, objects: Objects) -> None:
+    a.put(checked=-30 * DAY)
+    a.send()
+    newer = PAGE.replace(b"1.0", b"1.1")
+    b.put(body=newer)
+    b.bring()
+    b.send()
+    there = record.decode(objects.held[key(objects, "records-v1/index")])
+    assert there is not None
+    assert there.page == newer
+    assert all(used.checked < time.time() + DAY for used in manifest.decoded(objects.held[manifest.name(JOB)]).values())

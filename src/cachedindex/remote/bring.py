@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import RemoteUse
+from cachedindex.options import CLOCK_SKEW
 from cachedindex.remote import manifest
 from cachedindex.remote.counted import Counted
 from cachedindex.remote.manifest import Used
@@ -48,7 +49,7 @@ class Brought:
         try:
             objects = Objects(self._url, self._counted.rest)
             found = self._counted.answered(lambda: objects.read(manifest.name(job)))
-            self.known = manifest.decoded(found.whole(manifest.MOST_BYTES)) if found else {}
+            self.known = manifest.decoded(found.whole(manifest.MOST_BYTES), self._now) if found else {}
         except Unanswered as error:
             self._counted.fail(str(error))
             return
@@ -65,7 +66,8 @@ class Brought:
         except StoreUnavailable:  # Another user's: it cannot be replaced either.
             return True
         checked = record.checked(head)
-        if checked is None or checked < min(used.checked, self._now):
+        # A clock that is wrong would have its page come, and count as checked just now, in each run up to that moment.
+        if checked is None or checked < used.checked <= self._now + CLOCK_SKEW:
             return False
         digest, size = record.blob_of(head)
         return not digest or _has_size(self._tree.blob_path(digest), size)

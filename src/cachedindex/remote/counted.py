@@ -87,6 +87,8 @@ class Counted:
             self._failures.append(str(error))
         except (StoreUnavailable, TooMuch) as error:  # The own folder takes no more.
             self._failures += [f"has what cannot be stored here: {error}"] * _MOST_FAILURES
+        except Exception as error:  # noqa: BLE001 - it is ours, and one object must not cost all the others
+            self._failures.append(f"is not understood: internal error, {type(error).__name__}")
         else:
             return True
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import re
 import zlib
 from collections.abc import Mapping
@@ -32,6 +31,8 @@ _ANEW = 3600.0
 """Seconds after which a page is sent again of which nothing but the time has changed: each run would send it."""
 _AGAIN = 14 * 86400.0
 """Seconds after which what is in use is put again as it is: so a store may delete by its age what nobody uses."""
+_LAST = 1e11
+"""Seconds since the epoch: no moment is later. An integer of JSON may even be beyond all floats."""
 _DAY = 86400.0
 """Seconds after which a manifest is written only to say that its records are in use."""
 
@@ -59,7 +60,7 @@ Manifest = Mapping[str, Used]
 def name(job: str) -> str:
     """Return the name of the object that is the manifest of a job; a person recognizes the job by it."""
     shown = re.sub(r"[^A-Za-z0-9._-]+", "-", job)[:60].strip("-.")
-    return f"{_FOLDER}/{shown}.{sha256(job.encode()).hexdigest()[:16]}.json.gz"
+    return f"{_FOLDER}/{shown}.{sha256(job.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.json.gz"
 
 
 def blob_name(digest: str) -> str:
@@ -73,12 +74,15 @@ def encoded(manifest: Manifest) -> bytes:
     return gzip.compress(json.dumps({"format": _FORMAT, "used": records}, separators=(",", ":")).encode(), mtime=0)
 
 
-def decoded(raw: bytes) -> dict[str, Used]:
-    """Return the manifest that some bytes are; what in it makes no sense is left out."""
+def decoded(raw: bytes, now: float = _LAST) -> dict[str, Used]:
+    """Return the manifest that some bytes are; what in it makes no sense is left out.
+
+    So is what a clock has dated that is a day ahead: until then, nothing that others send would count as newer.
+    """
     try:
         found = json.loads(zlib.decompressobj(_GZIP).decompress(raw, MOST_BYTES))
         records = found["used"] if found["format"] == _FORMAT else {}
-        read = {str(each): _used(fields) for each, fields in records.items() if RECORD.fullmatch(each)}
+        read = {str(each): _used(fields, now + _DAY) for each, fields in records.items() if RECORD.fullmatch(each)}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error):
         return {}
     return {each: used for each, used in read.items() if used}
@@ -122,7 +126,7 @@ def is_worth_writing(new: Manifest, known: Manifest) -> bool:
     )
 
 
-def _used(fields: Mapping[str, object]) -> Used | None:
+def _used(fields: Mapping[str, object], latest: float) -> Used | None:
     match fields:
         case {
             "checked": int() | float() as checked,
@@ -131,6 +135,6 @@ def _used(fields: Mapping[str, object]) -> Used | None:
             "is_file": bool(is_file),
             "sent": int() | float() as sent,
             "last": int() | float() as last,
-        } if all(map(math.isfinite, (checked, sent, last))) and size >= 0 and urls.is_sha256(digest):
+        } if all(0 <= each <= latest for each in (checked, sent, last)) and size >= 0 and urls.is_sha256(digest):
             return Used(float(checked), digest, size, is_file, float(sent), float(last))
     return None

@@ -74,7 +74,7 @@ class Sending:
                 return
             objects = Objects(self._url, self._counted.rest)
             if known is None:
-                known = _manifest(objects, job)[0]
+                known = self._manifest(objects, job)[0]
             self._send_all(objects, [each for each in kept.values() if self._is_news(each, known)], known, unsound)
             self._note(objects, job, {each: known[each] for each in kept if each in known})
         except Unanswered as error:
@@ -139,7 +139,7 @@ class Sending:
         for _ in range(_TRIES):
             put = not is_known and self._counted.answered(lambda: objects.add(kept.name, kept.raw))
             if not put and (there := objects.read(kept.name)):
-                if not self._goes_over(kept.record, there.whole(LONGEST_RECORD), again=again):
+                if not self._goes_over(kept, there.whole(LONGEST_RECORD), again=again):
                     return
                 put = objects.replace(kept.name, kept.raw, there.version)
             if put:
@@ -147,10 +147,10 @@ class Sending:
                 return
             is_known = False
 
-    def _goes_over(self, new: Record, there: bytes, *, again: bool) -> bool:
-        """Return whether a record takes the place of what is there: it is older or damaged, or is put `again`."""
-        old = record.decode(there, new.url)
-        if old is None or old.checked > self._now + CLOCK_SKEW:
+    def _goes_over(self, kept: Kept, there: bytes, *, again: bool) -> bool:
+        """Return whether a record takes the place of what is there: it is older or unsound, or is put `again`."""
+        new, old = kept.record, record.decode(there, kept.record.url)
+        if old is None or foreign.refusal(old, kept.name.split("/")[1:]) or old.checked > self._now + CLOCK_SKEW:
             return True
         return foreign.replaces(new, old) or (again and old == new)
 
@@ -158,7 +158,7 @@ class Sending:
         """Have the manifest name what was sent, and what is used as it was sent before."""
         mine = {**{name: each._replace(last=self._now) for name, each in used.items()}, **self._sent}
         for _ in range(_TRIES):
-            there, version = _manifest(objects, job)
+            there, version = self._manifest(objects, job)
             if not manifest.is_worth_writing(mine, there):
                 return
             raw = manifest.encoded(manifest.merged(mine, there))
@@ -167,11 +167,10 @@ class Sending:
                 self._counted.add(sent=1, sent_bytes=len(raw))
                 return
 
-
-def _manifest(objects: Objects, job: str) -> tuple[dict[str, Used], dict[str, object] | None]:
-    """Return the manifest of a job as it is there, and its version; none of either if there is none."""
-    found = objects.read(manifest.name(job))
-    return (manifest.decoded(found.whole(manifest.MOST_BYTES)), found.version) if found else ({}, None)
+    def _manifest(self, objects: Objects, job: str) -> tuple[dict[str, Used], dict[str, object] | None]:
+        """Return the manifest of a job as it is there, and its version; none of either if there is none."""
+        found = objects.read(manifest.name(job))
+        return (manifest.decoded(found.whole(manifest.MOST_BYTES), self._now), found.version) if found else ({}, None)
 
 
 def may_leave(root: Path, looked_up: Iterable[tuple[str, Kind]]) -> Iterator[Kept]:

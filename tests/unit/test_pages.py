@@ -58,10 +58,10 @@ def test_pages_without_files(content_type: str, body: bytes) -> None:
 
 def test_a_link_that_leads_nowhere_makes_no_page_unsound() -> None:
     good = Link(f"{URL}z-1.zip", "z-1.zip", None, None)
-    assert pages.read(URL, HTML, b'<a href="http://[bad/z-0.zip">z</a><a href="z-1.zip">z</a>').links == (good,)
-    assert pages.read(URL, JSON, as_json({"url": "http://[bad/"}, {"url": "z-1.zip", "filename": "z-1.zip"})).links == (
-        good,
-    )
+    for bad in ("http://[bad/z-0.zip", "http://b\u2100d.example/z-0.zip"):  # Its host has a slash in it (NFKC).
+        assert pages.read(URL, HTML, f'<a href="{bad}">z</a><a href="z-1.zip">z</a>'.encode()).links == (good,)
+        files = ({"url": bad, "filename": "z-0.zip"}, {"url": "z-1.zip", "filename": "z-1.zip"})
+        assert pages.read(URL, JSON, as_json(*files)).links == (good,)
 
 
 @pytest.mark.parametrize(

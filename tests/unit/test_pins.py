@@ -84,3 +84,8 @@ def test_zeros_at_the_end_of_a_release_mean_nothing(version: str, kept: bool) ->
     cut = pins.only(page("x-2.zip", "x-2.1.zip", "x-1.0.0.zip"), "x", version)
     assert (cut is not None) is kept
     assert cut is None or [name in cut for name in ("x-2.zip", "x-2.1.zip", "x-1.0.0.zip")] == [True, False, False]
+
+
+def test_a_link_that_leads_nowhere_stays() -> None:
+    text = '<a href="http://[bad/x-2.0.zip">x</a><a href="x-2.0.zip">x</a><a href="x-1.0.zip">x</a>'
+    assert pins.only(text, "x", "1.0") == '<a href="http://[bad/x-2.0.zip">x</a><a href="x-1.0.zip">x</a>'

@@ -24,7 +24,8 @@ _VALUES = r"""((?:[^<>"']|"(?:[^"<]|<(?!a\s))*"|'(?:[^'<]|<(?!a\s))*')*)>"""
 ANCHOR = re.compile(r"<a\s" + _VALUES, re.IGNORECASE)
 LINK = re.compile(r"<a\s" + _VALUES + r"[^<]*(?:</a>)?(?:\s*<br\s*/?>)?\s*", re.IGNORECASE)
 """An anchor with its text; its first group is what `target` reads."""
-_ABSOLUTE = re.compile(r"https?://[^\s\[\]]+")
+_ABSOLUTE = re.compile(r"https?://[!-Z\\^-~]+")
+"""A whole URL, without brackets and in ASCII: of any other one, only taking it apart shows whether it is one."""
 _ROOTED = re.compile(r"(?!.*/\.)/(?!/)[^\s\[\]?;]*")
 """A path from the root, without what joining would change in it."""
 _ORIGIN = re.compile(r"https?://[^\s\[\]/?#]+(?=/)")

@@ -38,7 +38,10 @@ def only(page: str, project: str, version: str) -> str | None:
 
     def kept_or_cut(anchor: re.Match[str]) -> str:
         nonlocal kept
-        filename = unquote(urlsplit(pages.target(anchor[1])).path.rpartition("/")[2])
+        try:
+            filename = unquote(urlsplit(pages.target(anchor[1])).path.rpartition("/")[2])
+        except ValueError:  # A link that leads nowhere.
+            return anchor[0]
         found = named.match(filename)
         if found and _release(found[1]) != wanted:
             return ""

@@ -230,6 +230,7 @@ def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:
         (["--config-file=uv.toml"], {}, "", None),
         (["--find-links", "https://a.example"], {}, "", None),
         ([], {"ALL_PROXY": "http://proxy.example"}, "", None),
+        ([], {"UV_INDEX": "http://[index.example/simple"}, "", None),
         ([], {"UV_CONFIG_FILE": "somewhere"}, "", None),
         ([], {}, "[tool.uv", None),
         ([], {}, "[tool]\nuv = 1", None),

@@ -17,8 +17,11 @@ from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Request
 from cachedindex.options import Settings
 
-_PYTHONS_OWN = ("its certificate could not be verified", "the TLS handshake failed")
-"""Failures that uv may not have, as it has certificates of its own."""
+_PYTHONS_OWN = (
+    "its certificate could not be verified", "the TLS handshake failed", "its address is not valid",
+    "it could not be asked",
+)  # fmt: skip
+"""Failures that uv may not have: it has certificates of its own, and encodes a path that is not in ASCII."""
 _ASKED_FOR = "pip"
 """A project that most indexes have, with a small page; a 404 is an answer, too."""
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"

@@ -54,7 +54,10 @@ def of(command: Sequence[str], environ: Mapping[str, str]) -> list[str] | None:
         if default is None:
             return None
         named.append(default)
-    remote = [urls.public(url).rstrip("/") + "/" for url in named if url.startswith(("http://", "https://"))]
+    try:
+        remote = [urls.public(url).rstrip("/") + "/" for url in named if url.startswith(("http://", "https://"))]
+    except ValueError:  # One that is none, such as an address in brackets: uv says so.
+        return None
     return list(dict.fromkeys(remote))
 
 
@@ -64,7 +67,13 @@ def output(executable: str, *words: str, environ: Mapping[str, str] | None = Non
     uv = str(path.with_stem(path.stem[:-1])) if path.stem.lower() == "uvx" else executable
     try:
         return subprocess.run(  # noqa: S603 - the uv that the user runs
-            [uv, *words], env=environ, capture_output=True, text=True, timeout=5, check=True
+            [uv, *words],
+            env=environ,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=5,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -63,3 +63,8 @@ def test_a_folder_that_nobody_has_written_to_for_a_week_is_removed(
         os.utime(path, (long_ago, long_ago))
     begun = RunFolder.begin().folder
     assert set(tmp_path.iterdir()) == {growing, another, begun}
+
+
+def test_a_message_may_name_a_path_that_is_no_text(tmp_path: Path) -> None:
+    run, said = RunFolder(tmp_path), "cannot write to /caches/b\udcfcro"
+    assert [run.is_first_to_say(said), run.is_first_to_say(said)] == [True, False]

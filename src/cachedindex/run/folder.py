@@ -163,7 +163,8 @@ class RunFolder:
         """Return whether no process of the run has asked this about the same message before."""
         with standard.library():
             from hashlib import sha256  # noqa: PLC0415 - 3 ms, and most runs have nothing to say
-        said = self.folder / f"said-{sha256(message.encode()).hexdigest()[:16]}"
+        # A path or a value may be in it that is not in UTF-8.
+        said = self.folder / f"said-{sha256(message.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
         try:
             os.close(os.open(said, os.O_CREAT | os.O_EXCL))
         except FileExistsError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -362,3 +363,18 @@ def test_a_full_disk_here_does_not_keep_what_is_there_from_being_served(
     assert two.own.get(FILE) == (WHEEL, "hit")
     assert len(two.own.said) == 1
     assert "nothing is stored" in two.own.said[0]
+
+
+def test_a_file_that_breaks_off_as_it_is_copied_costs_no_look_up(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    two.fill()
+    two.own.get()
+    opened = others.OtherFolder.open_blob
+    broken = iter([Broken()])
+    monkeypatch.setattr(others.OtherFolder, "open_blob", lambda *given: next(broken, None) or opened(*given))
+    assert two.own.get(FILE) == (WHEEL, "hit")
+    assert next(broken, None) is None
+    assert list(two.own.store.root.rglob("*.tmp")) == []

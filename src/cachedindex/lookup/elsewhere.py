@@ -127,6 +127,8 @@ class Elsewhere:
                 if new.sha256 != found.sha256:  # It changed meanwhile.
                     return False
                 new.commit()
+            except OSError:  # Of a place on a network, which does not answer any more.
+                return False
             finally:
                 new.abandon()
         return True

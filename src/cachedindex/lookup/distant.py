@@ -17,7 +17,7 @@ from cachedindex.lookup.mirrors import as_promised
 from cachedindex.model import Answer, Request
 from cachedindex.options import Settings
 from cachedindex.remote import helper, memory
-from cachedindex.rules import layout, privacy
+from cachedindex.rules import layout, privacy, urls
 from cachedindex.rules.decide import Decision, Revalidate, Serve, is_absent
 from cachedindex.run.report import Report
 from cachedindex.store.store import RECORDS
@@ -78,7 +78,9 @@ class Distant:
         return memory.asked_by(self._report.run.folder) if self._report.run else None
 
     def _is_for_all(self, request: Request) -> bool:
-        return privacy.is_everybodys(request) and not self._copies.is_barred(request)
+        # A page's path is in the name of its object: with what may be a token in it, nobody has sent one.
+        is_named = request.kind != "page" or urls.without_tokens(request.url) == request.url
+        return is_named and privacy.is_everybodys(request) and not self._copies.is_barred(request)
 
     def _task(self, request: Request) -> dict[str, Any]:
         task = {"do": "ask", "root": str(self._root), "most": self._settings.max_size}

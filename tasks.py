@@ -6,7 +6,8 @@ nothing is measured unless --cov is one of them.
 test-windows: the tests of what a system has differently, on a Python for Windows: this one, or one that is made below
 wine, in a minute; further arguments go to pytest in place of tests/systems.txt.
 test-newest: the tests that depend on the Python, below CPython 3.14 and 3.15 and PyPy, in a root of Debian testing that
-is made for it. It needs root and debootstrap; --whole runs all tests there, and further arguments go to pytest.
+is made for it. It needs root and debootstrap; --only 3.14 leaves the others out, --whole runs all tests there, and
+further arguments go to pytest.
 docs: the documentation as a site, in `build/site`; any warning is an error.
 release-check: what would be released, built and tested; `tests/release.py` has its options.
 """

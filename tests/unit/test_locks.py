@@ -120,6 +120,19 @@ def test_a_system_that_cannot_lock_says_so(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("nothing_left_open")
+def test_a_lock_that_cannot_be_released_is_left_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(system, "unlock", failing)
+    with locks.holding(tmp_path / "gc.lock", tmp_path) as is_held:
+        assert is_held
+    lock = Locks(tmp_path, tmp_path).try_lock("a")
+    assert lock
+    lock.release()
+
+
+@pytest.mark.usefixtures("nothing_left_open")
 def test_that_it_was_in_vain_to_wait_is_known_for_two_minutes(tmp_path: Path) -> None:
     mine, note = Locks(tmp_path, tmp_path), tmp_path / "a.vain"
     assert not mine.is_vain("a")

@@ -138,7 +138,8 @@ def holding(path: Path, root: Path) -> Iterator[bool]:
         yield release is not None
     finally:
         if release:
-            release()
+            with suppress(OSError):  # As on a lock server that is gone; the file is closed all the same.
+                release()
 
 
 @contextmanager
@@ -211,7 +212,9 @@ def _locked(descriptor: int) -> Callable[[], None] | None:
         raise
 
     def release() -> None:
-        system.unlock(descriptor)
-        os.close(descriptor)
+        try:
+            system.unlock(descriptor)
+        finally:
+            os.close(descriptor)
 
     return release

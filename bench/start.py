@@ -1,18 +1,22 @@
 """Measures what an installed hook costs at the start of a Python: `python -m bench.start [ROUNDS]`.
 
-Two environments, alike but for the hook, start in turns, so that other programs disturb both alike. It prints the
-median of the differences in milliseconds, which should be at most 1.0.
+Two environments of the Python that runs it, alike but for the hook, start in turns, so that other programs disturb both
+alike. It prints the medians of the differences in milliseconds, in all and of CPU, which a busy machine changes less;
+each should be at most 1.0.
 """
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from pathlib import Path
+
+from bench.spent import compared, spent
 
 SOURCE = Path(__file__).parent.parent / "src"
 
@@ -21,26 +25,21 @@ def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 250
     with tempfile.TemporaryDirectory(prefix="cachedindex-start-") as folder:
-        without, with_hook = (environment(Path(folder) / name) for name in ("without", "with"))
-        install = [sys.executable, "-m", "cachedindex", "hook", "install", "--python", str(with_hook)]
+        starts = [[str(environment(Path(folder) / name)), "-c", "pass"] for name in ("without", "with")]
+        install = [sys.executable, "-m", "cachedindex", "hook", "install", "--python", starts[1][0]]
         subprocess.run(install, cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
-        pairs = [(seconds(without), seconds(with_hook)) for _ in range(rounds)]
-    bare = statistics.median(before for before, _ in pairs) * 1000
-    more = statistics.median(after - before for before, after in pairs) * 1000
-    print(f"{rounds} rounds: {bare:.2f} ms without the hook, {more:+.2f} ms with it (paired median)")
+        pairs = [(spent(starts[0], os.environ), spent(starts[1], os.environ)) for _ in range(rounds)]
+    print(f"{rounds} rounds of {platform.python_implementation()} {platform.python_version()}")
+    for what, found in compared("in all", pairs).items():
+        bare = statistics.median(before for before, _ in found) * 1000
+        more = statistics.median(after - before for before, after in found) * 1000
+        print(f"{what}: {bare:.2f} ms without the hook, {more:+.2f} ms with it (paired median)")
 
 
 def environment(folder: Path) -> Path:
     """Return the python of a new environment."""
     venv.create(folder)
     return folder / "bin/python"
-
-
-def seconds(python: Path) -> float:
-    """Return the seconds that a Python takes to start and end."""
-    begun = time.perf_counter()
-    subprocess.run([python, "-c", "pass"], check=True)
-    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":

@@ -248,6 +248,8 @@ def python_with(
     home = tmp_path_factory.mktemp("home")
 
     def python_with(*requirements: str, ours: bool = False, interpreter: str | Path = sys.executable) -> Path:
+        if old := environments.too_old(*requirements, interpreter=interpreter):
+            pytest.skip(f"SKIPPED: {old} itself does not run on Python {pythons.version(interpreter)}")
         wheels = wheelhouse(*requirements, interpreter=interpreter)
         folder = shared / environments.named(*requirements, *(["ours"] if ours else []), interpreter=interpreter)
 

@@ -28,6 +28,8 @@ _KEPT_ON_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "T
 """Without these hardly a program starts there, or it takes C:\\Windows for its temporary folder."""
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 """The folder of an environment with its python."""
+_FIRST_PIPS = {(3, 12): (23, 1, 2), (3, 15): (24, 1)}
+"""The first pip that runs itself on a Python and those after it."""
 _SITE = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
 
 
@@ -69,6 +71,14 @@ def once(folder: Path, make: Callable[[], object]) -> Path:
 def named(*requirements: str, interpreter: str | Path = sys.executable) -> str:
     """Return the name of a folder for these requirements and this Python."""
     return re.sub("[=<>]", "", "-".join((*requirements, f"cpython-{pythons.version(interpreter)}")))
+
+
+def too_old(*requirements: str, interpreter: str | Path = sys.executable) -> str:
+    """Return the pip that does not run itself on a Python; nothing if all do that are wanted."""
+    python = tuple(map(int, pythons.version(interpreter).split(".")))
+    first = max((pip for since, pip in _FIRST_PIPS.items() if since <= python), default=())
+    pins = [requirement.removeprefix("pip==") for requirement in requirements if requirement.startswith("pip==")]
+    return next((f"pip {pin}" for pin in pins if tuple(map(int, pin.split("."))) < first), "")
 
 
 def fetch(wheelhouses: Path, home: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:

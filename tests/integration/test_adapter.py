@@ -586,6 +586,7 @@ def test_a_request_that_cannot_be_copied_is_the_clients_own(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.linux("/proc/self/fd")
 def test_a_script_without_descriptors_blames_no_index(index: Index, tmp_path: Path) -> None:
     script = """
 import os, resource, sys, requests, cachedindex

@@ -507,6 +507,7 @@ def test_a_folder_that_is_removed_under_a_writer_is_made_again(tmp_path: Path, m
     assert target.read_bytes() == b"x"
 
 
+@pytest.mark.posix("a rename that nothing surrounds")
 def test_a_blobs_folder_that_is_removed_before_its_rename_is_made_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

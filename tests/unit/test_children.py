@@ -13,7 +13,7 @@ import pytest
 from cachedindex.hook import _cachedindex_children as children
 
 HOOK = str(Path(children.__file__).parent)
-RUNNER = f"{HOOK}/_cachedindex_runner.py"
+RUNNER = str(Path(HOOK, "_cachedindex_runner.py"))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ OURS = {"PYTHONPATH": HOOK, "CACHEDINDEX_RUN": "/run", "PIP_DISABLE_PIP_VERSION_
         (["pip", "install"], {"A": "1"}, (["pip", "install"], {"A": "1", **OURS})),
         ("pip install", {}, ("pip install", OURS)),
         ((b"/e/bin/pip", b"list"), {b"PYTHONPATH": b"/x"},
-         ((b"/e/bin/pip", b"list"), {**OURS, "PYTHONPATH": f"{HOOK}:/x"})),
+         ((b"/e/bin/pip", b"list"), {**OURS, "PYTHONPATH": f"{HOOK}{os.pathsep}/x"})),
         (["pip"], {**OURS, "CACHEDINDEX_RUN": "/other"}, (["pip"], {**OURS, "CACHEDINDEX_RUN": "/other"})),
         (["pip"], {"PIP_DISABLE_PIP_VERSION_CHECK": "0"}, (["pip"], {**OURS, "PIP_DISABLE_PIP_VERSION_CHECK": "0"})),
         (["python", "-I", "-m", "pip", "x"], None, (["python", "-I", RUNNER, "-m", "pip", "x"], None)),
@@ -137,6 +137,7 @@ def test_an_installed_hook_is_carried_by_the_runner_and_by_no_variable(hook: Any
     assert children.covered(hook, ["/e/bin/pip", "x"], None, {}, shell=False) == (["/e/bin/pip", "x"], {})
 
 
+@pytest.mark.posix("a program that takes a process's place")
 @pytest.mark.parametrize(
     ("words", "env", "is_switched"),
     [

@@ -119,6 +119,7 @@ def test_attempts_that_are_waited_for_take_no_place() -> None:
         assert ended.acquire(timeout=60)
 
 
+@pytest.mark.posix("a shutdown that ends what another thread reads")
 def test_an_answer_that_drips_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = socket.socketpair()
     monkeypatch.setattr(deadline, "_LONGEST", 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from io import BytesIO
@@ -18,7 +17,7 @@ from cachedindex.model import Identity, Request
 from cachedindex.options import Settings
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report
-from cachedindex.store import disk, health_log, others, probe
+from cachedindex.store import disk, health_log, others, probe, system
 from cachedindex.store.store import Store
 from tests.stored import HOUR, age
 from tests.unit.test_cache import FILE_URL, GOOD, PAGE, WHEEL, World, page
@@ -262,7 +261,8 @@ def test_another_file_under_the_same_address_is_not_taken(two: Two) -> None:
         two.own.get(FILE)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="NOT TESTED AS ROOT: root may read everything")
+@pytest.mark.posix("modes")
+@pytest.mark.skipif(system.is_root(), reason="NOT TESTED AS ROOT: root may read everything")
 def test_what_may_not_be_read_there_is_a_miss(two: Two) -> None:
     two.fill()
     for path in two.folders[0].rglob("*"):
@@ -326,6 +326,7 @@ def test_a_folder_that_ceases_to_answer_is_left_out(two: Two, monkeypatch: pytes
         two.own.get(replace(PAGE, url="https://index.example/simple/flask/"))
 
 
+@pytest.mark.posix("modes")
 def test_a_folder_whose_mode_is_not_clear_is_not_read(two: Two) -> None:
     two.fill()
     two.folders[0].chmod(0o777)

@@ -8,9 +8,8 @@ import pytest
 
 from cachedindex.store import folder, system
 
-grp, pwd = pytest.importorskip("grp"), pytest.importorskip("pwd")
 
-
+@pytest.mark.posix("modes")
 @pytest.mark.parametrize(
     ("mode", "acl", "private", "refused"),
     [
@@ -34,6 +33,7 @@ def test_which_folder_is_refused(
     assert (folder.refusal(root) is not None) is refused
 
 
+@pytest.mark.posix("groups with numbers")
 @pytest.mark.parametrize(
     ("name", "members", "group", "private"),
     [
@@ -47,16 +47,17 @@ def test_which_folder_is_refused(
 def test_which_group_holds_its_user_alone(
     monkeypatch: pytest.MonkeyPatch, name: str, members: list[str], group: int, private: bool
 ) -> None:
-    monkeypatch.setattr(pwd, "getpwuid", lambda _: SimpleNamespace(pw_gid=7, pw_name="julia"))
-    monkeypatch.setattr(grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_gid=7, pw_name="julia"))
+    monkeypatch.setattr("grp.getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
     assert folder._is_private(5, group) is private
 
 
+@pytest.mark.posix("users with numbers")
 def test_a_user_without_a_name_has_no_group_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(_: int) -> None:
         raise KeyError
 
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
     assert not folder._is_private(5, 7)
 
 
@@ -88,6 +89,7 @@ EVERYBODYS, GROUPS = (0, 0, 0o1777), (666, 7, 0o2775)
 """Owner, group and mode of a folder."""
 
 
+@pytest.mark.posix("users with numbers")
 @pytest.mark.parametrize(
     ("above", "refused"),
     [
@@ -138,7 +140,7 @@ def test_a_folder_below_one_that_is_gone_or_closed_is_not_refused(
 
 def test_windows_invents_the_mode_that_it_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o777)
-    assert folder.refusal(tmp_path)
+    assert bool(folder.refusal(tmp_path)) is system.HAS_USERS
     monkeypatch.setattr(system, "HAS_USERS", False)
     assert folder.refusal(tmp_path) is None
     tmp_path.chmod(0o700)

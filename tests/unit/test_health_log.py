@@ -75,9 +75,8 @@ def test_the_first_line_has_the_probe_whatever_its_time(tmp_path: Path) -> None:
     assert not breaker.is_prober([seen_by_early], "early")
 
 
+@pytest.mark.linux("the name of its kernel's start")
 def test_the_containers_of_a_machine_share_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not health_log._BOOT.exists():
-        pytest.skip("SKIPPED: this system does not name its kernel's start")
     for container in ("one", "another"):
         monkeypatch.setattr(socket, "gethostname", lambda container=container: container)
         health_log.of_host(tmp_path, None).append(

@@ -116,6 +116,7 @@ def test_rich_draws_without_colours_if_they_are_not_wanted(monkeypatch: pytest.M
     assert max(len(re.sub("\x1b\\[[0-9;]*m", "", line)) for line in out.getvalue().splitlines()) <= 40
 
 
+@pytest.mark.posix("a bash of its own")
 def test_a_shell_completes_commands_and_options(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--print-completion", "bash"])

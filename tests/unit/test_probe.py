@@ -9,7 +9,9 @@ import pytest
 
 from cachedindex.store import probe
 
-asks = pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="SKIPPED: PyPy has no os.posix_spawn to ask by")
+asks = pytest.mark.skipif(
+    not hasattr(os, "posix_spawn"), reason="SKIPPED: PyPy and Windows have no os.posix_spawn to ask by"
+)
 
 
 @pytest.fixture

@@ -133,10 +133,10 @@ def test_look_ups_that_nobody_misses_are_kept_out() -> None:
 
 @pytest.mark.parametrize(
     ("count", "line"),
-    [(1, "1 damaged file set aside in /c/quarantine-v1, to be fetched again"), (2, "2 damaged files set aside in /c/")],
+    [(1, "1 damaged file set aside in {}, to be fetched again"), (2, "2 damaged files set aside in {}")],
 )
 def test_how_much_was_set_aside(count: int, line: str) -> None:
-    damaged = ["/c/quarantine-v1/x"] * count
+    damaged, line = ["/c/quarantine-v1/x"] * count, line.format(Path("/c/quarantine-v1"))
     assert (summary([], damaged) or "").startswith(line)
     assert f"stale, up to 1 min old (https://index.example: gone), {line}" in (
         summary([outcome(why="gone")], damaged) or ""

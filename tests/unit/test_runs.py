@@ -133,6 +133,7 @@ def test_what_is_no_look_up_is_left_out() -> None:
     ]
 
 
+@pytest.mark.posix("modes")
 def test_a_private_folder_that_is_anothers_gets_nothing(tmp_path: Path) -> None:
     own = private.folder_of_user(tmp_path)
     own.mkdir(mode=0o755, parents=True)

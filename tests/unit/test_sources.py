@@ -7,6 +7,7 @@ import pytest
 
 from cachedindex import sources
 from cachedindex.errors import SettingsError
+from cachedindex.store import system
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    return {"XDG_CONFIG_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home-cache")}
+    cache = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
+    return {"XDG_CONFIG_HOME": str(tmp_path / "home"), cache: str(tmp_path / "home-cache")}
 
 
 def write(path: Path, text: str) -> Path:
@@ -149,5 +151,5 @@ def test_the_hosts_folder_where_it_can_be_written_else_the_users(environ: dict[s
 
 def test_no_folder_at_all(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     # Not by modes: they do not bind root, and CI runs as root.
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(system, "may_write", lambda _: False)
     assert sources.cache_folder(sources.load(environ=environ).settings, environ) is None

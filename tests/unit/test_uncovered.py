@@ -12,6 +12,7 @@ from cachedindex.rules.asking import asking
 from cachedindex.run.environment import HOOK
 from cachedindex.run.watch import Program
 
+RUNNER = shlex.quote(str(HOOK / "_cachedindex_runner.py"))
 WAY = (f"PYTHONPATH=/x{os.pathsep}{HOOK}", "A=b")
 
 
@@ -74,7 +75,7 @@ def program(line: str, *above: str, variables: tuple[str, ...] | None = (), **mo
         (program("pip install six", "sudo pip install six", variables=None), "pip (below sudo)"),
         (program("pip install six"), "pip"),
         (program("pip install six", variables=WAY, sees=False), "pip"),
-        (program(f"python -I {HOOK}/_cachedindex_runner.py -m pip install six"), None),
+        (program(f"python -I {RUNNER} -m pip install six"), None),
         (program("python -m pip install x", variables=("_CACHEDINDEX_LEFT_ALONE=1",)), None),
         (program("python /b/buildout", variables=WAY), None),
         (program("uv sync", "tox"), "uv (below tox)"),

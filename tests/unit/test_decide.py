@@ -201,7 +201,9 @@ def test_of_several_forms_one_that_is_too_stale_is_not_asked_by() -> None:
     assert choose(PAGE, [aged(31 * 86400), as_json], Settings(), NOW) == (as_json, as_json)
 
 
-@pytest.mark.parametrize(("headers", "seconds"), [({}, 0), ({"cache-control": "max-age=86400"}, 86400)])
+@pytest.mark.parametrize(("headers", "seconds"), [
+    ({}, 0), ({"cache-control": "max-age=86400"}, 86400), ({"cache-control": f"max-age={'9' * 400}"}, 2**31),
+])  # fmt: skip
 def test_for_how_long_a_download_is_fresh(headers: dict[str, str], seconds: float) -> None:
     assert lifetime(replace(RECORD, page=None, headers=headers), Settings(index_ttl=120)) == seconds
 

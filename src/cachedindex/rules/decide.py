@@ -13,6 +13,8 @@ from cachedindex.rules import accept, dates, downloads, layout, privacy, run_mem
 
 _LONGEST_LIFETIME = 600.0
 """Seconds that upstream's max-age counts at most: people notice a page that is outdated for longer."""
+_MOST_SECONDS = 2.0**31
+"""In place of a larger number (RFC 9111, section 1.2.2): one of 400 digits would be infinite."""
 _DEFAULT_LIFETIME = 60.0
 """Seconds for a page that has neither a max-age nor validators."""
 _REFUSED_FOR = 5.0
@@ -321,7 +323,7 @@ def _said_lifetime(record: Record) -> float | None:
         return 0.0
     age = float(number(headers.get("age", "")) or 0)
     if said := re.search(r"max-age\s*=\s*\"?(\d+)", control):
-        return max(float(said[1]) - age, 0.0)
+        return max(min(float(said[1]), _MOST_SECONDS) - age, 0.0)
     if "expires" not in headers:
         return None
     # By the server's clock alone, which may be wrong.

@@ -20,6 +20,7 @@ from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Completeness, Disclosure, Event, Identity, Outcome, Record, Request, Route
 from cachedindex.options import Settings
 from cachedindex.rules.decide import Pass
+from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report
 from cachedindex.store import health_log
 from cachedindex.store.health_log import HealthLog
@@ -43,6 +44,8 @@ GOOD = page({"url": FILE_URL, "filename": "six-1.0.whl", "hashes": {"sha256": sh
 class World:
     """A clock, an upstream, and a cache between it and the test."""
 
+    run: RunFolder | None = None
+
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.now = 1_000_000.0
         self.said: list[str] = []
@@ -54,7 +57,7 @@ class World:
         self.cache = self.another_process()
 
     def another_process(self, single_flight: SingleFlight | None = None) -> Cache:
-        self.report = Report(self.said.append)
+        self.report = Report(self.said.append, self.run)
         clock = lambda: self.now  # noqa: E731
         upstream = Upstream(self.store, health_log.of_host(self.store.root, None), health_log.of_run(None), clock)
         return Cache(self.store, upstream, self.settings, self.report, clock, single_flight)

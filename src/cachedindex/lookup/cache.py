@@ -377,8 +377,10 @@ class Cache:
 
         By the circuit breaker, or `anyway`. None if nothing stands in: then upstream gets its usual time.
         """
-        has_failed = self._upstream.origin(lookup.request).has_failed
-        if not (self._stand_ins and self._stand_ins.may_help(lookup) and has_failed()):
+        # What may stand in is looked for last: it may take a look into files, which a healthy look-up does not need.
+        if not (self._stand_ins and self._upstream.origin(lookup.request).has_failed()):
+            return None
+        if not self._stand_ins.may_help(lookup):
             return None
         lookup = lookup._replace(record=None, newest=None)
         try:

@@ -48,13 +48,15 @@ class Distant:
         self._decided = decided
         self._clock = clock
         self._asked: set[str] = set()
+        self._is_given_up = False
+        """Whether this run does without the remote, for good: nothing is read any more to know that."""
 
     def may_have(self, lookup: Lookup) -> bool:
         """Return whether the remote is worth asking for a look-up."""
         request = lookup.request
         is_known = request.kind == "page" or (request.kind == "file" and request.sha256 is not None)
         is_free = is_known and request.method == "GET" and request.url not in self._asked
-        return is_free and not lookup.settings.offline and self._is_for_all(request) and self._interpreter() is not None
+        return is_free and not lookup.settings.offline and self._interpreter() is not None and self._is_for_all(request)
 
     def answer(self, lookup: Lookup, why: str) -> Answer | None:
         """Return what the remote has, served as the copy that it is now; None if it has nothing that will do.
@@ -75,7 +77,10 @@ class Distant:
         return self._served(lookup, why)
 
     def _interpreter(self) -> helper.Interpreter | None:
-        return memory.asked_by(self._report.run.folder) if self._report.run else None
+        run = self._report.run
+        found = memory.asked_by(run.folder) if run and not self._is_given_up else None
+        self._is_given_up = found is None
+        return found
 
     def _is_for_all(self, request: Request) -> bool:
         # A page's path is in the name of its object: with what may be a token in it, nobody has sent one.

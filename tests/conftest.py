@@ -19,6 +19,7 @@ from cachedindex.lookup import addresses
 from tests import environments, objects as object_stores, packages, pythons
 from tests.environments import CHECKOUT, MEASURING, SCRIPTS, WHEEL, NoNetwork, at_home, clean_environment
 from tests.index import Index, serving
+from tests.mounts import Mount, mounting
 from tests.objects import Objects
 
 # No test here asserts a time, and a busy machine is no failure.
@@ -185,6 +186,13 @@ def distributions(tmp_path: Path) -> Path:
 def index(distributions: Path) -> Iterator[Index]:
     with serving(distributions) as index:
         yield index
+
+
+@pytest.fixture
+def mount() -> Iterator[Mount]:
+    """Give a function that mounts on a folder what the arguments of `mount` say, until the test ends."""
+    with mounting() as mount:
+        yield mount
 
 
 @pytest.fixture(scope="session")

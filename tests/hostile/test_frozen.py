@@ -12,8 +12,8 @@ import pytest
 
 from cachedindex.store.store import Store
 from tests.conftest import Run
-from tests.hostile.conftest import Mount, needed
 from tests.index import Index
+from tests.mounts import Mount, needed
 from tests.stored import put_page
 
 CLIENT = """

@@ -18,8 +18,8 @@ import requests
 from cachedindex import CachedIndexAdapter
 from tests.conftest import CHECKOUT
 from tests.hostile import selfdescribing
-from tests.hostile.conftest import Mount, needed
 from tests.index import Index
+from tests.mounts import Mount, needed
 
 WRITERS = 3
 CUTS = 8

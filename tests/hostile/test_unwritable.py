@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Ran, Run
-from tests.hostile.conftest import Mount, needed
 from tests.index import Handler, Index
+from tests.mounts import Mount, fill, needed, small_disk
 
 STRANGER = 54321
 POWERLESS = ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown", "--")
@@ -37,17 +37,16 @@ def distributions(distributions: Path) -> Path:
 
 
 def two_megabytes(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "mode=755,size=2m", "tmpfs")
+    small_disk(mount, folder, "size=2m")
 
 
 def ten_inodes(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "mode=755,nr_inodes=10", "tmpfs")
+    small_disk(mount, folder, "nr_inodes=10")
 
 
 def no_space_at_all(folder: Path, mount: Mount, _: Index) -> None:
-    mount(folder, "-t", "tmpfs", "-o", "mode=755,size=64k", "tmpfs")
-    with (folder / "full").open("wb", buffering=0) as file:
-        file.write(bytes(1 << 16))
+    small_disk(mount, folder, "size=64k")
+    fill(folder)
 
 
 def read_only_in_mid_run(folder: Path, mount: Mount, index: Index) -> None:

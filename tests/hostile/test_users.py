@@ -18,8 +18,8 @@ import pytest
 
 from tests import index as faults
 from tests.conftest import SOURCE
-from tests.hostile.conftest import Mount, needed
 from tests.index import Handler, Index
+from tests.mounts import Mount, needed
 
 GROUP = 54000
 STRICT, LAX = (54001, 0o077), (54002, 0o022)

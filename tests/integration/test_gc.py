@@ -25,6 +25,7 @@ from cachedindex.upkeep.hourly import Upkeep
 from cachedindex.upkeep.listing import ListedFile
 from cachedindex.upkeep.progress import Progress
 from tests.conftest import CHECKOUT, Run
+from tests.mounts import Mount, small_disk
 from tests.stored import DAY, HOUR, age, file, open_blob, page, put_file, put_page, record_path
 
 CACHEDINDEX = (sys.executable, "-m", "cachedindex")
@@ -619,23 +620,17 @@ def fill(store: Store) -> None:
 
 
 @pytest.mark.linux("small disks to mount")
-@pytest.mark.parametrize("full", ["mode=755,size=256k", "mode=755,nr_inodes=30"])
-def test_a_full_disk_is_made_room_on(run: Run, tmp_path: Path, full: str) -> None:
+@pytest.mark.parametrize("full", ["size=256k", "nr_inodes=30"])
+def test_a_full_disk_is_made_room_on(run: Run, mount: Mount, tmp_path: Path, full: str) -> None:
     root = tmp_path / "cache"
-    root.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", full, "tmpfs", root], check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"SKIPPED FOR WANT OF ROOT: only root can mount a small disk: {mounted.stderr.decode()}")
-    try:
-        store = Store(root)
-        with pytest.raises(StoreUnavailable, match="No space left"):
-            fill(store)
-        ran = run(*CACHEDINDEX, "gc", "--max-size", "20 kB")
-        assert (ran.code, ran.err) == (0, "")
-        put_page(store, "six")
-        assert store.get(page("six")) is not None
-    finally:
-        subprocess.run(["umount", root], check=True)
+    small_disk(mount, root, full)
+    store = Store(root)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        fill(store)
+    ran = run(*CACHEDINDEX, "gc", "--max-size", "20 kB")
+    assert (ran.code, ran.err) == (0, "")
+    put_page(store, "six")
+    assert store.get(page("six")) is not None
 
 
 def test_the_command_leaves_alone_what_is_not_ours(run: Run, tmp_path: Path) -> None:

@@ -309,6 +309,10 @@ Phase = Literal["before", "outage", "after"]
 """When a run has to do with its remote: before its command, in place of a dead index, and after its command."""
 
 
+NOT_STORED = "has what cannot be stored here"
+"""What the problem of a RemoteUse begins with if it is not the remote's: the cache folder does not take what comes."""
+
+
 class RemoteUse(NamedTuple):
     """What a run had of its remote in one phase."""
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import zipfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run
 from tests.index import Index
+from tests.mounts import Mount, fill, small_disk
 from tests.nodes import Node
 
 pytest.importorskip("obstore", reason="SKIPPED FOR WANT OF obstore: pip install --editable .[remote]")
@@ -42,6 +46,39 @@ def test_a_folder_may_be_the_remote(node: Callable[..., Node], index: Index) -> 
     two = node("two")
     assert two.installs("alpha", "source", **EXPIRED).code == 0
     assert len(two.installed) == 6
+
+
+def no_byte(mount: Mount, folder: Path) -> None:
+    small_disk(mount, folder, "size=64k")
+    fill(folder)
+
+
+FULL: dict[str, Callable[[Mount, Path], None]] = {
+    "less than a file": lambda mount, folder: small_disk(mount, folder, "size=2m"),
+    "ten files": lambda mount, folder: small_disk(mount, folder, "nr_inodes=10"),
+    "nothing": no_byte,
+}
+
+
+@pytest.mark.linux("a small disk to mount")
+@pytest.mark.parametrize("room", FULL)
+def test_a_full_disk_here_keeps_no_build_from_beginning(
+    node: Callable[..., Node], mount: Mount, distributions: Path, room: str
+) -> None:
+    with zipfile.ZipFile(distributions / "epsilon-1.0-py3-none-any.whl", "a") as wheel:
+        wheel.writestr("payload", os.urandom(3 << 20))
+    assert node("one").installs("alpha").ours == []
+    two = node("two")
+    FULL[room](mount, two.cache)
+    ran = two.installs("alpha")
+    assert ran.code == 0, ran.err
+    assert len(two.installed) == 5
+    (line,) = ran.ours
+    assert "cannot be stored here" in line
+    assert "No space left on device" in line
+    assert list(two.cache.rglob("*.tmp")) == []
+    blobs = [path for path in two.cache.glob("blobs-v1/*/*") if path.is_file()]
+    assert all(sha256(path.read_bytes()).hexdigest() == path.name for path in blobs)
 
 
 def test_neither_the_run_nor_its_command_loads_obstore(node: Callable[..., Node], folder: str, run: Run) -> None:

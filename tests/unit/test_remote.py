@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cachedindex.model import Kind, Record, RemoteUse
-from cachedindex.remote import ask, bring, manifest, send
+from cachedindex.errors import StoreUnavailable
+from cachedindex.lookup.copies import Copies
+from cachedindex.model import NOT_STORED, Kind, Record, RemoteUse
+from cachedindex.options import Settings
+from cachedindex.remote import around, ask, bring, manifest, memory, send
+from cachedindex.remote.around import Around
 from cachedindex.remote.ask import Asking
 from cachedindex.remote.bring import Brought
 from cachedindex.remote.objects import Found, Unanswered
 from cachedindex.remote.send import Sending
 from cachedindex.rules import layout
+from cachedindex.run.folder import RunFolder
+from cachedindex.run.report import Report
 from cachedindex.store import record
-from cachedindex.store.store import Store
+from cachedindex.store.store import Store, Tree
 from tests import stored
 from tests.stored import DAY
 from tests.values import replace
@@ -38,6 +45,8 @@ class Objects:
         self.held: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
         self.before: Callable[[str, str], None] = lambda _verb, _name: None
+        self.sent: Callable[[bytes], Iterator[bytes]] = lambda data: iter([data])
+        """Yields the parts in which an object arrives."""
 
     def __call__(self, url: str, patience: float) -> Objects:
         assert url == URL
@@ -45,7 +54,7 @@ class Objects:
 
     def read(self, name: str) -> Found | None:
         data = self._heard("read", name)
-        return None if data is None else Found(len(data), {"e_tag": sha256(data).hexdigest()}, iter([data]))
+        return None if data is None else Found(len(data), {"e_tag": sha256(data).hexdigest()}, self.sent(data))
 
     def version(self, name: str) -> tuple[int, dict[str, Any]] | None:
         data = self._heard("version", name)
@@ -350,6 +359,96 @@ def test_a_full_disk_here_ends_the_bringing_and_is_no_error(a: Node, b: Node, mo
     brought = Brought(URL, b.store.root, 10.0, time.monotonic() + 60)
     brought.bring(JOB)
     assert "max-size" in brought.use.problem
+
+
+def test_a_file_that_is_still_coming_at_the_end_leaves_no_part(a: Node, b: Node, objects: Objects) -> None:
+    """The folder takes no more than half a page beside it, and takes that only after the file has begun."""
+    a.send()
+    has_begun, is_over = threading.Event(), threading.Event()
+
+    def stall(data: bytes) -> Iterator[bytes]:
+        if data == WHEEL:
+            yield data[:10]
+            has_begun.set()
+            is_over.wait(60)
+        yield data
+
+    def wait(_verb: str, name: str) -> None:
+        assert not name.startswith("records-v1/index") or has_begun.wait(60)
+
+    objects.sent, objects.before = stall, wait
+    brought = Brought(URL, b.store.root, len(WHEEL) + 10, time.monotonic() + 60)
+    brought.bring(JOB)
+    assert "max-size" in brought.use.problem
+    assert not b.has_file()
+    assert parts(b) == []
+    is_over.set()
+
+
+def parts(node: Node) -> list[Path]:
+    """Return the files that are not whole yet."""
+    return list(node.store.root.rglob("*.tmp"))
+
+
+def test_a_part_of_the_folder_that_another_user_has_is_no_failure(
+    a: Node, b: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever finds it first in a week says it; all others bring the rest."""
+    a.send()
+    new_blob = Tree.new_blob
+
+    def denied(tree: Tree, promised: str | None) -> object:
+        if promised == digest(WHEEL):
+            raise StoreUnavailable("cannot write to a part of it", is_known=True)
+        return new_blob(tree, promised)
+
+    monkeypatch.setattr(Tree, "new_blob", denied)
+    came = b.bring()
+    assert (came.problem, came.left) == ("", 0)
+    assert b.page() == PAGE
+
+
+def test_a_folder_that_takes_nothing_is_said_once(a: Node, b: Node, tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "run").mkdir()
+    report = Report(said.append, RunFolder(tmp_path / "run"))
+    full = StoreUnavailable("cannot write to /cache: No space left on device")
+    memory.note(report, RemoteUse(URL, "before", problem=f"{NOT_STORED}: {full}"))
+    Copies(b.store, report).report(full)
+    (line,) = said
+    assert "No space left on device" in line
+
+
+def test_a_remote_that_hangs_costs_one_run_of_a_host_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uses: list[RemoteUse] = []
+    said: list[str] = []
+    (tmp_path / "cache").mkdir()
+
+    def bring(url: str = URL) -> None:
+        run = RunFolder.begin()
+        settings = Settings(remote=url, remote_timeout=5.0)
+        Around(settings, tmp_path / "cache", run, Report(said.append, run), ["pip", "install", "six"]).bring()
+        run.remove_folder()
+
+    def answer(*_: object) -> RemoteUse:
+        uses.append(use)
+        return use
+
+    monkeypatch.setattr(around, "answer", answer)
+    use = RemoteUse(URL, "before", problem="answers 503", took=0.1)
+    bring()
+    use = use._replace(problem="does not answer in time", took=4.6)
+    bring()
+    assert len(uses) == 2, "one that fails at once costs nothing"
+    bring()
+    assert len(uses) == 2
+    assert [line.startswith(f"remote: {URL} ") for line in said] == [True] * 3
+    bring("s3://another")
+    assert len(uses) == 3
+    for mark in (tmp_path / "cache").rglob("remote.*"):
+        stored.age(mark, 61)
+    bring()
+    assert len(uses) == 4
 
 
 def test_one_object_in_an_outage(a: Node, b: Node, objects: Objects) -> None:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cachedindex import sources
 from cachedindex.model import Phase, RemoteUse
 from cachedindex.options import Settings
 from cachedindex.remote import memory
@@ -22,6 +23,9 @@ _READ_ONLY = "https:"
 _SLOW = 0.2
 """The part of `remote-timeout` that an answer of a remote takes which is too slow to be asked again in this run."""
 
+_VAIN = 0.8
+"""The part of `remote-timeout` after which a remote of which nothing has come counts as one that hangs."""
+
 
 class Around:
     """The remote of one run, around its command."""
@@ -31,6 +35,7 @@ class Around:
         self._place = settings.remote or ""
         self._settings = settings
         self._root = root
+        self._shared = sources.lock_folder(settings, root)
         self._run = run
         self._report = report
         self._interpreter = Interpreter.own()
@@ -38,7 +43,7 @@ class Around:
 
     def bring(self) -> None:
         """Bring what the job used before; the command begins then, whatever has come."""
-        use = self._use("before", {"do": "bring", "most": self._settings.max_size})
+        use = self._brought()
         if use.refused:
             self._say(f"{use.refused} of its objects are not what their names say, and are not used")
         if memory.note(self._report, use):
@@ -57,6 +62,14 @@ class Around:
         use = self._use("after", {"do": "send", "looked_up": list(looked_up)})
         if memory.note(self._report, use) and use.left:
             self._say(f"{use.left} of {use.left + use.sent} objects were not sent in {ago(use.took)}")
+
+    def _brought(self) -> RemoteUse:
+        if memory.is_hanging(self._shared, self._place):
+            return RemoteUse(self._place, "before", problem="has just let a run wait in vain, and is left alone")
+        use = self._use("before", {"do": "bring", "most": self._settings.max_size})
+        if use.problem and not use.found and use.took > _VAIN * self._settings.remote_timeout:
+            memory.note_hanging(self._shared, self._place)
+        return use
 
     def _use(self, phase: Phase, task: dict[str, Any]) -> RemoteUse:
         given = {**task, "root": str(self._root), "run": str(self._run.folder), "job": self._job}

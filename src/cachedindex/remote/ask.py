@@ -49,6 +49,7 @@ class Asking:
         objects = self._objects()
         if objects:
             self._counted.each([partial(self._blob, objects, digest)], 1)
+            self._adding.abandon()
 
     def _objects(self) -> Objects | None:
         try:

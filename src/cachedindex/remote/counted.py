@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError, as_comp
 from typing import TypeVar
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Phase, RemoteUse
+from cachedindex.model import NOT_STORED, Phase, RemoteUse
 from cachedindex.remote.objects import Unanswered
 from cachedindex.upkeep.adding import TooMuch
 
@@ -85,8 +85,12 @@ class Counted:
             piece()
         except Unanswered as error:
             self._failures.append(str(error))
-        except (StoreUnavailable, TooMuch) as error:  # The own folder takes no more.
-            self._failures += [f"has what cannot be stored here: {error}"] * _MOST_FAILURES
+        except TooMuch:
+            self._failures += ["has more than max-size allows"] * _MOST_FAILURES
+        except StoreUnavailable as error:
+            if error.is_known:  # Another user's part of the folder: the rest can be stored.
+                return True
+            self._failures += [f"{NOT_STORED}: {error}"] * _MOST_FAILURES
         except Exception as error:  # noqa: BLE001 - it is ours, and one object must not cost all the others
             self._failures.append(f"is not understood: internal error, {type(error).__name__}")
         else:

@@ -1,21 +1,46 @@
-"""What the processes of a run share of its remote, in its folder: who may ask it, and what they had of it."""
+"""What the processes of a run share of its remote, in its folder: who may ask it, and what they had of it.
+
+The runs of a host share that it has let one of them wait in vain, beside their locks.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.model import Phase, RemoteUse
+from cachedindex.model import NOT_STORED, Phase, RemoteUse
 from cachedindex.remote.helper import Interpreter
 from cachedindex.run.report import Report
-from cachedindex.store import disk, runs
+from cachedindex.store import disk, locks, runs
 
 _ASKED_BY = "remote-asked-by"
 """The interpreter of the helper processes; without this file, the remote is not asked."""
 _USES = "remote-uses"
+_LEFT_ALONE = 60.0
+"""Seconds for which the runs of a host do without a remote for which one of them has waited in vain."""
+
+
+def is_hanging(shared: Path, place: str) -> bool:
+    """Return whether a run of this host has just waited for a remote in vain; `shared` is the folder for locks."""
+    try:
+        return abs(time.time() - _mark(shared, place).stat().st_mtime) < _LEFT_ALONE
+    except OSError:  # None has.
+        return False
+
+
+def note_hanging(shared: Path, place: str) -> None:
+    """Have the next runs of this host not wait for a remote."""
+    with suppress(StoreUnavailable):  # They wait, too.
+        disk.publish(_mark(shared, place), b"", shared)
+
+
+def _mark(shared: Path, place: str) -> Path:
+    return shared / locks.FOLDER / f"remote.{sha256(place.encode()).hexdigest()[:16]}"
 
 
 def begin(folder: Path, interpreter: Interpreter) -> None:
@@ -46,7 +71,9 @@ def note(report: Report, use: RemoteUse) -> bool:
         with suppress(OSError):
             if run:
                 (run.folder / _ASKED_BY).unlink()
-        report.warn(f"remote: {use.place} {use.problem}; the build goes on without it", about="the remote")
+        # The clients of the run would say of the folder what this says.
+        about = "the store" if use.problem.startswith(NOT_STORED) else "the remote"
+        report.warn(f"remote: {use.place} {use.problem}; the build goes on without it", about)
     return not use.problem
 
 

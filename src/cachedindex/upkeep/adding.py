@@ -15,6 +15,7 @@ from pathlib import Path
 from cachedindex.model import Record
 from cachedindex.rules import foreign, layout
 from cachedindex.store import disk, record
+from cachedindex.store.blob import NewBlob
 from cachedindex.store.store import BLOBS, RECORDS, Tree
 
 BLOB = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})")
@@ -53,6 +54,8 @@ class Adding:
         self._done = done
         self._sound: dict[str, int] = {}
         """The blobs that are there and were verified, with their sizes."""
+        self._written: set[NewBlob] = set()
+        """The blobs that are being written, by threads of which each has its own."""
 
     def blob(self, digest: str, size: int, chunks: Iterable[bytes]) -> str:
         """Add a blob; return why it is not added, or nothing. TooMuch if there is no room for it."""
@@ -60,6 +63,7 @@ class Adding:
             return ""
         self._spend(size)
         new = self._tree.new_blob(digest)
+        self._written.add(new)
         try:
             for chunk in chunks:
                 new.write(chunk)
@@ -68,6 +72,7 @@ class Adding:
             new.commit()
         finally:
             new.abandon()
+            self._written.discard(new)
         self._sound[digest] = new.size
         return ""
 
@@ -86,6 +91,11 @@ class Adding:
             return "its file is not there"
         self._put(self._tree.record_place(parts), foreign.dated(stored, time.time()))
         return ""
+
+    def abandon(self) -> None:
+        """Leave nothing of the blobs that other threads are still writing, and that nobody waits for any more."""
+        for new in list(self._written):
+            new.abandon()
 
     def _spend(self, size: int) -> None:
         self._done.size += size

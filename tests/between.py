@@ -18,16 +18,21 @@ _OWN = {"connection", "expect", "keep-alive", "transfer-encoding"}
 """Headers about one connection."""
 
 
-class _Handler(Handler):
+class Reading(Handler):
     """Reads a request to its end before any fault, so that the next one begins where it should."""
 
-    index: Between  # type: ignore[assignment]
+    content: bytes
+    """What was sent with the request."""
 
     def do_GET(self) -> None:
         self.content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         super().do_GET()
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
+
+
+class _Handler(Reading):
+    index: Between  # type: ignore[assignment]
 
     def answer(self, path: str | None = None) -> tuple[int, dict[str, str], bytes]:
         """Return what the store answers."""

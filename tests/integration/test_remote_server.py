@@ -6,25 +6,22 @@ import os
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from cachedindex.model import Record
 from cachedindex.remote import manifest
-from cachedindex.remote.send import Sending
 from cachedindex.store import record
-from cachedindex.store.store import Store
-from tests import index as faults, stored
+from tests import index as faults
 from tests.between import Between, between
-from tests.conftest import Run
+from tests.conftest import Ran, Run
 from tests.index import Fault, Handler, Index
-from tests.nodes import Node
-from tests.objects import READER, STRANGER, WRITER, Identity, Objects, variables
-from tests.values import replace
+from tests.mounts import Mount, fill, small_disk
+from tests.nodes import Node, send_at_once
+from tests.objects import READER, STRANGER, WRITER, Identity, Objects, serving, variables
 
 pytest.importorskip("obstore", reason="SKIPPED FOR WANT OF obstore: pip install --editable .[remote]")
 
@@ -162,6 +159,42 @@ def test_a_store_that_is_killed_in_the_run_is_given_up(
     assert all("blobs-v1" in seen.path for seen in before.seen[after[0] :]), "only that one object is tried again"
 
 
+@pytest.mark.linux("a small disk to mount")
+def test_a_store_whose_disk_is_full_has_whole_objects_only(
+    node: Callable[..., Node], mount: Mount, distributions: Path, index: Index, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(distributions / "epsilon-1.0-py3-none-any.whl", "a") as wheel:
+        wheel.writestr("payload", os.urandom(3 << 20))
+    disk = tmp_path / "disk"
+    small_disk(mount, disk, "size=64m")
+    with serving(disk) as full:
+
+        def builds(name: str) -> tuple[Ran, Node]:
+            each = node(name, remote=full.url)
+            ran = each.installs("alpha", **variables(WRITER, full.endpoint))
+            assert ran.code == 0, ran.err
+            assert len(each.installed) == 5
+            assert all(is_whole(key, full.read(key)) for key in full.keys(""))
+            return ran, each
+
+        filler = fill(disk, leaving=1 << 20)
+        ran, _ = builds("one")
+        (line,) = ran.ours
+        assert line.startswith(f"cachedindex: remote: {full.url}")
+        ran, two = builds("two")
+        (line,) = ran.ours
+        assert two.uses()["before"].refused == 0
+        filler.unlink()
+        full.kill()
+        full.start()
+        assert builds("three")[0].ours == []
+        index.seen.clear()
+        ran, four = builds("four")
+        assert ran.ours == []
+        assert four.uses()["before"].found == four.uses()["before"].asked > 0
+        assert index.seen == []
+
+
 def test_a_stranger_is_told_nothing_but_the_refusal(node: Callable[..., Node], objects: Objects) -> None:
     ran = node("one", who=STRANGER).installs("alpha")
     assert ran.code == 0
@@ -219,42 +252,12 @@ def test_a_manifest_that_is_none_is_written_anew(node: Callable[..., Node], obje
     assert manifest.decoded(objects.read(manifest.name("nightly")))
 
 
-def put_page(store: Store, body: bytes, moment: float) -> None:
-    """Store a page that was checked at a moment."""
-    digest = sha256(body).hexdigest()
-    url = stored.page("six").url
-    made = Record(url, url, {"content-type": "text/html"}, moment, moment, 0.1, len(body), digest, body, "html")
-    assert store.put(replace(stored.page("six"), headers={"accept": "text/html"}), made)
-
-
 def test_of_two_nodes_that_send_at_once_the_newer_page_stays(
     objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables(WRITER, objects.endpoint).items():
         monkeypatch.setenv(name, value)
-    url = stored.page("six").url
-
-    def send(round_: int, age: float) -> None:
-        store = Store(tmp_path / f"{round_}-{age}")
-        put_page(
-            store,
-            b'<!DOCTYPE html><html><body><a href="six-%d.whl">six-%d.whl</a></body></html>' % (round_, age),
-            time.time() - age,
-        )
-        sending = Sending(objects.url, store.root, time.monotonic() + 60)
-        sending.send(f"job-{round_}", [(url, "page")], {} if round_ % 2 else None, set())
-        assert sending.use.problem == ""
-
-    for round_ in range(8):
-        ages = [1000.0 - 100 * round_ + each for each in (0.0, 50.0)]
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(send, [round_] * 2, ages if round_ % 3 else ages[::-1]))
-        (key,) = objects.keys("records-v1")
-        there = record.decode(objects.read(key), url)
-        assert there is not None
-        assert there.page is not None
-        assert b"six-%d.whl</a>" % ages[0] in there.page
-        assert len(manifest.decoded(objects.read(manifest.name(f"job-{round_}")))) == 1
+    send_at_once(objects, tmp_path)
 
 
 @pytest.mark.parametrize("at", ["blobs-v1", "records-v1", "jobs-v1"])

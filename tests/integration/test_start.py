@@ -52,6 +52,13 @@ def test_a_client_gets_only_modules_of_ours_and_its_own(client: str, tmp_path: P
     assert foreign - {"sitecustomize", "contextvars"} == {"_cachedindex_hook", "_cachedindex_children"}
 
 
+def test_a_script_loads_nothing_for_a_remote(tmp_path: Path) -> None:
+    code = f"sys.path.insert(0, {str(SOURCE)!r})\nimport cachedindex\ncachedindex.CachedIndexAdapter"
+    more = loaded(tmp_path, code)
+    assert "cachedindex.lookup.cache" in more
+    assert not {name for name in more if name.startswith(("obstore", "cachedindex.remote"))}
+
+
 def test_a_run_loads_what_it_needs(tmp_path: Path) -> None:
     more = loaded(tmp_path, _RUN, "-I", "-S") - loaded(tmp_path, _NEEDED, "-I", "-S")
     assert "cachedindex.run.record" in more

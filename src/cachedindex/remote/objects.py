@@ -19,8 +19,16 @@ _RETRIES = 2
 _FIRST_PAUSE = timedelta(milliseconds=100)
 _PREFIXES = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
 _WEB = ("allow_http", "allow_invalid_certificates", "proxy_url", "proxy_excludes", "proxy_ca_certificate")
-_STATUS = re.compile(r"\bstatus(?: code)?: (\d{3})\b")
-_SLOW = re.compile(r"\bkind: Timeout\b|\bTimedOut\b")
+_SIGNS = (
+    # Azure's, Google's and Amazon's clients say these if neither the environment nor the machine gives any.
+    (r"Account must be specified|Invalid Access Key|service account file|pem file|token request|/latest/api/token",
+     "cannot be asked: the environment has no credentials for it, or such as cannot be read"),
+    (r"builder error", "is not at an https: address; AWS_ALLOW_HTTP=true (GOOGLE_, AZURE_) allows others"),
+    (r"\bkind: Timeout\b|\bTimedOut\b", "does not answer in time"),
+    (r"\bstatus(?: code)?: (\d{3})\b", r"answers \1"),
+    (r"error sending request|kind: Connect", "cannot be reached"),
+)  # fmt: skip
+"""What is wrong, by what stands in the text of an exception; the first one counts."""
 _REFUSALS = ("PermissionDeniedError", "UnauthenticatedError")
 _UNLIKE = ("AlreadyExistsError", "PreconditionError")
 _IMPOSSIBLE = ("NotSupportedError", "NotImplementedError")
@@ -139,16 +147,11 @@ def _answering() -> Iterator[None]:
 
 def _why(error: Exception) -> str:
     """Return what is wrong, in words of ours."""
-    text = str(error)
-    status = _STATUS.search(text)
     if type(error).__name__ in _REFUSALS:
         return "refuses what these credentials ask for (remote-read-only sends nothing)"
     if isinstance(error, FileNotFoundError):
         return "has no such bucket"
-    if _SLOW.search(text):
-        return "does not answer in time"
-    if status:
-        return f"answers {status[1]}"
-    if "error sending request" in text or "kind: Connect" in text:
-        return "cannot be reached"
+    for sign, words in _SIGNS:
+        if found := re.search(sign, str(error)):
+            return found.expand(words)
     return f"does not work ({type(error).__name__})"

@@ -20,6 +20,8 @@ from cachedindex.run.report import Report
 from cachedindex.run.summary import ago
 
 _READ_ONLY = "https:"
+_MOST_OF_A_FILE = 4 << 20
+"""Bytes of a file that tell jobs apart: of a command that is no pip's, it may be one of any length."""
 _SLOW = 0.2
 """The part of `remote-timeout` that an answer of a remote takes which is too slow to be asked again in this run."""
 
@@ -99,6 +101,7 @@ def job(settings: Settings, command: Sequence[str]) -> str:
 
 def _content(path: str) -> bytes | None:
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            return file.read(_MOST_OF_A_FILE)
     except OSError:
         return None

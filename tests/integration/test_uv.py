@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -229,6 +230,7 @@ def test_offline_is_uvs_too(run_uv: Callable[..., Ran], index: Index) -> None:
         ([], {"UV_PROJECT": "other"}, "", ["https://c.example/", "https://default.example/simple/"]),
         (["--config-file=uv.toml"], {}, "", None),
         (["--find-links", "https://a.example"], {}, "", None),
+        (["long.txt"], {}, "", None),
         ([], {"ALL_PROXY": "http://proxy.example"}, "", None),
         ([], {"UV_INDEX": "http://[index.example/simple"}, "", None),
         ([], {"UV_CONFIG_FILE": "somewhere"}, "", None),
@@ -256,6 +258,8 @@ def test_the_indexes_that_uv_would_ask(
     uv.chmod(0o755)
     (tmp_path / "pyproject.toml").write_text(file)
     (tmp_path / "requirements.txt").write_text("six\n--extra-index-url https://b.example/\n")
+    (tmp_path / "long.txt").touch()
+    os.truncate(tmp_path / "long.txt", 17 << 20)
     (tmp_path / "nested").write_text("-r requirements.txt\n-r nested\n")
     (tmp_path / "own.py").write_text("# /// script\n# [[tool.uv.index]]\n# url = 'https://a.example'\n# ///\n")
     (tmp_path / "plain.py").write_text("# /// script\n# dependencies = ['six']\n# ///\nindex = 1\n")

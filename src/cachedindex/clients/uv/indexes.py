@@ -19,6 +19,8 @@ _DEFAULTS = ("--default-index", "--index-url", "-i")
 _MORE = ("--index", "--extra-index-url")
 _LINKS = ("--find-links", "-f")
 _REQUIREMENTS = (".txt", ".in")
+_LONGEST = 16 << 20
+"""Bytes: a longer file is no requirements file, but may be what a program reads that uv runs."""
 _NAMING = (
     "-r", "--requirement", "--requirements", "--with-requirements", "-c", "--constraint", "--constraints", "--override",
     "--overrides", "-b", "--build-constraint", "--build-constraints",
@@ -123,6 +125,8 @@ def _of_requirements(name: str, seen: set[str]) -> Iterator[tuple[bool, str]]:
     if name in seen or not os.path.isfile(name):  # noqa: PTH113 - it cannot fail, as for the code after `python -c`
         return
     seen.add(name)
+    if Path(name).stat().st_size > _LONGEST:
+        raise _Unknown
     words = options(Path(name).read_text("utf-8").split())
     yield from _of_options(words)
     for other in _named(words):

@@ -42,7 +42,7 @@ LAYERS = [
     ["rules"],
     ["options"],
     ["model", "errors"],
-    ["standard"],
+    ["named", "standard"],
 ]
 """Modules and folders, from the top; each imports from itself and from the layers below, not from those beside it."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
+
+from cachedindex.named import NamedTuple
 
 Kind = Literal["page", "file", "other"]
 Readers = Literal["all", "user", "nobody"]

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex import standard
 from cachedindex.errors import SettingsError
+from cachedindex.named import NamedTuple
 from cachedindex.options import Problem, Settings, merge, read, read_index
 from cachedindex.store import system
 from cachedindex.store.folder import may_write

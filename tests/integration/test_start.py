@@ -18,7 +18,7 @@ _CLIENTS = {
     "buildout": "import zc.buildout.buildout",
 }
 _NEEDED = """
-import __future__, argparse, contextlib, errno, functools, importlib, json, math, pathlib, select, shutil, signal
+import __future__, argparse, contextlib, errno, functools, gc, importlib, json, math, pathlib, select, shutil, signal
 import tempfile, typing, urllib.parse
 argparse.ArgumentParser().add_subparsers()
 list(pathlib.Path().glob("none"))
@@ -48,8 +48,8 @@ def test_a_client_gets_only_modules_of_ours_and_its_own(client: str, tmp_path: P
     more = loaded(tmp_path, code, PYTHONPATH=str(SOURCE / "cachedindex/hook")) - loaded(tmp_path, code)
     assert "cachedindex.process" in more
     foreign = {name for name in more if name.partition(".")[0] not in ("cachedindex", "pip")}
-    # A distribution has a sitecustomize of its own; from Python 3.14 on, a thread takes contextvars.
-    assert foreign - {"sitecustomize", "contextvars"} == {"_cachedindex_hook", "_cachedindex_children"}
+    # A distribution has a sitecustomize of its own; gc is built in; from Python 3.14 on, a thread takes contextvars.
+    assert foreign - {"sitecustomize", "gc", "contextvars"} == {"_cachedindex_hook", "_cachedindex_children"}
 
 
 def test_a_script_loads_nothing_for_a_remote(tmp_path: Path) -> None:

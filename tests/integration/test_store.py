@@ -434,6 +434,77 @@ def test_of_many_answers_at_once_the_newest_stays(store: Store) -> None:
         assert store.get(page) == records[-1]
 
 
+def test_a_renewal_is_written_over_the_header_alone(store: Store) -> None:
+    store.put(PAGE, RECORD)
+    path = only_file(store.root / "records-v1")
+    before, size = path.stat().st_ino, path.stat().st_size
+    renewed = replace(RECORD, asked=RECORD.asked + 1.25, checked=RECORD.checked + 600.123456)
+    assert store.put(PAGE, renewed, renewal=True)
+    assert store.get(PAGE) == renewed
+    assert (only_file(store.root / "records-v1").stat().st_ino, path.stat().st_size) == (before, size)
+
+
+def test_a_renewal_never_changes_a_newer_page(store: Store) -> None:
+    newer = replace(RECORD, asked=RECORD.asked + 2, page=b"new", size=3, sha256=sha256(b"new").hexdigest())
+    store.put(PAGE, newer)
+    assert not store.put(PAGE, replace(RECORD, asked=RECORD.asked + 1), renewal=True)
+    later = replace(newer, asked=newer.asked + 2)
+    store.put(PAGE, later)
+    assert not store.put(PAGE, replace(newer, asked=newer.asked + 1), renewal=True)
+    assert store.get(PAGE) == later
+
+
+def test_a_page_that_comes_just_as_an_older_one_is_renewed_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = replace(RECORD, asked=RECORD.asked + 2, page=b"new", size=3, sha256=sha256(b"new").hexdigest())
+    store.put(PAGE, RECORD)
+    renewed = record.renewed
+
+    def meanwhile(beginning: bytes, new: Record) -> bytes | None:
+        assert Store(store.root).put(PAGE, newer)
+        return renewed(beginning, new)
+
+    monkeypatch.setattr(record, "renewed", meanwhile)
+    store.put(PAGE, replace(RECORD, asked=RECORD.asked + 1), renewal=True)
+    assert store.get(PAGE) == newer
+
+
+@pytest.mark.parametrize("other", ["a snapshot", "a link", "nothing", "another user's"])
+def test_a_renewal_that_cannot_be_written_there_is_a_file_of_its_own(store: Store, tmp_path: Path, other: str) -> None:
+    store.put(PAGE, RECORD)
+    path, aside = only_file(store.root / "records-v1"), tmp_path / "aside"
+    if other == "a snapshot":
+        os.link(path, aside)
+    elif other == "a link":
+        path.rename(aside)
+        path.symlink_to(aside)
+    elif other == "nothing":
+        path.unlink()
+    elif system.is_root():
+        pytest.skip("SKIPPED AS ROOT, who may write to every file")
+    else:
+        path.chmod(0o444)
+    kept = aside.read_bytes() if aside.exists() else b""
+    renewed = replace(RECORD, asked=RECORD.asked + 1)
+    assert store.put(PAGE, renewed, renewal=True)
+    assert store.get(PAGE) == renewed
+    assert (aside.read_bytes() if aside.exists() else b"") == kept
+
+
+def test_a_record_that_is_read_just_as_it_is_renewed_is_read_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(PAGE, RECORD)
+    read = disk.read
+
+    def torn(path: Path, root: Path, most: int = -1) -> bytes | None:
+        monkeypatch.setattr(disk, "read", read)
+        return (read(path, root, most) or b"")[:20].ljust(10_000)
+
+    monkeypatch.setattr(disk, "read", torn)
+    assert store.get(PAGE) == RECORD
+    assert not (store.root / "quarantine-v1").exists()
+
+
 def test_a_lock_that_is_released_at_the_very_moment_is_waited_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

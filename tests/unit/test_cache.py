@@ -366,8 +366,8 @@ def test_a_late_answer_is_stored_and_takes_its_failure_back(world: World) -> Non
     world.reply = late
     original = world.store.put
 
-    def noticed(*arguments: object) -> bool:
-        done = original(*arguments)  # type: ignore[arg-type]
+    def noticed(*arguments: object, **named: object) -> bool:
+        done = original(*arguments, **named)  # type: ignore[arg-type]
         put.set()
         return done
 
@@ -1853,8 +1853,8 @@ def test_an_answer_that_came_too_late_for_an_absent_page_is_stored(world: World)
     stored = threading.Event()
     put = world.store.put
 
-    def noticed(request: Request, new: Record) -> bool:
-        done = put(request, new)
+    def noticed(request: Request, new: Record, **named: bool) -> bool:
+        done = put(request, new, **named)
         stored.set()
         return done
 

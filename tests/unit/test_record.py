@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachedindex.model import Record
-from cachedindex.store.record import asked, blob_of, decode, encode, is_sound
+from cachedindex.store.record import asked, blob_of, decode, encode, is_sound, renewed
 
 text = st.text(max_size=20)
 moments = st.floats(0, 4e9)
@@ -168,8 +168,10 @@ FILES_BYTES = (
 
 @pytest.mark.parametrize(("raw", "record"), [(PAGES_BYTES, PAGES_RECORD), (FILES_BYTES, FILES_RECORD)])
 def test_the_format_is_that_of_release_0_1_0(raw: bytes, record: Record) -> None:
+    """But for the spaces at the end of a header."""
     assert decode(raw, record.url) == record
-    assert encode(record) == raw
+    _, header, body = encode(record).split(b"\n", 2)
+    assert [header.rstrip(), body] == raw.split(b"\n", 2)[1:]
 
 
 @pytest.mark.parametrize(("field", "value"), [("asked", "1"), ("headers", []), ("size", None), ("more", 1)])
@@ -179,6 +181,33 @@ def test_a_record_with_other_types_or_more_fields_is_a_miss_but_sound(field: str
     raw = b"cachedindex-record-1 %s\n%s\n" % (sha256(line).hexdigest().encode(), line)
     assert decode(raw, "url") is None
     assert is_sound(raw)
+
+
+times = st.floats(1e9, 2e9)
+
+
+@given(records(), times, times, st.floats(0, 60))
+def test_a_renewal_is_the_beginning_of_what_it_renews(
+    record: Record, asked: float, checked: float, took: float
+) -> None:
+    record = record._replace(asked=min(record.asked, asked))
+    raw, new = encode(record), record._replace(asked=asked, checked=checked, took=took, expired=False)
+    beginning = renewed(raw, new)
+    assert beginning is not None
+    assert decode(beginning + raw[len(beginning) :], record.url) == new
+    assert renewed(raw[: len(beginning)], new) == beginning  # The body need not be read.
+
+
+@given(records(), st.sampled_from(["url", "final", "sha256", "form"]))
+def test_only_a_record_of_the_same_body_is_renewed(record: Record, field: str) -> None:
+    assert renewed(encode(record._replace(**{field: "another"})), record) is None
+    assert renewed(encode(record._replace(barred=not record.barred)), record) is None
+    assert renewed(encode(record)[1:], record) is renewed(b"", record) is None
+
+
+def test_a_renewal_with_much_longer_headers_has_no_room() -> None:
+    record = Record("url", "url", {}, 0, 0, 0, 5, "a" * 64)
+    assert renewed(encode(record), record._replace(headers={"etag": "e" * 64})) is None
 
 
 def test_a_size_that_is_no_number_counts_for_nothing() -> None:

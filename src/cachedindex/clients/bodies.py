@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from io import BytesIO
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from cachedindex.model import Answer, Completeness, Request
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages
 
 CHUNK = 1 << 16

@@ -25,7 +25,7 @@ OUTDATED = "a file is gone or has changed since its page was stored; the page is
 
 _ALERTS = ("UNKNOWN_CA", "ACCESS_DENIED")
 """The alerts about a client's certificate whose names do not say so (RFC 8446, section 6.2)."""
-_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^()<>']*)")
+_TUNNEL = r"Tunnel connection failed: (\d{3}[^()<>']*)"
 _PROXYS = ("401", "403", "407")
 """What a proxy answers to a user whom it does not serve; tinyproxy sends 401."""
 _LATE = "it did not answer in time"
@@ -97,7 +97,7 @@ def request_of(
     return Request(method, url, kind, lower, parts.sha256, Route(trust, _host(proxy)), identity, aside)
 
 
-_RETRIED = re.compile(r"too many (\d{3}) error responses")
+_RETRIED = r"too many (\d{3}) error responses"
 """What urllib3 raises if its retries end with an answer that it retries (urllib3 1.26 to 2, ResponseError)."""
 
 PROGRAMMING = (AttributeError, NameError, TypeError)
@@ -203,13 +203,13 @@ def _answered(link: BaseException) -> str | None:
     """Return what an exception says of an answer, of the proxy or of upstream; None if it says nothing."""
     if tunnel := _tunnel(link):
         return f"its proxy answered {tunnel}"
-    retried = _RETRIED.fullmatch(str(link))
+    retried = re.fullmatch(_RETRIED, str(link))
     return f"it answered {retried[1]} again and again" if retried else None
 
 
 def _tunnel(link: BaseException) -> str | None:
     """Return what a proxy answered to CONNECT, if that was no success (http.client, _tunnel)."""
-    found = _TUNNEL.search(str(link)) if isinstance(link, OSError) else None
+    found = re.search(_TUNNEL, str(link)) if isinstance(link, OSError) else None
     return found and found[1].strip()
 
 

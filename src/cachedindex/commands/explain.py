@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.request import Request as Asked
 
 from cachedindex import sources
@@ -18,6 +18,7 @@ from cachedindex.commands import flags, show, versions
 from cachedindex.errors import SettingsError
 from cachedindex.lookup.preview import Preview, preview
 from cachedindex.model import Identity, Run
+from cachedindex.named import NamedTuple
 from cachedindex.process import Process, join
 from cachedindex.rules import filenames, pages, privacy, urls
 from cachedindex.rules.decide import lifetime

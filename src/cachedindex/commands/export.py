@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from cachedindex.commands import flags, place
 from cachedindex.errors import SettingsError
 from cachedindex.model import Outcome
+from cachedindex.named import NamedTuple
 from cachedindex.rules import kept
 from cachedindex.run import environment, wanted
 from cachedindex.run.folder import RunFolder

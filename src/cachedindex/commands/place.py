@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from cachedindex import sources
 from cachedindex.errors import StoreUnavailable
+from cachedindex.named import NamedTuple
 from cachedindex.run.report import Report
 from cachedindex.store import folder, probe
 from cachedindex.upkeep import listing

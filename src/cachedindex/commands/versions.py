@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from cachedindex.model import Record, Run
+from cachedindex.named import NamedTuple
 from cachedindex.rules import conditions, filenames
 from cachedindex.rules.filenames import Release
 from cachedindex.rules.pages import Page

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage, UpstreamFailed
 from cachedindex.lookup.context import Exchange, Lookup
@@ -15,6 +15,7 @@ from cachedindex.lookup.origin import Admission, Origin
 from cachedindex.lookup.tee import Tee
 from cachedindex.lookup.upstream import Upstream, drained
 from cachedindex.model import Answer, Send
+from cachedindex.named import NamedTuple
 from cachedindex.options import PATIENCE_LIMIT
 from cachedindex.rules import urls
 from cachedindex.rules.decide import patience

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from cachedindex.errors import Unheard, UpstreamFailed
 from cachedindex.lookup.answers import Part, given_page
@@ -17,6 +17,7 @@ from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import Record, Request, Send
+from cachedindex.named import NamedTuple
 from cachedindex.rules.decide import Decision, Fetch, Revalidate, Serve
 
 _CHUNK = 1 << 16

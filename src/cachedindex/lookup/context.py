@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable, UpstreamFailed
 from cachedindex.model import Answer, Body, Keyring, Otherwise, Record, Request
+from cachedindex.named import NamedTuple
 from cachedindex.options import Settings
 from cachedindex.rules.judge import Meaning
 

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Record, Request
+from cachedindex.named import NamedTuple
 from cachedindex.options import CLOCK_SKEW
 from cachedindex.rules import privacy
 from cachedindex.run.report import Report

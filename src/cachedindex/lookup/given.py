@@ -6,9 +6,9 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from cachedindex.model import Record, Request
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages, privacy, urls
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 from cachedindex.errors import CopyLost, NotAsked, Shortage, UpstreamFailed
 from cachedindex.lookup import addresses
@@ -22,6 +22,7 @@ from cachedindex.lookup.copies import Copies
 from cachedindex.lookup.promises import Promises
 from cachedindex.lookup.tee import Tee
 from cachedindex.model import AsNobody, Body, Record, Request, Send
+from cachedindex.named import NamedTuple
 from cachedindex.options import Settings
 from cachedindex.rules import pages, privacy, promised, urls
 from cachedindex.rules.decide import is_fresh, validators

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cachedindex import sources
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.single_flight import SingleFlight
 from cachedindex.lookup.upstream import Upstream
+from cachedindex.named import NamedTuple
 from cachedindex.options import Settings
 from cachedindex.run.report import Report
 from cachedindex.store import health_log, locks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from cachedindex.errors import NotAsked, UpstreamFailed
 from cachedindex.model import Event, EventKind, Health, Request, RunMemory
+from cachedindex.named import NamedTuple
 from cachedindex.rules import breaker, layout, run_memory, urls
 from cachedindex.store.health_log import HealthLog
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cachedindex.errors import NotAsked, assert_never
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.context import Lookup
 from cachedindex.lookup.origin import Origin
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Doubted, Request
+from cachedindex.named import NamedTuple
 from cachedindex.rules.decide import (
     AskOpenly,
     AskOrChallenge,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from cachedindex.lookup.given import GivenPage, GivenPages
 from cachedindex.model import Record, Request
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages, privacy, promised, urls
 
 

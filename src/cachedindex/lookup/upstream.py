@@ -122,7 +122,9 @@ class Upstream:
             return Exchange(answer, means, record)
         if means.store == "renewal" and record:
             renewed = _renewed(record, answer, asked, self._clock())
-            return Exchange(answer, means, renewed, self._problem(lambda: self._put(request, answer, renewed)))
+            return Exchange(
+                answer, means, renewed, self._problem(lambda: self._put(request, answer, renewed, renewal=True))
+            )
 
         def marker() -> Record:
             return self._record(answer, request, asked, 0, sha256().hexdigest(), b"")
@@ -162,10 +164,10 @@ class Upstream:
         tee = Tee(answer.body, blob, answer.announced, publish)
         return Exchange(answer._replace(body=tee, native=answer.native and answer.native.being_read()), means)
 
-    def _put(self, request: Request, answer: Answer, new: Record) -> None:
+    def _put(self, request: Request, answer: Answer, new: Record, *, renewal: bool = False) -> None:
         """Store a record; if it is this user's alone from now on, in place of the one that was everybody's."""
         if not privacy.is_one_users(request, answer.headers, new.page or b""):
-            self._store.put(request, new)
+            self._store.put(request, new, renewal=renewal)
             return
         if not self._store.read_only:
             self._store.put(request.within(privacy.USER), new)

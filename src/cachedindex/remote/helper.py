@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex import standard
 from cachedindex.model import Phase, RemoteUse
+from cachedindex.named import NamedTuple
 from cachedindex.options import Settings
 from cachedindex.sources import PREFIX
 from cachedindex.store import runs

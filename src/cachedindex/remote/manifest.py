@@ -12,9 +12,9 @@ import re
 import zlib
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import NamedTuple
 
 from cachedindex.model import Record
+from cachedindex.named import NamedTuple
 from cachedindex.rules import urls
 from cachedindex.upkeep.adding import RECORD
 

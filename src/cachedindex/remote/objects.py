@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
+
+from cachedindex.named import NamedTuple
 
 _CHUNK = 1 << 20
 _RETRIES = 2

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Kind, Record, RemoteUse, Request
+from cachedindex.named import NamedTuple
 from cachedindex.options import CLOCK_SKEW
 from cachedindex.remote import manifest
 from cachedindex.remote.counted import Counted

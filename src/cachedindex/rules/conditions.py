@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from cachedindex.model import Record
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages
 
 _YANKED = re.compile(r"\bdata-yanked(?![a-z-])", re.IGNORECASE)

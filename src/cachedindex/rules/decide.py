@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from cachedindex.model import Health, Record, Request, RunMemory, number
+from cachedindex.named import NamedTuple
 from cachedindex.options import CLOCK_SKEW, PATIENCE_LIMIT, Settings
 from cachedindex.rules import accept, dates, downloads, layout, privacy, run_memory, urls
 

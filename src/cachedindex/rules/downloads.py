@@ -7,17 +7,15 @@ from urllib.parse import urlsplit
 
 from cachedindex.model import Record
 
-_SECTION = re.compile(r"\[[^\[\]\s][^\n]*\]")
-_HASHES = re.compile(r"/pypi/[^/]+(/[^/]+)?/json$")
-_ARCHIVE = re.compile(r"\.(?:gz|tgz|bz2|xz|zip|whl|egg)$")
-
-
-_READ = re.compile(r"\.(?:cfg|conf|in|ini|json|lock|toml|txt|ya?ml)$|/\+?simple/(?:[^/]+/)?$", re.IGNORECASE)
+_SECTION = r"\[[^\[\]\s][^\n]*\]"
+_HASHES = r"/pypi/[^/]+(/[^/]+)?/json$"
+_ARCHIVES = (".gz", ".tgz", ".bz2", ".xz", ".zip", ".whl", ".egg")
+_READ = r"(?i)\.(?:cfg|conf|in|ini|json|lock|toml|txt|ya?ml)$|/\+?simple/(?:[^/]+/)?$"
 
 
 def is_reading(url: str) -> bool:
     """Return whether a URL has the name of a configuration, of an index page, or of a distribution."""
-    return _READ.search(urlsplit(url).path) is not None or is_distribution(url) or is_optional(url)
+    return re.search(_READ, urlsplit(url).path) is not None or is_distribution(url) or is_optional(url)
 
 
 def is_configuration(url: str) -> bool:
@@ -27,7 +25,7 @@ def is_configuration(url: str) -> bool:
 
 def is_optional(url: str) -> bool:
     """Return whether nobody misses the answer: pip-compile does without these hashes (pip-tools 7.5, pypi.py)."""
-    return _HASHES.search(urlsplit(url).path) is not None
+    return re.search(_HASHES, urlsplit(url).path) is not None
 
 
 def is_unnamed(url: str) -> bool:
@@ -38,7 +36,7 @@ def is_unnamed(url: str) -> bool:
 
 def is_distribution(url: str) -> bool:
     """Return whether a URL is an archive's, whose name has its version, so that it hardly ever changes."""
-    return _ARCHIVE.search(urlsplit(url).path.lower()) is not None
+    return urlsplit(url).path.lower().endswith(_ARCHIVES)
 
 
 def unlike(url: str, record: Record | None, content_type: str, body: bytes) -> str | None:
@@ -59,6 +57,6 @@ def _no_configuration(body: bytes) -> str | None:
     """Return what a text is if it is no configuration, which begins with comments or a section; else None."""
     lines = (line.strip() for line in body.decode("utf-8", "replace").splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
-    if _SECTION.match(first):
+    if re.match(_SECTION, first):
         return None
     return "HTML" if first.startswith("<") else "a text that is no configuration"

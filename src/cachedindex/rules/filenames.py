@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages, urls
 
 _VERSION = re.compile(

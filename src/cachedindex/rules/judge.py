@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from cachedindex.errors import assert_never
 from cachedindex.model import Answer, Doubted, EventKind, Health, Record, Request
+from cachedindex.named import NamedTuple
 from cachedindex.options import CONFIRM_AFTER
 from cachedindex.rules import downloads, layout, limits, pages, privacy, urls
 

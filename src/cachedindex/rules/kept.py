@@ -16,7 +16,7 @@ _PIPS = ("install", "download", "wheel")
 """The commands of pip, and of uv's pip, whose words are requirements, paths and options."""
 _FLAGS = ("-q", "-v", "-U", "--quiet", "--upgrade", "--no-deps", "--pre", "--user")
 _FILES = ("-r", "--requirement", "-c", "--constraint", "-e", "--editable", "-d", "--dest", "-w", "-t", "--target")
-_HARMLESS = re.compile(r"[A-Za-z0-9._/\[\],-]+(?:[=!<>~]=[A-Za-z0-9.*+!]+)?")
+_HARMLESS = r"[A-Za-z0-9._/\[\],-]+(?:[=!<>~]=[A-Za-z0-9.*+!]+)?"
 """A path, or a requirement; it has no colon, no @ and no single =, as a URL, a password or a variable would."""
 _JENKINS = ("JOB_NAME", "BUILD_NUMBER")
 _GITLAB = ("CI_PROJECT_PATH", "CI_JOB_NAME", "CI_JOB_ID")
@@ -89,7 +89,7 @@ def _program(word: str) -> str:
 
 def _harmless(words: Sequence[str]) -> int:
     """Return how many words at the beginning can be kept: none, a requirement or a flag, or an option with its file."""
-    if words[0] in _FILES and len(words) > 1 and _HARMLESS.fullmatch(words[1]):
+    if words[0] in _FILES and len(words) > 1 and re.fullmatch(_HARMLESS, words[1]):
         return 2
-    is_requirement = _HARMLESS.fullmatch(words[0]) and not words[0].startswith("-")
+    is_requirement = re.fullmatch(_HARMLESS, words[0]) and not words[0].startswith("-")
     return 1 if is_requirement or words[0] in _FLAGS else 0

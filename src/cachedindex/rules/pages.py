@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from hashlib import sha256
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from cachedindex import standard
 from cachedindex.model import Record, Request, number
+from cachedindex.named import NamedTuple
 from cachedindex.rules import downloads, urls
 
 DISTRIBUTION = re.compile(
@@ -29,13 +30,13 @@ _ABSOLUTE = re.compile(r"https?://[!-Z\\^-~]+")
 _ROOTED = re.compile(r"(?!.*/\.)/(?!/)[^\s\[\]?;]*")
 """A path from the root, without what joining would change in it."""
 _ORIGIN = re.compile(r"https?://[^\s\[\]/?#]+(?=/)")
-_BASE = re.compile(r"<base\s" + _VALUES, re.IGNORECASE)
+_BASE = r"(?i)<base\s" + _VALUES
 _ATTRIBUTE = re.compile(r"""(?<![A-Za-z0-9-])([A-Za-z][A-Za-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_PEP_503 = re.compile(r"pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)", re.IGNORECASE)
-_LINKS_FOR = re.compile(r"<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</", re.IGNORECASE)
-_META = re.compile(r"<meta\s" + _VALUES, re.IGNORECASE)
-_DOCUMENT = re.compile(r"<(?:html|body|title|h1)\b", re.IGNORECASE)
-_ACTIVE = re.compile(r"<(?:form|input|script|iframe|frame|object)\b|http-equiv\s*=\s*[\"']?refresh", re.IGNORECASE)
+_PEP_503 = r"(?i)pypi:repository-version|<(?:title|h1)>\s*(?:links for|simple index)"
+_LINKS_FOR = r"(?i)<(?:title|h1)>\s*links for\s+([a-z0-9._-]+)\s*</"
+_META = r"(?i)<meta\s" + _VALUES
+_DOCUMENT = r"(?i)<(?:html|body|title|h1)\b"
+_ACTIVE = r"(?i)<(?:form|input|script|iframe|frame|object)\b|http-equiv\s*=\s*[\"']?refresh"
 _USER = re.compile(rb"""/\\?/[^/\\\s"'<>?#@]*@""")
 """A user, and maybe a password, in a URL; JSON may write `\\/` for a slash."""
 _SIGNED = re.compile(
@@ -43,7 +44,7 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 """A parameter of a URL that is a secret: of S3, GCS, Azure, or a token."""
-_WRITTEN = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
+_WRITTEN = r"(?i)\\u00([0-7][0-9a-f])"
 """An ASCII character as JSON may write it."""
 _ENTITIES = (b"&#", rb"\u00", b"&commat;", b"&sol;", b"&quest;", b"&equals;")
 """One of these is in a page that writes a character of a URL in another way: mustache does so with `/` and `=`."""
@@ -53,7 +54,7 @@ _NAMED = re.compile(
     rb"(?<![A-Za-z0-9._+!-])([A-Za-z0-9][A-Za-z0-9._+!-]{0,200})\.(?:whl|tar\.gz|zip|tgz|tar\.bz2|egg)\b"
 )
 """The name of a distribution somewhere in a page."""
-_SERIAL = re.compile(r"<!--SERIAL (\d+)-->")
+_SERIAL = r"<!--SERIAL (\d+)-->"
 
 
 class Link(NamedTuple):
@@ -145,7 +146,7 @@ def is_for(record: Record, url: str) -> bool:
         return False
     if "json" in record.headers.get("content-type", ""):  # The name in it was compared when it was stored.
         return _FILES.search(record.page) is not None
-    named, project = _LINKS_FOR.search(record.page[:4096].decode("utf-8", "replace")), urls.project(url)
+    named, project = re.search(_LINKS_FOR, record.page[:4096].decode("utf-8", "replace")), urls.project(url)
     if named:
         return urls.normalized(named[1]) == project
     return any(urls.normalized(link.filename).startswith(f"{project}-") for link in stored(record).links)
@@ -169,7 +170,8 @@ def holds_credentials(body: bytes) -> bool:
     Most pages have none of these characters, which is known a hundred times as fast as the rest.
     """
     if (b"&" in body or b"\\" in body) and any(sign in body for sign in _ENTITIES):
-        body = _WRITTEN.sub(lambda found: chr(int(found[1], 16)), _unescaped(body.decode("utf-8", "replace"))).encode()
+        text = _unescaped(body.decode("utf-8", "replace"))
+        body = re.sub(_WRITTEN, lambda found: chr(int(found[1], 16)), text).encode()
     return bool((b"@" in body and _USER.search(body)) or (b"?" in body and _SIGNED.search(body)))
 
 
@@ -230,7 +232,7 @@ def offers_less(old: Page, new: Page) -> bool:
 def base(text: str, final: str) -> str:
     """Return the URL that the links of an HTML page are relative to; `final` is the page's own."""
     # The first <base> with a href counts, as in HTML; one may have a target alone.
-    hrefs = (attributes(tag).get("href") for tag in _BASE.findall(text))
+    hrefs = (attributes(tag).get("href") for tag in re.findall(_BASE, text))
     return _joined(final, next((href for href in hrefs if href is not None), "")) or final
 
 
@@ -292,9 +294,9 @@ def _read_html(url: str, text: str, final: str) -> Page:
     first = next(links, None)
     anchors = [] if first else [attributes(anchor) for anchor in _anchors(text)]
     projects = _projects(start, anchors)
-    if not first and not projects and not _PEP_503.search(text) and not _lists_nothing(start, text, anchors):
+    if not first and not projects and not re.search(_PEP_503, text) and not _lists_nothing(start, text, anchors):
         raise NoIndexPage("HTML, but no index page")
-    last = _SERIAL.search(text)
+    last = re.search(_SERIAL, text)
     page = Page(chain([first], links) if first else (), projects, _status(text), number(last[1]) if last else None)
     if _is_anothers(url, text, page):
         raise NoIndexPage("another project's page")
@@ -311,7 +313,7 @@ def _lists_nothing(start: str, text: str, anchors: Iterable[Mapping[str, str]]) 
 
     A portal's or a login page asks for something, runs something, or leads elsewhere.
     """
-    if not _DOCUMENT.search(text) or _ACTIVE.search(text):
+    if not re.search(_DOCUMENT, text) or re.search(_ACTIVE, text):
         return False
     targets = [_joined(start, anchor["href"]) for anchor in anchors if "href" in anchor]
     return all(target and urls.origin(target) == urls.origin(start) for target in targets)
@@ -319,14 +321,14 @@ def _lists_nothing(start: str, text: str, anchors: Iterable[Mapping[str, str]]) 
 
 def _status(text: str) -> str:
     """Return what HTML says of its project's status (PEP 792)."""
-    said = (attributes(meta) for meta in _META.findall(text))
+    said = (attributes(meta) for meta in re.findall(_META, text))
     statuses = (meta.get("content", "").lower() for meta in said if meta.get("name") == "pypi:project-status")
     return next(statuses, "active")
 
 
 def _is_anothers(url: str, text: str, page: Page) -> bool:
     """Return whether a project page says that it is another project's, and none of its files says otherwise."""
-    named, project = _LINKS_FOR.search(text), urls.project(url)
+    named, project = re.search(_LINKS_FOR, text), urls.project(url)
     if not named or not urlsplit(url).path.endswith("/") or urls.normalized(named[1]) == project:
         return False
     return not any(urls.normalized(link.filename).startswith(f"{project}-") for link in page.links)

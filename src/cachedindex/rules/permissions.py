@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+
+from cachedindex.named import NamedTuple
 
 
 class Refusal(NamedTuple):

@@ -10,9 +10,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex.model import Record
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages, urls
 
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
@@ -20,13 +21,13 @@ _OBJECTS = 8
 """How many opening braces before a file's name may be those of its entry; the objects in one are few and flat."""
 _SPACE = 8
 """So many characters before an object show whether it is the value of a key, and not one of a list."""
-_JSON_NAME = re.compile(r'"filename"\s*:\s*"([^"\\]+)"')
+_JSON_NAME = r'"filename"\s*:\s*"([^"\\]+)"'
 _JSON_URL = re.compile(r'"url"\s*:\s*"([^"]*)"')
 _LIST = re.compile(r"\[\s*\{")
 _FILES = re.compile(r'"files"\s*:\s*\[\s*\{')
-_ESCAPED = re.compile(r"\\u00[0-7]", re.IGNORECASE)
+_ESCAPED = r"(?i)\\u00[0-7]"
 """An ASCII character that JSON writes in another way, so that it may be one of a key."""
-_HTML_NAME = re.compile(r"""href\s*=\s*["'][^"'#?]*?([^"'#?/%]+\.(?:whl|tar\.gz|zip))["'#?]""", re.IGNORECASE)
+_HTML_NAME = r"""(?i)href\s*=\s*["'][^"'#?]*?([^"'#?/%]+\.(?:whl|tar\.gz|zip))["'#?]"""
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -75,7 +76,7 @@ def addresses(listing: Listing, name: str, sha256: str) -> Sequence[str]:
 
 def names(listing: Listing) -> Sequence[str]:
     """Return the names of the files that a page lists, as far as they are written plainly, in its order."""
-    return list(dict.fromkeys((_JSON_NAME if listing.is_json else _HTML_NAME).findall(listing.text)))
+    return list(dict.fromkeys(re.findall(_JSON_NAME if listing.is_json else _HTML_NAME, listing.text)))
 
 
 def files(text: str) -> Sequence[str] | None:
@@ -86,7 +87,7 @@ def files(text: str) -> Sequence[str] | None:
     """
     urls = _JSON_URL.findall(text)
     is_cut = text.count("{") != text.count("}")  # Whoever reads JSON would see it.
-    if is_cut or len(urls) != text.count('"filename"') or ("\\" in text and _ESCAPED.search(text)):
+    if is_cut or len(urls) != text.count('"filename"') or ("\\" in text and re.search(_ESCAPED, text)):
         return None
     together = "".join(urls)
     if any(sign in together for sign in "?#%&\\") or not len(_LIST.findall(text)) == len(_FILES.findall(text)) <= 1:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-_BYTES = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
+_BYTES = r"(?i)bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*"
 
 
 def wanted(asked: Mapping[str, str], stored: Mapping[str, str], size: int) -> range | Literal["whole", "none"]:
@@ -15,7 +15,7 @@ def wanted(asked: Mapping[str, str], stored: Mapping[str, str], size: int) -> ra
     `asked` and `stored` are headers by lower-case name. Several ranges at once, another unit, a malformed range, and
     one whose If-Range does not match are ignored, as section 14.2 allows: then the answer is the whole body.
     """
-    found = _BYTES.fullmatch(asked.get("range", "").strip())
+    found = re.fullmatch(_BYTES, asked.get("range", "").strip())
     if not found or found[1] == found[2] == "" or not _holds(asked.get("if-range"), stored):
         return "whole"
     if not found[1]:  # A suffix range: the last bytes.

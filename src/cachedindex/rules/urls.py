@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cachedindex.model import Kind
+from cachedindex.named import NamedTuple
 
 _NAMED = re.compile(r"(.+?)-\d")
 """The project's name in the file name of a distribution, up to the version."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_TOKEN = re.compile(
+_MARKED_OR_MIXED = (
     r"(?:gl(?:pat|dt|cbt)-|gh[opsu]_|github_pat_|dckr_pat_|pypi-AgE|AKCp|cmVmd|eyJ).{8,}"  # as their issuers mark them
     r"|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9_-]{16,}"
     r"|(?:[0-9a-f]{32}|[0-9a-f]{48})"  # a commit has 40 digits, a sha256 has 64
 )
 _SHORTEST_TOKEN = 11
-_LOOPBACK = re.compile(r"(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|::1")
+_LOOPBACK = r"(?:.+\.)?localhost\.?|127(?:\.\d{1,3}){3}|::1"
 _HASHED = re.compile(r"(/[0-9a-f]{2,})+$")
 """The folders that an index makes of a file's digest."""
 
@@ -81,7 +81,7 @@ def origin(url: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Return whether the URL is asked of this machine itself (RFC 1122, RFC 4291, RFC 6761)."""
-    return _LOOPBACK.fullmatch(urlsplit(url).hostname or "") is not None
+    return re.fullmatch(_LOOPBACK, urlsplit(url).hostname or "") is not None
 
 
 def is_host_of(header: str, url: str) -> bool:
@@ -157,7 +157,7 @@ def is_sha256(text: str) -> bool:
 
 def is_token(segment: str) -> bool:
     """Return whether a segment of a path looks like a token, by its mark or its mixture of letters and digits."""
-    return len(segment) >= _SHORTEST_TOKEN and _TOKEN.fullmatch(segment) is not None
+    return len(segment) >= _SHORTEST_TOKEN and re.fullmatch(_MARKED_OR_MIXED, segment) is not None
 
 
 def without_tokens(url: str) -> str:

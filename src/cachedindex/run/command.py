@@ -11,8 +11,9 @@ from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
+from cachedindex.named import NamedTuple
 from cachedindex.run.report import say
 from cachedindex.run.watch import Watch
 from cachedindex.run.witness import Witness, descriptors

@@ -7,8 +7,8 @@ since they would shrink with the picture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from cachedindex.named import NamedTuple
 from cachedindex.run.markup import Markup, tag
 
 COLOURS = {

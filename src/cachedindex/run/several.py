@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from cachedindex.named import NamedTuple
 from cachedindex.run.summary import printable
 
 _POLL = 0.05

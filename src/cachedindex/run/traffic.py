@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex.model import RemoteUse, Run
+from cachedindex.named import NamedTuple
 from cachedindex.run.summary import ago, printable, volume
 
 PHASES = {

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from cachedindex import standard
 from cachedindex.errors import SettingsError
+from cachedindex.named import NamedTuple
 from cachedindex.rules import lockfile
 from cachedindex.run import newnode
 from cachedindex.run.several import Job

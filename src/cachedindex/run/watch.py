@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from cachedindex.named import NamedTuple
 from cachedindex.store import system
 
 _PAUSE = 0.05

@@ -200,6 +200,30 @@ def publish(path: Path, data: bytes, root: Path) -> None:
     written(path, data, root).commit()
 
 
+def overwrite(path: Path, most: int, change: Callable[[bytes], bytes | None]) -> bool:
+    """Write over a file's beginning, of `most` bytes at most, what `change` returns for it; return whether it was done.
+
+    If another file takes its name meanwhile, that one is not changed. It is one write, which a local file system ends
+    even if this process is killed; who reads at this very moment may see a part of it.
+    """
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = system.files.open(path, flags)
+        try:
+            status = os.fstat(descriptor)
+            # A second name may be that of a snapshot.
+            is_alone = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+            new = change(os.read(descriptor, most)) if is_alone else None
+            if new is None:
+                return False
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return os.write(descriptor, new) == len(new)
+        finally:
+            os.close(descriptor)
+    except OSError:  # It is gone, another user's, or on a full disk: the caller writes a whole one.
+        return False
+
+
 def append(path: Path, line: bytes, root: Path) -> None:
     """Append one short line, in one write, which a local file system does not mix with another process's."""
     with failing_as_unavailable("write to", root):

@@ -14,10 +14,10 @@ from contextlib import suppress
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
+from cachedindex.named import NamedTuple
 from cachedindex.rules import breaker
 from cachedindex.store import disk, folder, system
 

@@ -13,6 +13,8 @@ from cachedindex.model import Record
 from cachedindex.rules import pages
 
 _MAGIC = b"cachedindex-record-1"
+_ROOM = 64
+"""Spaces at the end of a header, for one that is longer: its times and its headers may have more digits."""
 
 
 def empty(url: str, form: str, asked: float) -> Record:
@@ -25,6 +27,31 @@ def empty(url: str, form: str, asked: float) -> Record:
 
 def encode(record: Record) -> bytes:
     """Return a line with the header's digest, the header as one line of JSON, and a page's body."""
+    header = _header(record)
+    return _lines(header.ljust(len(header) + _ROOM)) + (record.page or b"")
+
+
+def renewed(beginning: bytes, new: Record) -> bytes | None:
+    """Return what has to stand at the beginning of an older record of the same body to make it the new one.
+
+    None if the beginning is another record's, or that of one that was asked for later, or has no room.
+    """
+    fields, rest = _split(beginning)
+    there = fields and _record(fields, new.page or b"")
+    header, room = _header(new), len(beginning) - len(rest) - len(_lines(b""))
+    if not there or there.asked > new.asked or len(header) > room:
+        return None
+    changed = ("headers", "asked", "checked", "took", "expired")
+    is_same = there._replace(**{name: getattr(new, name) for name in changed}) == new
+    return _lines(header.ljust(room)) if is_same else None
+
+
+def _lines(header: bytes) -> bytes:
+    """Return the two lines before a body."""
+    return b"%s %s\n%s\n" % (_MAGIC, sha256(header).hexdigest().encode(), header)
+
+
+def _header(record: Record) -> bytes:
     fields = {
         "url": record.url,
         "final": record.final,
@@ -40,8 +67,7 @@ def encode(record: Record) -> bytes:
     }
     if record.barred:  # A field that release 0.1.0 does not know: it has to take the record for none.
         fields["barred"] = True
-    header = json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
-    return b"%s %s\n%s\n%s" % (_MAGIC, sha256(header).hexdigest().encode(), header, record.page or b"")
+    return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
 
 
 def decode(raw: bytes, url: str | None = None) -> Record | None:

@@ -14,10 +14,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Ended, Kind, Outcome, Readers, RemoteUse, Run
+from cachedindex.named import NamedTuple
 from cachedindex.rules import kept, urls
 from cachedindex.store import disk, private, system
 

@@ -21,6 +21,10 @@ _MARKER_KEPT = 600.0
 """Seconds for which an absence is not written again: a healthy build may be answered hundreds of 404s."""
 _HEAD = 1 << 14
 """Bytes in which the header of a record lies, unless it is unusually long."""
+_WRITTEN_OVER = 1 << 12
+"""Bytes of a header that may be written over: so many are written at once, even if the process is killed meanwhile."""
+_READS = 2
+"""Times to read a record that does not verify: another process may just have written over its header."""
 _LATEST = 600.0
 """Seconds by which an answer may be late. A stored record that is further ahead is from a clock that was wrong."""
 
@@ -79,19 +83,24 @@ class Store:
                 found.append(stored)
         return found
 
-    def put(self, request: Request, new: Record) -> bool:
-        """Publish a record, unless the stored one was asked for later; return whether it was published."""
+    def put(self, request: Request, new: Record, *, renewal: bool = False) -> bool:
+        """Publish a record, unless the stored one was asked for later; return whether it was published.
+
+        It is a `renewal` if upstream has confirmed the stored one, which this process has read: then its body is not
+        written again.
+        """
         tree = self._tree(request)
         path = tree.record_path(request, new.form)
         if self.read_only:
             if new.page is not None:
                 self._held[path] = new
             return False
-        if new.form in _FORMS:
-            tree.delete(tree.record_path(request, layout.ABSENT))
-            tree.delete(tree.record_path(layout.of_repository(request), layout.FORBIDDEN))
-        if not tree.publish_later(path, new):
-            return False
+        if not (renewal and tree.renew(path, new)):
+            if new.form in _FORMS:
+                tree.delete(tree.record_path(request, layout.ABSENT))
+                tree.delete(tree.record_path(layout.of_repository(request), layout.FORBIDDEN))
+            if not tree.publish_later(path, new):
+                return False
         self._held.pop(path, None)
         self._stored(path)
         return True
@@ -273,13 +282,16 @@ class Tree:
 
     def read(self, path: Path, url: str | None = None) -> Record | None:
         """Return the verified record (for `url`); a damaged one is moved to the quarantine, and None."""
-        raw = disk.read(path, self.root)
-        if raw is None:
-            return None
-        stored = record.decode(raw, url)
-        if stored is None and not self._read_only and not record.is_sound(raw):
+        for _ in range(_READS):
+            raw = disk.read(path, self.root)
+            if raw is None:
+                return None
+            stored = record.decode(raw, url)
+            if stored or record.is_sound(raw):
+                return stored
+        if not self._read_only:
             self._quarantine.isolate(path, lambda: not is_sound_record(path, self.root))
-        return stored
+        return None
 
     def asked(self, path: Path, url: str | None = None) -> float | None:
         """Return when a record (for `url`) was asked for; None if there is none.
@@ -299,6 +311,13 @@ class Tree:
         They are compared when all is written, which takes the longest, and nobody else replaces the record meanwhile.
         """
         return self._published(path, new, lambda: replaces(self.read(path, new.url)))
+
+    def renew(self, path: Path, new: Record) -> bool:
+        """Write over the header of an older record of the same body; return whether there was one.
+
+        No lock is needed: a record that is published meanwhile is another file.
+        """
+        return disk.overwrite(path, _WRITTEN_OVER, lambda beginning: record.renewed(beginning, new))
 
     def publish_later(self, path: Path, new: Record) -> bool:
         """Do the same unless the one that is there was asked for later."""

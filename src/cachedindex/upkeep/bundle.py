@@ -9,7 +9,9 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
+
+from cachedindex.named import NamedTuple
 
 _FOLDER = "cachedindex-bundle-v1"
 CONTENTS = f"{_FOLDER}/contents"

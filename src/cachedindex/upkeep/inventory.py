@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Identity, Kind, Record, Request, Route
+from cachedindex.named import NamedTuple
 from cachedindex.rules import downloads, filenames, layout, pages, privacy, promised, urls
 from cachedindex.store import disk, private, record, system
 from cachedindex.upkeep import listing

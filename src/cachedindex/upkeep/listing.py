@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from cachedindex.named import NamedTuple
 from cachedindex.store import disk, health_log, locks, private, quarantine, runs, system
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import progress, stamp

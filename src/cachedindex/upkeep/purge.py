@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Record
+from cachedindex.named import NamedTuple
 from cachedindex.rules import filenames, layout, pages, urls
 from cachedindex.store import quarantine, record
 from cachedindex.store.store import BLOBS, RECORDS, Tree

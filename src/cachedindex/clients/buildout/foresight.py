@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cachedindex.lookup.ahead import Ahead
 from cachedindex.lookup.beginnings import Came
 from cachedindex.model import Record
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages, pins, promised, urls
 
 _PLAIN = re.compile(r"https?://[\w.:-]+/[\w./~-]+(?:#sha256=[0-9a-f]{64})?", re.ASCII)

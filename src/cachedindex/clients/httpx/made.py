@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex.clients import tls
+from cachedindex.named import NamedTuple
 
 _BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """The variables from which httpx takes other authorities (httpx 0.28, httpx2 2.16)."""

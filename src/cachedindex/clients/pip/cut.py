@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from cachedindex.run.report import Report
 
-_ANCHOR = re.compile(r"""<a\s+href="([^"<>&]*)"((?:\s+data-[a-z-]+(?:="[^"<>]*")?)*)\s*>[^<>]*</a\s*>""")
+_ANCHOR = r"""<a\s+href="([^"<>&]*)"((?:\s+data-[a-z-]+(?:="[^"<>]*")?)*)\s*>[^<>]*</a\s*>"""
 """A link as indexes write it; one that is written in another way stays."""
 _READABLE = (None, "utf-8", "us-ascii", "iso-8859-1")
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -169,4 +169,4 @@ def _without(page: str, usable: Callable[[str], bool]) -> str:
         keep = "data-yanked" in found[2] or _may_be_chosen(found[1], usable)
         return found[0] if keep else ""
 
-    return _ANCHOR.sub(link, page)
+    return re.sub(_ANCHOR, link, page)

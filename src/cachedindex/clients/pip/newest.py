@@ -17,11 +17,12 @@ from contextlib import suppress
 from contextvars import ContextVar
 from itertools import islice
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex.clients.pip import versions
 from cachedindex.clients.pip.cut import Cut
 from cachedindex.clients.pip.sessions import CLIENT
+from cachedindex.named import NamedTuple
 from cachedindex.process import join
 from cachedindex.rules import promised
 from cachedindex.run.report import Report

@@ -11,11 +11,12 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachedindex.clients.common import OUTDATED, searched_pages
 from cachedindex.clients.pip.sessions import CLIENT
 from cachedindex.lookup.cache import Cache
+from cachedindex.named import NamedTuple
 from cachedindex.process import join
 
 

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
+from cachedindex.named import NamedTuple
 from cachedindex.rules import promised
 
 SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz")

@@ -88,6 +88,8 @@ class Library:
         response.url = f"{answer.url}#{fragment}" if fragment and "#" not in answer.url else answer.url
         response.history = list(getattr(source, "history", ()))
         response.from_cache = "; hit" in headers.get("cache-status", "")
+        if isinstance(answer.body, BytesIO) and request.method != "HEAD" and "content-encoding" not in headers:
+            response._content = answer.body.getvalue()  # noqa: SLF001 - it would read the same in pieces of 10 kB
         return response
 
     def redirect(self, adapter: HTTPAdapter, request: PreparedRequest, url: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from cachedindex import __version__
 from cachedindex.clients.common import cause
 from cachedindex.clients.urllib.opener import Answering, CacheHandler, PrivacyWitness
 from cachedindex.errors import IndexMissing
+from cachedindex.named import NamedTuple
 from cachedindex.rules import pages
 
 _TIMEOUT = 15.0

@@ -6,7 +6,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple
 
 from cachedindex.clients.common import cause, failure, request_of
 from cachedindex.clients.urllib.opener import answer_from, proxy_of
@@ -15,6 +14,7 @@ from cachedindex.lookup.context import Exchange
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.lookup.upstream import Upstream
 from cachedindex.model import Answer, Request
+from cachedindex.named import NamedTuple
 from cachedindex.options import Settings
 
 _PYTHONS_OWN = (

@@ -54,6 +54,15 @@ def test_a_new_node_has_what_a_warm_one_did_not_need(
     assert SDIST not in "".join(ran.ours), "only what builds it is missing"
 
 
+def test_an_index_that_is_some_way_off_is_asked_once(install: Callable[..., Ran], index: Index) -> None:
+    """After 10 ms an answer has look-ups begun ahead, and what guesses them imported, which pip 26.3 then refuses."""
+    assert install("26.3", "A", bare=True).code == 0
+    index.fault(faults.slow(0.05), "^/files/")
+    index.seen.clear()
+    ran = install("26.3", "B")
+    assert (ran.code, ran.ours, files(index)) == (0, [], [SDIST]), ran.err
+
+
 def test_nothing_is_asked_for_in_an_outage(install: Callable[..., Ran], index: Index) -> None:
     assert install("26.3", "A").code == 0
     assert install("26.3", "B", bare=True).code == 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cachedindex.clients.pip import sessions, wheels
 from cachedindex.model import Ended, Outcome
+from cachedindex.options import Settings
 from cachedindex.run.report import Report
 
 SDIST = "https://files.example/six-1.0.tar.gz#sha256=" + "a" * 64
@@ -27,6 +29,7 @@ def test_a_pip_that_has_seen_an_index_fail_asks_for_nothing_more(
     monkeypatch.setattr(wheels, "_fetch_all", lambda _session, urls, _timeout: wanted.append(urls))
     report = Report(lambda _: None)
     report.add(Outcome(ended, "page", "https://index.example/simple/six/", "https://index.example", ""))
-    wheels._ask(report, [SDIST], 3.0)
+    process: Any = SimpleNamespace(report=report, settings=Settings(), cache=None)
+    wheels._ask(process, [SDIST])
     assert wanted == ([[SDIST]] if asks else [])
     assert session.auth.prompting is not asks, "no person is asked for a password"

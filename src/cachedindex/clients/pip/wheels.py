@@ -22,7 +22,6 @@ from cachedindex.clients.pip import sessions
 from cachedindex.lookup.deadline import call_with_deadline
 from cachedindex.process import Process
 from cachedindex.rules import urls
-from cachedindex.run.report import Report
 from cachedindex.run.summary import SUMMARIZED
 
 _MOST = 20
@@ -55,7 +54,7 @@ def attach(process: Process) -> None:
         return entry
 
     WheelCache.get_cache_entry = get_cache_entry  # type: ignore[method-assign]
-    atexit.register(lambda: _ask(process.report, list(left_out), process.settings.timeout))
+    atexit.register(lambda: _ask(process, list(left_out)))
 
 
 def _promised(link: Any) -> str | None:
@@ -65,12 +64,15 @@ def _promised(link: Any) -> str | None:
     return f"{url}#sha256={digest}" if is_remote and urls.is_sha256(digest) else None
 
 
-def _ask(report: Report, left_out: list[str], timeout: float) -> None:
+def _ask(process: Process, left_out: list[str]) -> None:
+    report, timeout = process.report, process.settings.timeout
     has_failed = any(outcome.ended in SUMMARIZED for outcome in report.outcomes)
     if not left_out or not sessions.latest or has_failed:
         return
     (session,) = sessions.latest
     wanted = [url for url in left_out[:_MOST] if report.run is None or report.run.is_first_to_say(f"asked for {url}")]
+    if process.cache and process.cache.ahead:
+        process.cache.ahead.end()  # There is nothing to guess, and nothing to import for it: pip 26.3 refuses that now.
     with report.quiet(), suppress(Exception, KeyboardInterrupt):  # The build is done, and is as good without.
         session.auth.prompting = False  # No person is asked for a password.
         call_with_deadline(

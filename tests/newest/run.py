@@ -28,7 +28,7 @@ CHECKOUT = Path(__file__).parent.parent.parent.absolute()
 ROOT = Path(os.environ.get("TEST_NEWEST_ROOT") or CHECKOUT / ".newest").absolute()
 PYTHONS = {"3.14": "python3.14", "3.15": "python3.15", "PyPy": "pypy3"}
 """The commands of Debian's packages; that of 3.14 is its `python3`, too."""
-PACKAGES = ("python3-pip", *(f"{command}-venv" for command in PYTHONS.values()))
+PACKAGES = ("procps", "python3-pip", *(f"{command}-venv" for command in PYTHONS.values()))
 OF_THE_PYTHON = {
     "3.14": ("hook", "start", "forks", "children"),
     "3.15": ("hook", "installed_hook", "start", "forks", "children", "process"),

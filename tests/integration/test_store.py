@@ -454,6 +454,7 @@ def test_a_renewal_never_changes_a_newer_page(store: Store) -> None:
     assert store.get(PAGE) == later
 
 
+@pytest.mark.posix("an open file that can be replaced")
 def test_a_page_that_comes_just_as_an_older_one_is_renewed_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     newer = replace(RECORD, asked=RECORD.asked + 2, page=b"new", size=3, sha256=sha256(b"new").hexdigest())
     store.put(PAGE, RECORD)

@@ -441,6 +441,8 @@ def test_what_the_client_spells_in_another_way_is_left_to_it(client: Guessing) -
     assert SECOND.url not in client.asked
 
 
+# A thread that has just ended may still be counted by the system, and Python warns of it.
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: this system has no fork")
 def test_a_fork_waits_for_no_thread_of_its_parent(client: Guessing, world: World) -> None:
     begun = threading.Event()
@@ -460,6 +462,8 @@ def test_a_fork_waits_for_no_thread_of_its_parent(client: Guessing, world: World
     assert os.waitpid(child, 0)[1] == 0
 
 
+# A thread that has just ended may still be counted by the system, and Python warns of it.
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: this system has no fork")
 def test_a_fork_waits_for_no_lock_that_a_thread_of_its_parent_has(client: Guessing) -> None:
     client.get(PAGE)

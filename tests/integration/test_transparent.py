@@ -281,6 +281,7 @@ def test_what_the_witness_saw(environment: Mapping[str, str], code: str) -> None
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Of what else runs in the process of the tests.
 def test_job_control_in_a_terminal(environment: Mapping[str, str], tmp_path: Path) -> None:
     """^Z stops the job, fg continues it, the window's size is the command's to read, and ^C ends it once."""
     terminal = Terminal({**environment, "PYTHONPATH": SOURCE, "PS1": "> ", "TERM": "dumb"}, tmp_path)

@@ -11,6 +11,7 @@ fetched once, from pip's own index. The exit code is 1 if any differs.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.parser import HeaderParser
+from itertools import cycle
 from pathlib import Path
 
 from tests import environments
@@ -43,6 +45,7 @@ All candidates were compared: version, link, `Requires-Python`, reason of a yank
 messages.
 In the same way, the candidates were compared that pip's resolver is given for seven requirements of each project, in
 their turn: the newest version comes first, and pip looks at the others only after that.
+That was done for four of the targets, with and without pre-releases: this Python, CPython 3.14, musllinux, and Windows.
 The targets are this Python, CPython 3.10 to 3.14 on manylinux, a free-threaded CPython, PyPy, musllinux on ARM, macOS,
 and Windows.
 {recorded} pages are those of [the measurements](resolve.md), and {more} are those of projects that these
@@ -78,18 +81,19 @@ def main() -> int:
         pythons = {pip: _python(home, pip) for pip in arguments.pip}
         if _count(further) < arguments.more:
             _fetch(further, home, next(iter(pythons.values())), list(_named(arguments.recording, further)))
-        folders = [recorded, *([further] if arguments.more else [])]
+        shares = _shared([recorded, *([further] if arguments.more else [])], home / "shares")
         rows = []
         for pip, python in pythons.items():
-            found = [_compared("links", python, folder, home) for folder in folders]
-            searches, links, left_out, _, differences = (sum(values) for values in zip(*found, strict=True))
-            targets = found[0][-2]
-            turns = [_compared("turns", python, folder, home) for folder in folders]
-            turned, _, others = (sum(values) for values in zip(*turns, strict=True))
+            searches, links, left_out, targets, differences = _compared("links", python, shares)
+            turned, _, others = _compared("turns", python, shares)
             counts = (searches, links, left_out, turned)
             rows.append([pip, *(f"{number:,}" for number in counts), str(differences + others)])
             print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
-    numbers = {"recorded": _count(recorded), "more": _count(further) if arguments.more else 0, "targets": targets}
+    numbers = {
+        "recorded": _count(recorded),
+        "more": _count(further) if arguments.more else 0,
+        "targets": targets // len(shares),
+    }
     text = table(
         ["pip", "searches", "links that pip made of whole pages", "left out", "requirements", "differences"], rows
     )
@@ -99,20 +103,36 @@ def main() -> int:
     return int(any(row[-1] != "0" for row in rows))
 
 
+def _shared(folders: Sequence[Path], home: Path) -> Sequence[Path]:
+    """Return a folder of links to pages for each processor; large pages and small ones are dealt out in turn."""
+    shares = [home / str(number) for number in range(os.cpu_count() or 1)]
+    for share in shares:
+        share.mkdir(parents=True)
+    pages = sorted((path for folder in folders for path in folder.glob("*.json")), key=lambda path: path.stat().st_size)
+    for share, path in zip(cycle(shares), pages, strict=False):
+        (share / path.name).symlink_to(path.resolve())
+    return shares
+
+
 def _python(home: Path, pip: str) -> Path:
     return environments.make(home / pip, home, environments.fetch(CHECKOUT / ".bench", home, pip), pip)
 
 
-def _compared(script: str, python: Path, folder: Path, home: Path) -> Sequence[int]:
-    """Return the numbers that a script of tests/ prints for a folder of pages, and that of the differences."""
-    command = [python, CHECKOUT / f"tests/{script}.py", CHECKOUT / "src", folder]
-    process = subprocess.run(
-        [str(word) for word in command], env=clean_environment(home), stdout=subprocess.PIPE, text=True, check=False
-    )
-    *differences, last = process.stdout.splitlines()
-    for difference in differences:
+def _compared(script: str, python: Path, shares: Sequence[Path]) -> Sequence[int]:
+    """Return the sums of the numbers that a script of tests/ prints for folders of pages, and of the differences."""
+
+    def compare(share: Path) -> Sequence[str]:
+        command = [str(word) for word in (python, CHECKOUT / f"tests/{script}.py", CHECKOUT / "src", share)]
+        environ = clean_environment(share)
+        process = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=False)
+        return process.stdout.splitlines()
+
+    with ThreadPoolExecutor(len(shares)) as pool:
+        found = list(pool.map(compare, shares))
+    for difference in (line for lines in found for line in lines[:-1]):
         print(difference, file=sys.stderr)
-    return [*map(int, re.findall(r"\d+", last)), len(differences)]
+    sums = [sum(numbers) for numbers in zip(*(map(int, re.findall(r"\d+", lines[-1])) for lines in found), strict=True)]
+    return [*sums, sum(len(lines) - 1 for lines in found)]
 
 
 def _named(recording: Path, further: Path) -> Iterator[str]:

@@ -28,7 +28,7 @@ from rendered import rendered
 from cachedindex.clients.pip.cut import Cut
 
 JSON = "application/vnd.pypi.simple.v1+json"
-TARGETS: dict[str, dict[str, Any]] = {
+TARGETS: dict[str, TargetPython] = {name: TargetPython(**values) for name, values in {
     "this": {},
     **{f"cp3{minor}": {"py_version_info": (3, minor), "platforms": ["manylinux_2_28_x86_64", "manylinux2014_x86_64"]}
        for minor in range(10, 15)},
@@ -38,7 +38,8 @@ TARGETS: dict[str, dict[str, Any]] = {
     "mac": {"py_version_info": (3, 11), "platforms": ["macosx_13_0_arm64", "macosx_10_9_universal2"]},
     "threads": {"py_version_info": (3, 14), "platforms": ["manylinux_2_28_x86_64"], "abis": ["cp314t"]},
     "windows": {"py_version_info": (3, 13), "platforms": ["win_amd64"], "abis": ["cp313"], "implementation": "cp"},
-}  # fmt: skip
+}.items()}  # type: ignore[arg-type] # fmt: skip
+"""Each is made once, as it computes its tags once."""
 
 
 def main() -> int:
@@ -48,8 +49,7 @@ def main() -> int:
     for path, form in product(sorted(Path(sys.argv[2]).glob("*.json")), (JSON, "text/html")):
         page = content(path, form)
         whole, fewer = Read(package_finder.parse_links), Read(cut.links)
-        has_yanked = any(file.get("yanked") for file in json.loads(path.read_bytes())["files"])
-        for target, yanked in product(TARGETS, (False, True) if has_yanked else (False,)):
+        for target, yanked in product(TARGETS, yanks(path)):
             package_finder.parse_links = whole.once
             expected = found(search, path.stem, page, TARGETS[target], yanked)
             package_finder.parse_links = fewer
@@ -61,6 +61,12 @@ def main() -> int:
         seen, kept = seen + whole.links, kept + fewer.links
     sys.stdout.write(f"{compared} searches, {seen} links, {seen - kept} left out, {len(TARGETS)} targets\n")
     return int(differences > 0)
+
+
+def yanks(path: Path) -> Sequence[bool]:
+    """Return whether yanked files are allowed: not, and so that they are if the page has any."""
+    has_yanked = any(file.get("yanked") for file in json.loads(path.read_bytes())["files"])
+    return (False, True) if has_yanked else (False,)
 
 
 class Read:
@@ -84,14 +90,14 @@ class Read:
         return self._first
 
 
-def found(search: Any, project: str, page: Any, target: dict[str, Any], yanked: bool) -> tuple[Any, ...]:
+def found(search: Any, project: str, page: Any, target: TargetPython, yanked: bool) -> tuple[Any, ...]:
     """Return the candidates of a search, and the reasons that pip keeps for its messages."""
     finder = made(package_finder.PackageFinder, page, target, yanked)
     candidates = search(finder, Link(page.url), finder.make_link_evaluator(project))
     return [described(one) for one in candidates], finder.requires_python_skipped_reasons()
 
 
-def made(kind: Any, page: Any, target: dict[str, Any], yanked: bool) -> Any:
+def made(kind: Any, page: Any, target: TargetPython, yanked: bool) -> Any:
     """Return a finder of pip's that gets this page for every project of an index."""
     session = SimpleNamespace(is_secure_origin=lambda _: True)
     collector = LinkCollector(session, SearchScope.create([], ["https://index.example/simple/"], no_index=False))
@@ -99,7 +105,7 @@ def made(kind: Any, page: Any, target: dict[str, Any], yanked: bool) -> Any:
     return kind.create(
         link_collector=collector,
         selection_prefs=SelectionPreferences(allow_yanked=yanked),
-        target_python=TargetPython(**target),
+        target_python=target,
     )
 
 

@@ -15,7 +15,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-from links import JSON, TARGETS, content, made
+from links import JSON, TARGETS, Read, content, made, yanks
 from pip._internal.index import package_finder
 from pip._internal.models.search_scope import SearchScope
 from pip._internal.req.constructors import install_req_from_line
@@ -29,6 +29,10 @@ from cachedindex.clients.pip.newest import PAGES, Newest, completed, newest_firs
 CUT = Cut(package_finder)
 NEWEST = Newest(package_finder, CUT)
 PARSE = package_finder.parse_links
+TURNED = ("this", "cp314", "musl", "windows")
+"""Targets: a resolver's turn takes ten times as long to compare as a search, and depends on the wheels alone."""
+WHOLE = dict[str, Read]()
+"""What reads the whole page of a URL, once for all targets."""
 
 
 class Ours(package_finder.PackageFinder):  # type: ignore[misc] - pip has no types for others
@@ -44,7 +48,8 @@ def main() -> int:
     compared = enough = differences = 0
     for path in sorted(Path(sys.argv[2]).glob("*.json")):
         page, part = content(path, JSON), a_part(path)
-        for target, pre, yanked in product(TARGETS, (False, True), (True, False)):
+        WHOLE.update({one.url: Read(PARSE) for one in (page, part)})
+        for target, pre, yanked in product(TURNED, (False, True), yanks(path)):
             kinds = (Ours, package_finder.PackageFinder)
             ours, pips = (finder(kind, page, part, target, pre=pre, yanked=yanked) for kind in kinds)
             turns = [(wanted, turn(pips, wanted)) for wanted in requirements(path.stem, pips)]
@@ -87,9 +92,14 @@ def finder(kind: Any, page: Any, part: Any, target: str, *, pre: bool, yanked: b
     return one
 
 
+def whole(page: Any) -> list[Any]:
+    """Return all links of a page, as pip reads them."""
+    return WHOLE[page.url].once(page)
+
+
 def requirements(project: str, one: Any) -> Iterator[str]:
     """Yield requirements, with versions that the page has."""
-    package_finder.parse_links = PARSE
+    package_finder.parse_links = whole
     known = {candidate.version for candidate in one.find_all_candidates(project)}
     versions = [version.public for version in sorted(known) if version.release] or ["1.0"]  # Not a LegacyVersion.
     middle, last = versions[len(versions) // 2], versions[-1]
@@ -114,7 +124,7 @@ def infos(one: Any, wanted: str) -> Any:
 
 def turn(one: Any, wanted: str) -> Sequence[tuple[str, ...]]:
     """Return the candidates that pip's resolver would be given."""
-    package_finder.parse_links = PARSE
+    package_finder.parse_links = whole
     return [described(info) for info in infos(one, wanted)()]
 
 
@@ -127,7 +137,7 @@ def begin(one: Any, wanted: str) -> tuple[Sequence[tuple[str, ...]], Iterator[An
 
 def reasons(one: Any) -> Sequence[str]:
     """Return why candidates were left out, as pip's messages say it."""
-    package_finder.parse_links = CUT.links if isinstance(one, Ours) else PARSE
+    package_finder.parse_links = CUT.links if isinstance(one, Ours) else whole
     return list(one.requires_python_skipped_reasons())
 
 

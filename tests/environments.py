@@ -30,7 +30,7 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 """The folder of an environment with its python."""
 _FIRST_PIPS = {(3, 12): (23, 1, 2), (3, 15): (24, 1)}
 """The first pip that runs itself on a Python and those after it."""
-_SITE = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
+_SITE = "Lib/site-packages" if os.name == "nt" else "lib/*/site-packages"
 
 
 class NoNetwork(Exception):

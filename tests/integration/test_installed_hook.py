@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(made: Path) -> Iterator[Path]:
     """Give the site-packages of an environment that has a pip, and no hook before and after the test."""
-    folder = next((made / "lib").glob("python3.*")) / "site-packages"
+    folder = next((made / "lib").glob("*/site-packages"))
     yield folder
     for path in [*folder.glob("_cachedindex_start.*"), *folder.glob("__pycache__/_cachedindex_start.*")]:
         path.unlink()

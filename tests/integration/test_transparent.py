@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,10 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 RUN = f"{sys.executable} -m cachedindex run --"
 BELOW, IN_PLACE = RUN, f"{sys.executable} -m cachedindex run --disable true --"
 BOTH = pytest.mark.parametrize("wrapper", [BELOW, IN_PLACE], ids=["below", "in place"])
+_LACKING = "vars(signal).pop('sigtimedwait', None); runpy.run_module('cachedindex', None, '__main__')"
+POLLING = f'{sys.executable} -c "import runpy, signal; {_LACKING}" run --'
+"""On a system that has no sigtimedwait(2), as macOS, or a Python without it, as PyPy."""
+WAITING = pytest.mark.parametrize("wrapper", [RUN, POLLING], ids=["", "polling"])
 OURS = ("CACHEDINDEX_", "VIRTUALENV_CACHEDINDEX_", "PYTHONPATH=", "PIP_DISABLE_PIP_VERSION_CHECK=")
 MINE = re.compile(r"(pipe|socket|anon_inode):\[?\w+\]?|(/proc/)\d+/")
 
@@ -63,6 +68,9 @@ def wrapped(code: str) -> str:
     return f"exec {sys.executable} -c 'import os, signal, sys; {code}; os.execvp(sys.argv[1], sys.argv[1:])' "
 
 
+IS_PYPY = sys.implementation.name == "pypy"
+IGNORED = "HUP QUIT TERM USR1 ALRM TSTP WINCH" + ("" if IS_PYPY else " INT CHLD")
+"""PyPy catches SIGINT from its start, and says of no signal whether whoever started it ignores that."""
 STATUS = "grep -E '^(Sig(Blk|Ign)|Umask|NoNewPrivs|Cap)' /proc/self/status"
 GIVEN = {
     "environment": ("exec env -i 'A b=1' 'BASH_FUNC_f%%=() { :; }' LC_CTYPE=C E= PATH=/usr/bin ", "env"),
@@ -72,7 +80,7 @@ GIVEN = {
     "a process substitution": ("exec ", "cat <(echo one) <(echo two)"),
     "closed stdin and stderr": ("exec <&- 2>&-; exec ", "find /proc/self/fd -printf '%p %l\\n'"),
     "no standard streams": ("exec <&- >&- 2>&-; exec ", "find /proc/self/fd -fprintf out '%p %l\\n'"),
-    "ignored signals": ("trap '' HUP INT QUIT TERM USR1 ALRM CHLD TSTP WINCH; exec ", STATUS),
+    "ignored signals": (f"trap '' {IGNORED}; exec ", STATUS),
     "blocked signals": (wrapped("signal.pthread_sigmask(signal.SIG_BLOCK, [1, 3, 14, 17, 18, 20, 40])"), STATUS),
     "umask": ("umask 027; exec ", STATUS),
     "limits": ("ulimit -n 60; ulimit -c 0; ulimit -f 5000; ulimit -s 4000; exec ", "cat /proc/self/limits"),
@@ -93,6 +101,8 @@ GIVEN = {
 @pytest.mark.parametrize("name", GIVEN)
 @BOTH
 def test_the_command_gets_and_gives_what_it_would_without_us(shell: Shell, wrapper: str, name: str) -> None:
+    if IS_PYPY and name == "a folder that is gone":
+        pytest.skip("SKIPPED ON PYPY: `pypy3 -m` itself does not start there")
     before, command = GIVEN[name]
     by_us, by_env = (shell(f"{before} {each} {command}") for each in (f"env PYTHONPATH={SOURCE} {wrapper}", "env"))
     assert by_us.returncode == by_env.returncode
@@ -161,11 +171,12 @@ while True:
 
 
 @pytest.mark.parametrize("to", ["group", "process"])
+@WAITING
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGWINCH,
                                     signal.SIGUSR1, signal.SIGABRT, signal.SIGALRM, signal.SIGCONT, signal.SIGTSTP,
                                     40])  # fmt: skip
-def test_a_signal_reaches_the_command_once(environment: Mapping[str, str], number: int, to: str) -> None:
-    command = [*RUN.split(), sys.executable, "-c", COUNTS, str(int(number))]
+def test_a_signal_reaches_the_command_once(environment: Mapping[str, str], wrapper: str, number: int, to: str) -> None:
+    command = [*shlex.split(wrapper), sys.executable, "-c", COUNTS, str(int(number))]
     with started(command, environment) as (process, pid):
         if to == "group":
             os.killpg(process.pid, number)
@@ -177,15 +188,17 @@ def test_a_signal_reaches_the_command_once(environment: Mapping[str, str], numbe
         assert process.returncode == 9
 
 
-def test_the_group_is_killed_as_one(environment: Mapping[str, str]) -> None:
-    with started([*RUN.split(), sys.executable, "-c", COUNTS, "1"], environment) as (process, pid):
+@WAITING
+def test_the_group_is_killed_as_one(environment: Mapping[str, str], wrapper: str) -> None:
+    with started([*shlex.split(wrapper), sys.executable, "-c", COUNTS, "1"], environment) as (process, pid):
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait(60) == -signal.SIGKILL
         gone(pid)
 
 
-def test_a_kill_of_us_kills_the_command(environment: Mapping[str, str]) -> None:
-    with started([*RUN.split(), sys.executable, "-c", COUNTS, "1"], environment) as (process, pid):
+@WAITING
+def test_a_kill_of_us_kills_the_command(environment: Mapping[str, str], wrapper: str) -> None:
+    with started([*shlex.split(wrapper), sys.executable, "-c", COUNTS, "1"], environment) as (process, pid):
         process.kill()
         gone(pid)
 
@@ -199,8 +212,9 @@ def test_the_other_end_of_a_pipe_sees_that_the_command_closed_it(environment: Ma
         assert process.wait(60) == -signal.SIGKILL
 
 
-def test_a_command_that_stops_stops_us_and_goes_on_with_us(environment: Mapping[str, str]) -> None:
-    command = [*RUN.split(), "sh", "-c", "echo $$; read line; kill -STOP $$; exit 6"]
+@WAITING
+def test_a_command_that_stops_stops_us_and_goes_on_with_us(environment: Mapping[str, str], wrapper: str) -> None:
+    command = [*shlex.split(wrapper), "sh", "-c", "echo $$; read line; kill -STOP $$; exit 6"]
     with started(command, environment, stdin=subprocess.PIPE) as (process, _):
         assert process.stdin is not None
         print(file=process.stdin, flush=True)
@@ -211,8 +225,9 @@ def test_a_command_that_stops_stops_us_and_goes_on_with_us(environment: Mapping[
         assert process.wait(60) == 6
 
 
-def test_a_stopped_group_goes_on(environment: Mapping[str, str]) -> None:
-    with started([*RUN.split(), sys.executable, "-c", COUNTS, "1"], environment) as (process, pid):
+@WAITING
+def test_a_stopped_group_goes_on(environment: Mapping[str, str], wrapper: str) -> None:
+    with started([*shlex.split(wrapper), sys.executable, "-c", COUNTS, "1"], environment) as (process, pid):
         for _ in range(2):
             os.killpg(process.pid, signal.SIGSTOP)
             assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
@@ -272,9 +287,7 @@ def test_what_the_witness_saw(environment: Mapping[str, str], code: str) -> None
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             assert process.stdout is not None
-            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
-            assert ended is not None
-            assert ended.si_code == os.CLD_EXITED, "it has stopped"
+            assert os.WIFEXITED(os.waitpid(process.pid, os.WUNTRACED)[1]), "it has stopped"
             assert process.stdout.read() == "False True False\n"
         finally:
             with suppress(ProcessLookupError):
@@ -282,14 +295,15 @@ def test_what_the_witness_saw(environment: Mapping[str, str], code: str) -> None
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Of what else runs in the process of the tests.
-def test_job_control_in_a_terminal(environment: Mapping[str, str], tmp_path: Path) -> None:
+@WAITING
+def test_job_control_in_a_terminal(environment: Mapping[str, str], tmp_path: Path, wrapper: str) -> None:
     """^Z stops the job, fg continues it, the window's size is the command's to read, and ^C ends it once."""
     terminal = Terminal({**environment, "PYTHONPATH": SOURCE, "PS1": "> ", "TERM": "dumb"}, tmp_path)
     try:
         terminal.says("> ")
         traps = 'trap "echo got it; exit 5" INT; trap "echo continued" CONT'
         # No program below this shell: dash waits in vfork(2) for a child that is stopped before it executes.
-        terminal.types(f"{RUN} sh -c '{traps}; echo rea''dy; while :; do read line; done'\n")
+        terminal.types(f"{wrapper} sh -c '{traps}; echo rea''dy; while :; do read line; done'\n")
         terminal.says("ready\r\n")
         terminal.types("\x1a")
         terminal.says("Stopped")
@@ -299,7 +313,7 @@ def test_job_control_in_a_terminal(environment: Mapping[str, str], tmp_path: Pat
         terminal.says("got it\r\n")
         terminal.types("echo code $?\n")
         assert terminal.says("code 5\r\n").count("got it") == 0, "twice"
-        terminal.types(f"stty rows 33 cols 77; {RUN} stty size\n")
+        terminal.types(f"stty rows 33 cols 77; {wrapper} stty size\n")
         terminal.says("33 77\r\n")
     finally:
         terminal.close()

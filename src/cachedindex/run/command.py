@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import time
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ from cachedindex.store import system
 _LOST = 125
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
+_POLL = 0.01
+"""Seconds between two glances at the pending signals, on a system that cannot wait for one and for a time at once."""
 _ELSEWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
 """With these, and with EACCES, execvp(3) goes on to the next folder of PATH."""
 
@@ -150,9 +153,8 @@ class _Below:
     def _next_signal(self) -> int:
         """Wait for a signal, and look at the command now and then."""
         while self._watch:
-            received = signal.sigtimedwait(signal.valid_signals(), self._watch.look(self._pid))
-            if received:
-                return received.si_signo
+            if number := _received(self._watch.look(self._pid)):
+                return number
         return signal.sigwait(signal.valid_signals())
 
     def _is_of_group(self, number: int) -> bool:
@@ -197,6 +199,18 @@ class _Below:
         If somebody has continued us meanwhile, nobody would do so after we had stopped ourselves once more.
         """
         return self._was_witness_stopped or (self._witness is not None and self._witness.is_stopped())
+
+
+def _received(seconds: float) -> int | None:
+    """Wait for a signal, all of which are blocked; None if there is none in so many seconds."""
+    if hasattr(signal, "sigtimedwait"):
+        received = signal.sigtimedwait(signal.valid_signals(), seconds)
+        return received.si_signo if received else None
+    # PyPy and macOS have none. An alarm would take the place of the one that whoever started us may have set.
+    ends = time.monotonic() + seconds
+    while not (pending := signal.sigpending()) and time.monotonic() < ends:
+        time.sleep(_POLL)
+    return signal.sigwait(pending) if pending else None
 
 
 def _let_go() -> None:

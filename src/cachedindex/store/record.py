@@ -16,6 +16,9 @@ _MAGIC = b"cachedindex-record-1"
 _ROOM = 64
 """Spaces at the end of a header, for one that is longer: its times and its headers may have more digits."""
 
+_CHANGED = ("headers", "asked", "checked", "took", "expired")
+"""What upstream may change of a record by confirming it."""
+
 
 def empty(url: str, form: str, asked: float) -> Record:
     """Return what stands in the place of a record that nobody is served any more, in seconds since the epoch.
@@ -27,7 +30,7 @@ def empty(url: str, form: str, asked: float) -> Record:
 
 def encode(record: Record) -> bytes:
     """Return a line with the header's digest, the header as one line of JSON, and a page's body."""
-    header = _header(record)
+    header = _as_json(_fields(record))
     return _lines(header.ljust(len(header) + _ROOM)) + (record.page or b"")
 
 
@@ -36,13 +39,12 @@ def renewed(beginning: bytes, new: Record) -> bytes | None:
 
     None if the beginning is another record's, or that of one that was asked for later, or has no room.
     """
-    fields, rest = _split(beginning)
-    there = fields and _record(fields, new.page or b"")
-    header, room = _header(new), len(beginning) - len(rest) - len(_lines(b""))
-    if not there or there.asked > new.asked or len(header) > room:
+    there, rest = _split(beginning)
+    fields = _fields(new)
+    header, room = _as_json(fields), len(beginning) - len(rest) - len(_lines(b""))
+    if not there or not _is_number(there.get("asked")) or there["asked"] > new.asked or len(header) > room:
         return None
-    changed = ("headers", "asked", "checked", "took", "expired")
-    is_same = there._replace(**{name: getattr(new, name) for name in changed}) == new
+    is_same = {**there, **{name: fields[name] for name in _CHANGED}} == fields
     return _lines(header.ljust(room)) if is_same else None
 
 
@@ -51,8 +53,8 @@ def _lines(header: bytes) -> bytes:
     return b"%s %s\n%s\n" % (_MAGIC, sha256(header).hexdigest().encode(), header)
 
 
-def _header(record: Record) -> bytes:
-    fields = {
+def _fields(record: Record) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "url": record.url,
         "final": record.final,
         "headers": dict(record.headers),
@@ -67,7 +69,15 @@ def _header(record: Record) -> bytes:
     }
     if record.barred:  # A field that release 0.1.0 does not know: it has to take the record for none.
         fields["barred"] = True
+    return fields
+
+
+def _as_json(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float))
 
 
 def decode(raw: bytes, url: str | None = None) -> Record | None:

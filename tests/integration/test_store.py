@@ -541,6 +541,43 @@ def test_a_record_is_compared_and_replaced_while_nobody_else_replaces_it(store: 
     assert not lock.exists()
 
 
+def test_a_record_in_place_of_nothing_needs_no_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[Path] = []
+    monkeypatch.setattr(locks, "_made", asked_for.append)
+    assert store.put(PAGE, RECORD)
+    assert not asked_for
+    assert [only_file(store.root / "records-v1")] == [store._shared.record_path(PAGE, "html")]
+
+
+def test_a_record_that_comes_as_nothing_is_replaced_is_compared_as_well(store: Store) -> None:
+    later = RECORD._replace(asked=RECORD.asked + 1)
+    path, seen = store._shared.record_path(PAGE, "html"), list[Record | None]()
+
+    def replaces(there: Record | None) -> bool:
+        seen.append(there)
+        if len(seen) == 2:  # The first time nobody has the lock.
+            assert store.put(PAGE, later)
+        return len(seen) > 1 and there is None
+
+    assert not store._shared.publish(path, RECORD, replaces)
+    assert seen == [None, None, later]
+    assert store.get(PAGE) == later
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_that_has_no_links(store: Store, monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
+    def link(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    newer = RECORD._replace(asked=RECORD.asked + 1)
+    assert not is_there or store.put(PAGE, RECORD)
+    assert store.put(PAGE, newer)
+    assert not store.put(PAGE, RECORD)
+    assert store.get(PAGE) == newer
+    assert only_file(store.root / "records-v1")
+
+
 def test_where_there_is_no_locking_two_may_do_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def taken(_: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")

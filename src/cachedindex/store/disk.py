@@ -176,6 +176,30 @@ class NewFile:
             self.abandon()
             raise
 
+    def commit_first(self) -> bool:
+        """Publish under the final name, unless another file has it by now; return whether it was done.
+
+        A link needs no lock, since it never replaces a file. Where there are no links, one that comes at this very
+        moment is replaced.
+        """
+        try:
+            with failing_as_unavailable("write to", self._root):
+                self._file.close()
+            os.link(self._temporary, self._path)
+        except StoreUnavailable:
+            self.abandon()
+            raise
+        except FileExistsError:
+            return False
+        except OSError:  # This file system has no links, or this user may make none.
+            if self._path.exists():
+                return False
+            self.commit()
+            return True
+        self.abandon()  # The other name.
+        self._is_done = True
+        return True
+
     def abandon(self) -> None:
         """Remove the temporary, unless it was published. A fork of the process that makes it leaves it there."""
         if self._is_done:

@@ -310,7 +310,7 @@ class Tree:
 
         They are compared when all is written, which takes the longest, and nobody else replaces the record meanwhile.
         """
-        return self._published(path, new, lambda: replaces(self.read(path, new.url)))
+        return self._published(path, new, lambda: replaces(self.read(path, new.url)), replaces_none=replaces(None))
 
     def renew(self, path: Path, new: Record) -> bool:
         """Write over the header of an older record of the same body; return whether there was one.
@@ -321,17 +321,27 @@ class Tree:
 
     def publish_later(self, path: Path, new: Record) -> bool:
         """Do the same unless the one that is there was asked for later."""
-        return self._published(path, new, lambda: not _is_later(self.asked(path, new.url), new.asked))
+        return self._published(
+            path, new, lambda: not _is_later(self.asked(path, new.url), new.asked), replaces_none=True
+        )
 
-    def _published(self, path: Path, new: Record, replaces: Callable[[], bool]) -> bool:
+    def _published(self, path: Path, new: Record, replaces: Callable[[], bool], *, replaces_none: bool) -> bool:
+        """Write a record if it replaces what is there; in place of nothing it is a link, which needs no lock."""
         self.make()
         written = disk.written(path, record.encode(new), self.root)
         try:
-            with locks.replacing(path):
-                if not replaces():
-                    return False
-                written.commit()
+            if replaces_none and written.commit_first():
                 return True
+            with locks.replacing(path):
+                while True:
+                    is_first = not path.exists()
+                    if not replaces():
+                        return False
+                    if not is_first:
+                        written.commit()
+                        return True
+                    if written.commit_first():
+                        return True
         finally:
             written.abandon()
 

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import trustme
-
 from tests import index
-from tests.sites import Door, Site
+from tests.sites import Door, Site, new_authority
 
 Begin = Callable[[Site], None]
 PAGES = "^/simple/"
@@ -33,7 +31,7 @@ def answering(fault: index.Fault, pattern: str = "") -> Begin:
 
 
 def wrong_certificate(site: Site) -> None:
-    site.index.certificate = index.certificate(trustme.CA(), site.index.host)
+    site.index.certificate = index.certificate(new_authority(), site.index.host)
 
 
 def naming(behaviour: Literal["denies", "is silent"]) -> Begin:

@@ -6,16 +6,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import trustme
+import pytest
 
 from tests.index import Index, serving
 from tests.names import HOST, Names, naming
 
+if TYPE_CHECKING:
+    import trustme
+
 Door = Literal["address", "TLS", "name"]
 """How a client comes in. What is stored is stored for a URL, so that a fault at one door needs a cache filled there."""
 _TRUST = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def new_authority() -> trustme.CA:
+    """Return an authority that signs certificates; skip the test that needs one if this Python has no trustme."""
+    why = "SKIPPED FOR WANT OF trustme: cryptography, which it needs, has no wheel for this Python"
+    authority: trustme.CA = pytest.importorskip("trustme", reason=why).CA()
+    return authority
 
 
 def trusting(bundle: Path) -> dict[str, str]:
@@ -66,7 +76,7 @@ def _opened(distributions: Path, door: Door, folder: Path) -> Iterator[Site]:
         with serving(distributions) as index:
             yield Site(index, door)
         return
-    authority, bundle = trustme.CA(), folder / "authority.pem"
+    authority, bundle = new_authority(), folder / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
     if door == "TLS":
         with serving(distributions, authority=authority) as index:

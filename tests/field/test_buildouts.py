@@ -7,14 +7,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests import index as faults, packages
 from tests.conftest import Ran
 from tests.field.conftest import assert_hidden, below, login, settings, with_token
 from tests.index import Handler, Index, serving
 from tests.integration.conftest import eggs
-from tests.sites import trusting
+from tests.sites import new_authority, trusting
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0", "CACHEDINDEX_TIMEOUT": "1"}
 SMALL = "py:eggs=epsilon"
@@ -173,7 +172,7 @@ def test_the_bundle_of_a_buildout_lies_elsewhere_in_each_job(
     buildout: Callable[..., Ran], distributions: Path, tmp_path: Path
 ) -> None:
     # safe-chain#147, pip-tools#612: a temporary copy of the same bundle for each job.
-    authority = trustme.CA()
+    authority = new_authority()
     with serving(distributions, authority=authority) as index:
         there = f"buildout:index={index.url}"
         for job in ("A", "B", "C"):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import trustme
-
 from tests import index as faults
 from tests.conftest import Ran
 from tests.field.conftest import assert_hidden, below, installed, login, settings, with_token
 from tests.index import Index, serving
-from tests.sites import trusting
+from tests.sites import new_authority, trusting
 
 EXPIRED = {"CACHEDINDEX_INDEX_TTL": "0"}
 CLOSED = faults.status(503)
@@ -21,7 +19,7 @@ def test_the_bundle_of_authorities_lies_elsewhere_in_each_job(
     pip_install: Callable[..., Ran], distributions: Path, tmp_path: Path
 ) -> None:
     # safe-chain#147, pip-tools#612: a temporary copy of the same bundle for each job.
-    authority = trustme.CA()
+    authority = new_authority()
     with serving(distributions, authority=authority) as index:
         for job in ("A", "B", "C"):
             authority.cert_pem.write_to_path(str(tmp_path / f"{job}.pem"))

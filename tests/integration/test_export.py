@@ -487,6 +487,8 @@ def pax_bomb() -> bytes:
 def test_what_is_no_bundle_is_said_to_be_none(command: Command, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(data)
     ran = command("import", "x.tar", CACHEDINDEX_CACHE_DIR=str(tmp_path / "other"))
+    if "knows Zstandard" in ran.err:
+        pytest.skip("SKIPPED FOR WANT OF zstd")
     assert ran.code == 1
     assert ran.out.startswith("x.tar: ")
     assert "Traceback" not in ran.err

@@ -431,6 +431,9 @@ def test_a_store_collects_once_an_hour_and_waits_for_nothing(
 
 
 @pytest.mark.linux("/proc")
+@pytest.mark.skipif(
+    not hasattr(os, "posix_spawn"), reason="SKIPPED: PyPy has no os.posix_spawn, and collects in a thread"
+)
 def test_a_process_that_collects_is_nobodys_child_and_holds_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

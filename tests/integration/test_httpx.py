@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import trustme
 
 import cachedindex
 from tests import index as faults, packages
 from tests.index import JSON, Index, serving
+from tests.sites import new_authority
+
+if TYPE_CHECKING:
+    import trustme
 
 pytestmark = pytest.mark.usefixtures("nobodys_environment")
 Open = Callable[..., Any]
@@ -298,7 +301,7 @@ def test_a_transport_without_another_asks_the_proxy_of_the_environment(
 
 @pytest.fixture
 def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
-    authority = trustme.CA()
+    authority = new_authority()
     path = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(path)
     return authority, path

@@ -11,11 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import trustme
 
 import cachedindex
 from cachedindex.errors import StoreUnavailable
@@ -24,6 +23,10 @@ from cachedindex.store.store import Store
 from tests import index as faults
 from tests.conftest import SOURCE
 from tests.index import JSON, Index
+from tests.sites import new_authority
+
+if TYPE_CHECKING:
+    import trustme
 
 USER, PASSWORD = "julia", "correct-horse"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -233,7 +236,7 @@ def test_a_folder_that_takes_no_secret_is_left_without_a_trace(tmp_path: Path) -
 
 
 def test_a_client_certificate_is_a_credential(open_session: Open, index: Index, tmp_path: Path) -> None:
-    authority = trustme.CA()
+    authority = new_authority()
     server, bundle = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / "authority.pem"
     authority.issue_cert("localhost").configure_cert(server)
     authority.configure_trust(server)
@@ -261,7 +264,7 @@ def test_a_client_certificate_is_a_credential(open_session: Open, index: Index, 
 def test_a_certificate_that_is_refused_finds_nothing_any_more(
     open_session: Open, distributions: Path, tmp_path: Path
 ) -> None:
-    ours, theirs = trustme.CA(), trustme.CA()
+    ours, theirs = new_authority(), new_authority()
     mine, bundle = tmp_path / "mine.pem", tmp_path / "authority.pem"
     ours.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(str(mine))
     ours.cert_pem.write_to_path(str(bundle))

@@ -7,11 +7,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import trustme
 from requests.adapters import HTTPAdapter
 
 import cachedindex
@@ -22,6 +21,10 @@ from cachedindex.options import Settings
 from cachedindex.process import join
 from tests import index as faults
 from tests.index import Index
+from tests.sites import new_authority
+
+if TYPE_CHECKING:
+    import trustme
 
 TOKEN = "Bearer telltale"
 
@@ -119,7 +122,7 @@ def by_hand(context: ssl.SSLContext) -> HTTPAdapter:
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    return trustme.CA()
+    return new_authority()
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
 from pathlib import Path
-from typing import Protocol
-
-import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from typing import TYPE_CHECKING, Protocol
 
 from tests.servers.server import Server
-from tests.sites import trusting
+from tests.sites import new_authority, trusting
+
+if TYPE_CHECKING:
+    import trustme
 
 USERS = ("alice", "bob", "visitor")
 """The last one is never revoked: by its credentials these tests ask for themselves."""
@@ -54,13 +53,13 @@ class Certificates:
     """Client certificates of an authority that also signs the server's, and its list of those that are revoked."""
 
     def prepare(self, server: Server) -> None:
-        authority, folder = trustme.CA(), server.folder
+        authority, folder = new_authority(), server.folder
         server.options["authority"] = authority
         authority.cert_pem.write_to_path(folder / "authority.pem")
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
         for user in USERS:
             authority.issue_cert(f"{user}.example").private_key_and_cert_chain_pem.write_to_path(folder / f"{user}.pem")
-        stranger = trustme.CA().issue_cert("mallory.example")
+        stranger = new_authority().issue_cert("mallory.example")
         stranger.private_key_and_cert_chain_pem.write_to_path(folder / "mallory.pem")
         server.visitor.verify = str(folder / "authority.pem")
         server.visitor.cert = str(folder / "visitor.pem")
@@ -76,6 +75,9 @@ class Certificates:
 
     @staticmethod
     def _revoke(server: Server, users: Sequence[str]) -> None:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+
         authority: trustme.CA = server.options["authority"]
         issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
         key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests import packages
 from tests.index import Index, serving as serving_index
 from tests.servers.builds import HOUR, Builds, Built, assert_as_bare, assert_carried
 from tests.servers.conftest import of_each
 from tests.servers.kinds import PROXIES
-from tests.sites import trusting
+from tests.sites import new_authority, trusting
 
 WANTED = ("alpha", "gamma")
 each = of_each(PROXIES)
@@ -26,7 +25,7 @@ def index(request: pytest.FixtureRequest, offered: Path, tmp_path: Path) -> Iter
     folder.mkdir()
     for path in offered.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    authority = trustme.CA() if request.param == "CONNECT" else None
+    authority = new_authority() if request.param == "CONNECT" else None
     if authority:
         authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     with serving_index(folder, authority=authority) as index:

@@ -56,6 +56,15 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     assert (tmp_path / "a/page").read_bytes() == b"page"
 
 
+def test_without_random_bytes_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def urandom(_: int) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/dev/urandom")
+
+    monkeypatch.setattr(os, "urandom", urandom)
+    with pytest.raises(StoreUnavailable, match="open files"):
+        disk.publish(tmp_path / "page", b"page", tmp_path)
+
+
 def test_a_file_that_is_written_has_its_bytes_at_once_and_no_name(tmp_path: Path) -> None:
     new = disk.NewFile(tmp_path / "page", tmp_path)
     new.write(b"half")  # A fork would have a copy of a buffer, and write it at its end.

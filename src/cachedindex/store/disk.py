@@ -128,10 +128,10 @@ class NewFile:
         """Open the temporary; StoreUnavailable if that fails."""
         self._path = path
         self._root = root
-        self._temporary = temporary(path)
         self._process = os.getpid()
         self._is_done = False
         with failing_as_unavailable("write to", root):
+            self._temporary = temporary(path)
             self._above = status = root.stat()
             mode = status.st_mode
             # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
@@ -359,7 +359,10 @@ def is_own(folder: Path) -> bool:
 
 
 def temporary(path: Path) -> Path:
-    """Return a name beside a path that nobody else uses; a file that has such a name for an hour is a stray."""
+    """Return a name beside a path that nobody else uses; a file that has such a name for an hour is a stray.
+
+    OSError if there are no random bytes to be had, which PyPy needs a descriptor for.
+    """
     return path.parent / f"{_prefix(path)}{os.getpid()}.{os.urandom(4).hex()}.tmp"
 
 

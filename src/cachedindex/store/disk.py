@@ -129,7 +129,8 @@ class NewFile:
         self._path = path
         self._root = root
         self._process = os.getpid()
-        self._is_done = False
+        self.is_done = False
+        """Whether it was published."""
         with failing_as_unavailable("write to", root):
             self._temporary = temporary(path)
             self._above = status = root.stat()
@@ -171,7 +172,7 @@ class NewFile:
             with failing_as_unavailable("write to", self._root):
                 self._file.close()
                 _within(final.parent, self._root, self._above, lambda: system.files.replace(self._temporary, final))
-            self._is_done = True
+            self.is_done = True
         except StoreUnavailable:
             self.abandon()
             raise
@@ -192,17 +193,17 @@ class NewFile:
         except FileExistsError:
             return False
         except OSError:  # This file system has no links, or this user may make none.
-            if self._path.exists():
+            if os.path.lexists(self._path):  # Not `exists`, which follows a link.
                 return False
             self.commit()
             return True
         self.abandon()  # The other name.
-        self._is_done = True
+        self.is_done = True
         return True
 
     def abandon(self) -> None:
         """Remove the temporary, unless it was published. A fork of the process that makes it leaves it there."""
-        if self._is_done:
+        if self.is_done:
             return
         # A failure here leaves a stray at worst, and the failure that led here is the one to report.
         with suppress(OSError):

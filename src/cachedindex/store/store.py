@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -333,15 +334,14 @@ class Tree:
             if replaces_none and written.commit_first():
                 return True
             with locks.replacing(path):
-                while True:
-                    is_first = not path.exists()
-                    if not replaces():
-                        return False
-                    if not is_first:
-                        written.commit()
-                        return True
-                    if written.commit_first():
-                        return True
+                was_there = os.path.lexists(path)  # Not `exists`, which follows a link in its place.
+                if not replaces():
+                    return False
+                # Another record may come at this moment, by a link; from then on it is replaced under the lock only.
+                if not was_there and (written.commit_first() or not replaces()):
+                    return written.is_done
+                written.commit()
+                return True
         finally:
             written.abandon()
 

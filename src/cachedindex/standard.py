@@ -24,13 +24,16 @@ if os.name == "nt":
 _PLACES = [_HOME, _COMPILED]
 _importing: set[int] = set()
 """The threads that are in a `library()`."""
+_mode: list[str] = []
+"""What the process had set for lazy imports, if that does not hold now."""
 
 
 class library:  # noqa: N801 - used as a function; contextlib would come from sys.path
     """For the time of a block, import modules of the standard library from its own place, and leave no trace.
 
     Modules of these names that are loaded and are not the standard library's are out of the way. What was loaded here
-    and would be found elsewhere by this process is forgotten, so that its next import finds that.
+    and would be found elsewhere by this process is forgotten, so that its next import finds that. Nothing is imported
+    only when it is used, after the block, as with `python -X lazy_imports=all` (PEP 810).
     """
 
     def __enter__(self) -> None:
@@ -41,11 +44,14 @@ class library:  # noqa: N801 - used as a function; contextlib would come from sy
             _importing.add(self._thread)
             self._before = set(sys.modules)
             self._hidden = {name: sys.modules.pop(name) for name in _foreign()}
+            _import_at_once()
 
     def __exit__(self, *_: object) -> None:
         """End."""
         if self._is_outermost:
             _importing.discard(self._thread)
+            if _mode and not _importing:
+                sys.set_lazy_imports(_mode.pop())  # type: ignore[attr-defined]
             for name in _shadowed(sys.modules.keys() - self._before):
                 sys.modules.pop(name, None)
             sys.modules.update(self._hidden)
@@ -96,6 +102,13 @@ def begin() -> None:
     """Have all our modules imported in this way, once in a process."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+def _import_at_once() -> None:
+    """End that all imports of this process are lazy, until no thread is in a `library()` any more."""
+    if sys.version_info >= (3, 15) and sys.get_lazy_imports() == "all":
+        sys.set_lazy_imports("normal")
+        _mode.append("all")
 
 
 def _foreign() -> "Iterator[str]":

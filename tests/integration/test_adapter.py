@@ -720,6 +720,23 @@ if len(sys.argv) > 1 and os.fork():
     assert ran.stderr.count("served 1 page stale") == 1
 
 
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="SKIPPED: this Python has no lazy imports (PEP 810)")
+def test_a_script_that_imports_lazily(index: Index, tmp_path: Path) -> None:
+    """Of requests and urllib3, only the modules are loaded whose names were used."""
+    script = f"""
+import requests, cachedindex
+with requests.Session() as session:
+    session.mount("http://", cachedindex.CachedIndexAdapter(cache_dir={str(tmp_path / "cache")!r}, index_ttl=0))
+    print(session.get("{index.url}alpha/", timeout=5).status_code)
+"""
+    command = [sys.executable, "-X", "lazy_imports=all", "-c", script]
+    for _ in range(2):
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout) == (0, "200\n"), ran.stderr
+        index.refuse()
+    assert ran.stderr.count("served 1 page stale") == 1
+
+
 def test_importing_the_package_imports_no_requests() -> None:
     code = "import cachedindex, sys; print('requests' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

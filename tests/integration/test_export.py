@@ -161,11 +161,14 @@ def test_the_same_folder_gives_the_same_bytes(command: Command, store: Store, tm
 def test_zstandard_and_pipes(
     command: Command, run: Run, store: Store, tmp_path: Path, program: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the program, and by nothing: then a plain tar is what is left."""
+    """By the program; and without it by this Python, or by nothing: then a plain tar is what is left."""
     put_project(store, "six")
-    path = os.environ["PATH"] if program else str(tmp_path)
+    path = os.environ["PATH"] if program else str(tmp_path / "programs")
     if program and not shutil.which("zstd"):
         pytest.skip("SKIPPED FOR WANT OF zstd")
+    (tmp_path / "programs").mkdir()
+    for name in ("sh", "cat"):
+        (tmp_path / "programs" / name).symlink_to(shutil.which(name) or name)
     ran = command("export", "bundle.tar.zst", PATH=path)
     if not program and streams._module() is None:
         assert ran.code == 2

@@ -57,6 +57,8 @@ def names() -> set[str]:
     direct = sorted(name for name in known if find_spec(name))
     code = f"""
 import sys
+if hasattr(sys, "set_lazy_imports_filter"):  # Since Python 3.15, in which pathlib loads glob once it needs it.
+    sys.set_lazy_imports_filter(lambda *_: False)
 for name in {direct!r}:
     try: __import__(name)
     except ImportError: pass
@@ -116,10 +118,16 @@ def test_a_pip_in_the_folder_of_such_modules(
         assert not outage or "stale" in error
 
 
-def test_a_build_script_beside_such_modules(environment: dict[str, str], index: Index, tmp_path: Path) -> None:
+@pytest.mark.parametrize("imports", ["normal", "all"])
+def test_a_build_script_beside_such_modules(
+    environment: dict[str, str], index: Index, tmp_path: Path, imports: str
+) -> None:
+    if imports == "all" and sys.version_info < (3, 15):
+        pytest.skip("SKIPPED: this Python has no lazy imports (PEP 810)")
     folder = tmp_path / "project"
     folder.mkdir()
-    script, environ = folder / "build_script.py", {**environment, "PYTHONPATH": SOURCE}
+    script = folder / "build_script.py"
+    environ = {**environment, "PYTHONPATH": SOURCE, "PYTHON_LAZY_IMPORTS": imports}
     script.write_text(SCRIPT.format(ours="", url=f"{index.url}alpha/"))
     shadows = shadow(folder, (sys.executable, script), environ)
     assert {"secrets", "dataclasses"} <= set(shadows)

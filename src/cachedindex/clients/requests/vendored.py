@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,12 +52,13 @@ class Library:
         requests = self._http_adapter.__module__.rpartition(".")[0]
         self.adapters: Any = sys.modules[f"{requests}.adapters"]
         self.select_proxy: Callable[[str, Any], str | None] = self.adapters.select_proxy
-        self._jar: Any = sys.modules[f"{requests}.cookies"].RequestsCookieJar
-        self._chain = type("Chain", (Hops, sys.modules[f"{requests}.sessions"].SessionRedirectMixin), {})
+        # They may not be loaded yet, as with `python -X lazy_imports=all` (PEP 810).
+        self._jar: Any = import_module(f"{requests}.cookies").RequestsCookieJar
+        self._chain = type("Chain", (Hops, import_module(f"{requests}.sessions").SessionRedirectMixin), {})
         urllib3 = self.adapters.PoolManager.__module__.rpartition(".")[0]
         self.retry: Any = _retrying(self.adapters.Retry)
         """The retries of an attempt of ours."""
-        self._http_response: Any = sys.modules[f"{urllib3}.response"].HTTPResponse
+        self._http_response: Any = import_module(f"{urllib3}.response").HTTPResponse
 
     def chain(self, pick: Callable[[str], HTTPAdapter], cookies: Cookies, *, trust_env: bool) -> Hops:
         """Return a follower of redirects, by the adapters that `pick` returns, as a session with this `trust_env`."""

@@ -16,7 +16,7 @@ _HOP_BY_HOP = ("transfer-encoding", "connection", "keep-alive")
 def http_response(answer: Answer, method: str) -> HTTPResponse:
     """Return the answer to a request of this method as a response whose status line and headers have been read.
 
-    They are set as HTTPResponse.begin() would (Python 3.10 to 3.14); to have them written and parsed takes six times as
+    They are set as HTTPResponse.begin() would (Python 3.10 to 3.15); to have them written and parsed takes six times as
     long.
     """
     connection: Any = _Connection(answer.body)

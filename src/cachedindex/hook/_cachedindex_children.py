@@ -1,7 +1,7 @@
 """Gives the package clients that this Python starts the hook's way in, if their variables or options would lose it.
 
 `subprocess.Popen` gets a `__new__` that looks at the words of each child. A package client is then started by `_start`
-instead of `Popen._execute_child` (Python 3.6 to 3.14, subprocess.py). Nothing is changed for any other child: there is
+instead of `Popen._execute_child` (Python 3.6 to 3.15, subprocess.py). Nothing is changed for any other child: there is
 no frame of ours in its traceback, no other variable, and what Popen does to be fast stays.
 
 `Popen.args` and the words that the client itself sees are what the program gave.

@@ -28,8 +28,12 @@ _KEPT_ON_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "T
 """Without these hardly a program starts there, or it takes C:\\Windows for its temporary folder."""
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 """The folder of an environment with its python."""
-_FIRST_PIPS = {(3, 12): (23, 1, 2), (3, 15): (24, 1)}
-"""The first pip that runs itself on a Python and those after it."""
+_FIRST: dict[str, dict[tuple[int, int], tuple[int, ...]]] = {
+    "pip": {(3, 12): (23, 1, 2), (3, 15): (24, 1)},
+    "pipenv": {(3, 15): (2026, 10, 3)},
+    "poetry": {(3, 15): (1, 8, 5)},
+}
+"""Of each tool the first release, of those that are tested, that runs itself on a Python and those after it."""
 _SITE = "Lib/site-packages" if os.name == "nt" else "lib/*/site-packages"
 
 
@@ -74,11 +78,18 @@ def named(*requirements: str, interpreter: str | Path = sys.executable) -> str:
 
 
 def too_old(*requirements: str, interpreter: str | Path = sys.executable) -> str:
-    """Return the pip that does not run itself on a Python; nothing if all do that are wanted."""
-    python = tuple(map(int, pythons.version(interpreter).split(".")))
-    first = max((pip for since, pip in _FIRST_PIPS.items() if since <= python), default=())
-    pins = [requirement.removeprefix("pip==") for requirement in requirements if requirement.startswith("pip==")]
-    return next((f"pip {pin}" for pin in pins if tuple(map(int, pin.split("."))) < first), "")
+    """Return the tool whose release does not run itself on a Python; nothing if all do that are wanted."""
+    python = _numbers(pythons.version(interpreter))
+    pins = [requirement.partition("==")[::2] for requirement in requirements]
+    for name, pin in pins:
+        first = max((release for since, release in _FIRST.get(name, {}).items() if since <= python), default=())
+        if pin and first and _numbers(pin) < first:
+            return f"{name} {pin}"
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def fetch(wheelhouses: Path, home: Path, *requirements: str, interpreter: str | Path = sys.executable) -> Path:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -75,10 +75,19 @@ def test_hashes_and_a_file_by_its_name_alone(
     assert install_in_an_outage("-r", tmp_path / "hashed.txt").code == 0
 
 
-def test_a_lock_file(
-    warm: Command, install_in_an_outage: Command, distributions: Path, index: Index, tmp_path: Path
+@pytest.mark.parametrize("platform", [(), ("--platform", "win_amd64")], ids=["", "for another platform"])
+@pytest.mark.parametrize("pip", ["newest", "old"])
+def test_lock_files(
+    warm: Command,
+    install_in_an_outage: Command,
+    python_with: Callable[..., Path],
+    distributions: Path,
+    index: Index,
+    tmp_path: Path,
+    platform: Sequence[str],
+    pip: str,
 ) -> None:
-    """The newest pip reads it, and asks for the files by the URLs that are in it."""
+    """The newest pip reads them, but not for another platform, and asks for the files by the URLs that are in them."""
     text = 'lock-version = "1.0"\ncreated-by = "tests"\n'
     for name in ("delta-1.0-py3-none-any.whl", "epsilon-1.0-py3-none-any.whl"):
         text += f'[[packages]]\nname = "{name.partition("-")[0]}"\nversion = "1.0"\n[[packages.wheels]]\n'
@@ -86,11 +95,16 @@ def test_a_lock_file(
     text += '[[packages]]\nname = "source"\nversion = "2.0"\n[packages.sdist]\n'
     text += f'url = "{index.origin}/files/source-2.0.tar.gz"\n'
     text += f'hashes = {{sha256 = "{sha256(distributions / "source-2.0.tar.gz")}"}}\n'
-    (tmp_path / "pylock.toml").write_text(text)
-    ran = warm("-r", "pylock.toml", "--platform", "win_amd64")
+    head, *locked = text.split("[[packages]]\n")
+    for name, some in (("pylock.toml", locked[:2]), ("more/pylock.toml", locked[2:])):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("[[packages]]\n".join([head, *some]))
+    path = f"{python_with('pip==26.3' if pip == 'newest' else 'pip==25.3').parent}{os.pathsep}{os.environ['PATH']}"
+    ran = warm("-r", "pylock.toml", "-r", "more/pylock.toml", *platform, PATH=path)
     assert ran.code == 0, ran.out
-    ran = install_in_an_outage("-r", tmp_path / "pylock.toml")
-    assert (ran.code, ran.out) == (0, "delta epsilon source"), ran.err
+    for name, expected in (("pylock.toml", "delta epsilon"), ("more/pylock.toml", "source")):
+        ran = install_in_an_outage("-r", tmp_path / name)
+        assert (ran.code, ran.out) == (0, expected), ran.err
 
 
 def test_for_another_python_and_platform(

@@ -74,15 +74,17 @@ def jobs(wanted: Wanted, environ: Mapping[str, str], scratch: Path) -> list[Job]
     found: list[Job] = []
     if plain or wanted.names or locks:
         pip = _pip(environ)
-        locked = {lock: _of_lock(lock, pip, environ, scratch) for lock in locks}
+        reads_locks = bool(locks) and _reads_locks(pip, environ)
         for target in _targets(wanted, environ):
             if plain or wanted.names:
                 words = [*wanted.names, *_each("-r", plain), *_each("-c", wanted.constraints)]
                 words += ["--only-binary", ":all:"] if target.is_foreign else []
                 named = " ".join([*plain, *wanted.names]) + (" (wheels only)" if target.is_foreign else "")
                 found.append(_download(named, pip, target, words, scratch / f"pip-{len(found)}"))
-            for lock, words in locked.items():
-                found.append(_download(lock, pip, target, words, scratch / f"pip-{len(found)}"))
+            for lock in locks:
+                folder = scratch / f"pip-{len(found)}"
+                file = lock if reads_locks and not target.is_foreign else _as_requirements(lock, folder)
+                found.append(_download(lock, pip, target, ["--no-deps", "-r", file], folder))
     return [*found, *(_buildout(file, environ, scratch / f"buildout-{at}") for at, file in enumerate(buildouts))]
 
 
@@ -133,15 +135,18 @@ def _version_of(program: str) -> tuple[int, int] | None:
     return major, minor
 
 
-def _of_lock(path: str, pip: Sequence[str], environ: Mapping[str, str], scratch: Path) -> list[str]:
-    """Return the words that have a pip take what is in a lock file, which lists all that is required."""
+def _reads_locks(pip: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Return whether a pip reads lock files; none does so for another platform or Python (pip 26.1 to 26.3)."""
     words = [*pip, "download", "--help"]
     ran = subprocess.run(words, env={**environ}, capture_output=True, text=True, check=False)  # noqa: S603 - the user's own pip
-    if "pylock" in ran.stdout:
-        return ["--no-deps", "-r", path]
-    requirements = scratch / f"{Path(path).name}.txt"
-    requirements.write_text("\n".join(_locked(path)), "utf-8")
-    return ["--no-deps", "-r", str(requirements)]
+    return "pylock" in ran.stdout
+
+
+def _as_requirements(lock: str, folder: Path) -> str:
+    """Write what is in a lock file, which lists all that is required, as a requirements file beside a folder."""
+    file = folder.with_suffix(".txt")
+    file.write_text("\n".join(_locked(lock)), "utf-8")
+    return str(file)
 
 
 def _locked(path: str) -> list[str]:
@@ -149,7 +154,9 @@ def _locked(path: str) -> list[str]:
         with standard.library():
             import tomllib  # noqa: PLC0415 - new in Python 3.11
     except ImportError:
-        raise SettingsError(f"{path}: neither this pip nor this Python reads it: use pip 26.1 or Python 3.11") from None
+        raise SettingsError(
+            f"{path}: this pip does not read it for this target, and this Python not at all: use Python 3.11"
+        ) from None
     try:
         return list(lockfile.requirements(tomllib.loads(Path(path).read_text("utf-8"))))
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -70,12 +70,14 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what only the other kind of system has."""
-    posix, linux = item.get_closest_marker("posix"), item.get_closest_marker("linux")
+    """Skip what only the other kind of system, or the other Python, has."""
+    posix, linux, cpython = map(item.get_closest_marker, ("posix", "linux", "cpython"))
     if posix and os.name == "nt":
         pytest.skip(f"WINDOWS HAS NOT: {posix.args[0]}")
     if linux and sys.platform != "linux":
         pytest.skip(f"LINUX ALONE HAS: {linux.args[0]}")
+    if cpython and sys.implementation.name != "cpython":
+        pytest.skip(f"CPYTHON ALONE HAS: {cpython.args[0]}")
     if os.name != "nt" and item.get_closest_marker("windows"):
         pytest.skip("ONLY ON WINDOWS: `python3 tasks.py test-windows`")
 

@@ -321,6 +321,7 @@ def test_an_interrupt_ends_buildout_at_once(
 
 
 @newest
+@pytest.mark.cpython("-X importtime")
 @pytest.mark.parametrize("state", ["off", "fresh", "nothing stored"])
 def test_what_is_not_needed_is_not_loaded(build: Callable[..., Ran], state: str) -> None:
     variables = {"CACHEDINDEX_INDEX_TTL": "600", **(OFF if state == "off" else {})}

@@ -150,6 +150,7 @@ def test_pages_metadata_and_files_are_asked_for_at_once(
     assert set(asked(index).values()) == {1}
 
 
+@pytest.mark.cpython("-X importtime")
 @pytest.mark.parametrize("state", ["off", "fresh", "nothing stored"])
 def test_what_is_not_needed_is_not_loaded(install: Callable[..., Ran], state: str) -> None:
     variables = {"CACHEDINDEX_INDEX_TTL": "600", **(OFF if state == "off" else {})}

@@ -31,7 +31,8 @@ BOTH = pytest.mark.parametrize("wrapper", [BELOW, IN_PLACE], ids=["below", "in p
 _LACKING = "vars(signal).pop('sigtimedwait', None); runpy.run_module('cachedindex', None, '__main__')"
 POLLING = f'{sys.executable} -c "import runpy, signal; {_LACKING}" run --'
 """On a system that has no sigtimedwait(2), as macOS, or a Python without it, as PyPy."""
-WAITING = pytest.mark.parametrize("wrapper", [RUN, POLLING], ids=["", "polling"])
+_WAYS = {"waiting": RUN, "polling": POLLING} if hasattr(signal, "sigtimedwait") else {"polling": RUN}
+WAITING = pytest.mark.parametrize("wrapper", _WAYS.values(), ids=_WAYS)
 OURS = ("CACHEDINDEX_", "VIRTUALENV_CACHEDINDEX_", "PYTHONPATH=", "PIP_DISABLE_PIP_VERSION_CHECK=")
 MINE = re.compile(r"(pipe|socket|anon_inode):\[?\w+\]?|(/proc/)\d+/")
 

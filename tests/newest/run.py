@@ -32,7 +32,7 @@ PACKAGES = ("procps", "python3-pip", *(f"{command}-venv" for command in PYTHONS.
 OF_THE_PYTHON = {
     "3.14": ("hook", "start", "forks", "children"),
     "3.15": ("hook", "installed_hook", "start", "forks", "children", "process"),
-    "PyPy": ("forks",),
+    "PyPy": ("run", "transparent", "forks", "children"),
 }
 """The integration tests that depend most on the Python: what it loads, how it starts, and how it starts programs."""
 NOT_FOR_PYPY = re.compile(r",remote\b|^trustme\b.*")

@@ -130,7 +130,8 @@ def test_a_build_script_beside_such_modules(
     environ = {**environment, "PYTHONPATH": SOURCE, "PYTHON_LAZY_IMPORTS": imports}
     script.write_text(SCRIPT.format(ours="", url=f"{index.url}alpha/"))
     shadows = shadow(folder, (sys.executable, script), environ)
-    assert {"secrets", "dataclasses"} <= set(shadows)
+    # Python 3.14 itself loads dataclasses: its traceback does, by _colorize.
+    assert {"secrets", *(["dataclasses"] if sys.version_info[:2] != (3, 14) else [])} <= set(shadows)
     script.write_text(SCRIPT.format(ours=OURS, url=f"{index.url}alpha/"))
     for _ in range(2):
         assert ran((sys.executable, script), folder, environ) == (0, "200\n", "")

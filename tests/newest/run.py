@@ -31,7 +31,7 @@ PYTHONS = {"3.14": "python3.14", "3.15": "python3.15", "PyPy": "pypy3"}
 PACKAGES = ("procps", "python3-pip", *(f"{command}-venv" for command in PYTHONS.values()))
 OF_THE_PYTHON = {
     "3.14": ("hook", "start", "forks", "children"),
-    "3.15": ("hook", "installed_hook", "start", "forks", "children", "process"),
+    "3.15": ("hook", "installed_hook", "start", "shadows", "forks", "children", "process"),
     "PyPy": ("run", "transparent", "forks", "children"),
 }
 """The integration tests that depend most on the Python: what it loads, how it starts, and how it starts programs."""

@@ -295,6 +295,28 @@ def test_what_the_witness_saw(environment: Mapping[str, str], code: str) -> None
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+ENDS_AT_ONCE = """
+import os, sys, threading
+from cachedindex.run import command
+
+class Witness(command.Witness):
+    def __init__(self, pid):
+        super().__init__(pid)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+command.Witness = Witness
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+sys.exit(command.run_below(["sh", "-c", "exit 9"], os.environ))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="SKIPPED: this Python has no waitid")
+def test_a_command_that_ends_before_we_wait_beside_a_thread(environment: Mapping[str, str]) -> None:
+    """The thread gets SIGCHLD then, as one that still asks the index of a uv: the run did not end."""
+    command = [sys.executable, "-W", "ignore", "-c", ENDS_AT_ONCE]
+    assert subprocess.run(command, env={**environment, "PYTHONPATH": SOURCE}, timeout=60, check=False).returncode == 9
+
+
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Of what else runs in the process of the tests.
 @WAITING
 def test_job_control_in_a_terminal(environment: Mapping[str, str], tmp_path: Path, wrapper: str) -> None:

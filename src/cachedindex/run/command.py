@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import signal
@@ -25,6 +26,8 @@ _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _POLL = 0.01
 """Seconds between two glances at the pending signals, on a system that cannot wait for one and for a time at once."""
+_GLANCE = 0.1
+"""Seconds between two glances at the command, as long as this process has other threads."""
 _ELSEWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
 """With these, and with EACCES, execvp(3) goes on to the next folder of PATH."""
 
@@ -140,22 +143,23 @@ class _Below:
                 self._witness.dismiss()
 
     def _wait(self) -> int:
-        while True:
+        while (code := self._ended()) is None:
             number = self._next_signal()
-            if number != signal.SIGCHLD:
+            if number is not None and number != signal.SIGCHLD:
                 self._was_witness_stopped &= number != signal.SIGCONT
                 if not self._is_of_group(number):
                     with suppress(OSError):  # A sudo: whoever sent this to us may not send it there either.
                         os.kill(self._pid, number)
-            elif (code := self._ended()) is not None:
-                return code
+        return code
 
-    def _next_signal(self) -> int:
-        """Wait for a signal, and look at the command now and then."""
-        while self._watch:
-            if number := _received(self._watch.look(self._pid)):
-                return number
-        return signal.sigwait(signal.valid_signals())
+    def _next_signal(self) -> int | None:
+        """Wait for a signal, and look at the command now and then; None if it is time to see whether that has ended.
+
+        A signal that comes while we do not wait goes to another thread, as that of an attempt at an index that hangs.
+        """
+        if self._watch:
+            return _received(self._watch.look(self._pid))
+        return _received(_GLANCE) if _thread._count() else signal.sigwait(signal.valid_signals())  # noqa: SLF001
 
     def _is_of_group(self, number: int) -> bool:
         return self._witness is not None and self._witness.has_seen(number)

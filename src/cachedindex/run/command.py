@@ -143,23 +143,26 @@ class _Below:
                 self._witness.dismiss()
 
     def _wait(self) -> int:
-        while (code := self._ended()) is None:
-            number = self._next_signal()
+        while True:
+            # Before the command is looked at: a thread that ends right after that may have taken its signal.
+            is_alone = not _thread._count()  # noqa: SLF001 - threading would have to be loaded
+            if (code := self._ended()) is not None:
+                return code
+            number = self._next_signal(is_alone=is_alone)
             if number is not None and number != signal.SIGCHLD:
                 self._was_witness_stopped &= number != signal.SIGCONT
                 if not self._is_of_group(number):
                     with suppress(OSError):  # A sudo: whoever sent this to us may not send it there either.
                         os.kill(self._pid, number)
-        return code
 
-    def _next_signal(self) -> int | None:
+    def _next_signal(self, *, is_alone: bool) -> int | None:
         """Wait for a signal, and look at the command now and then; None if it is time to see whether that has ended.
 
         A signal that comes while we do not wait goes to another thread, as that of an attempt at an index that hangs.
         """
         if self._watch:
             return _received(self._watch.look(self._pid))
-        return _received(_GLANCE) if _thread._count() else signal.sigwait(signal.valid_signals())  # noqa: SLF001
+        return signal.sigwait(signal.valid_signals()) if is_alone else _received(_GLANCE)
 
     def _is_of_group(self, number: int) -> bool:
         return self._witness is not None and self._witness.has_seen(number)

@@ -93,8 +93,8 @@ def run_below(
             _child(command, environ, mask, ignored=given == signal.SIG_IGN)
         return _Below(pid, watch).wait(once=once)
     finally:
-        while pending := signal.sigpending():  # They came for the command, which has ended.
-            signal.sigwait(pending)
+        while _received(0.0):  # They came for the command, which has ended. Another thread may take one meanwhile.
+            pass
         signal.signal(signal.SIGCHLD, given)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 

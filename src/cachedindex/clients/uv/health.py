@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -52,9 +53,15 @@ def why_down(upstream: Upstream, index: str, settings: Settings) -> Down | None:
         del headers, patient
         return _send(request, asked, settings.timeout)
 
+    def ask() -> Exchange:
+        # `run` waits for signals, which go to any thread that does not block them.
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        return upstream.ask(origin, None, {}, send, patient=False)
+
     try:
         exchange = call_with_deadline(
-            lambda: upstream.ask(origin, None, {}, send, patient=False),
+            ask,
             settings.timeout,
             lambda: settings.timeout,
             lambda _: None,

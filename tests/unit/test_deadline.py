@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable
@@ -100,64 +99,9 @@ def test_each_place_has_attempts_of_its_own() -> None:
     jobs = list(deadline._left["a dead index"])
     let_go.set()
     for job in jobs:
-        assert job.done.acquire(timeout=60)
+        assert job.done.wait(60)
     assert ask("a dead index", lambda: 1, 60.0) == 1
     assert not deadline._left
-
-
-def test_attempts_that_follow_each_other_share_a_thread() -> None:
-    first = attempt(threading.get_ident, lambda: 60.0)
-    assert attempt(threading.get_ident, lambda: 60.0) == first
-
-
-def test_a_thread_ends_if_no_attempt_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "_IDLE", 0.01)
-    attempt(threading.current_thread, lambda: 60.0).join(60)
-    assert not deadline._idle
-
-
-def test_a_thread_whose_attempt_was_given_up_makes_no_other_one() -> None:
-    let_go, begun = threading.Event(), threading.Event()
-    threads = []
-
-    def work() -> None:
-        threads.append(threading.current_thread())
-        begun.set()
-        let_go.wait()
-
-    def patience() -> float:
-        assert begun.wait(60)
-        return 0.0
-
-    with pytest.raises(DeadlinePassed):
-        call_with_deadline(work, 0.01, patience, lambda _: None)
-    let_go.set()
-    threads[0].join(60)
-    assert attempt(threading.current_thread, lambda: 60.0) is not threads[0]
-
-
-@pytest.mark.parametrize("comes", [True, False])
-def test_an_attempt_that_comes_as_a_thread_stops_waiting(comes: bool) -> None:
-    worker = deadline._Worker(deadline._Job(lambda: 1, lambda _: None))
-    worker._given.acquire()
-    worker._job = None
-    deadline._idle.append(worker)
-    if comes:
-        deadline._idle.remove(worker)
-        worker.give(deadline._Job(lambda: 2, lambda _: None))
-    assert worker._is_given() is comes
-    assert worker not in deadline._idle
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # By other tests' threads.
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="SKIPPED: this system has no fork")
-def test_a_fork_beside_a_thread_that_waits_makes_its_own() -> None:
-    attempt(lambda: 1, lambda: 60.0)
-    assert deadline._idle
-    child = os.fork()
-    if child == 0:
-        os._exit(attempt(lambda: 42, lambda: 60.0))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
 
 
 def test_attempts_that_are_waited_for_take_no_place() -> None:
@@ -184,7 +128,7 @@ def test_an_answer_that_drips_for_long_is_ended(monkeypatch: pytest.MonkeyPatch)
         call_with_deadline(read, 0.1, lambda: 0.1, lambda _: None, "a dripping index")
     (job,) = deadline._left["a dripping index"]
     assert call_with_deadline(lambda: 1, 60.0, lambda: 60.0, lambda _: None, "a dripping index") == 1
-    assert job.done.acquire(timeout=60)
+    assert job.done.wait(60)
     theirs.close()
     ours.close()
 

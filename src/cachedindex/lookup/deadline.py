@@ -24,15 +24,9 @@ _MOST_LEFT = 8
 """Attempts at one place that may be waiting for an answer when nobody waits for them any more."""
 _LONGEST = 60.0
 """Seconds after which such an attempt is ended: an answer that drips would take its place for hours."""
-_IDLE = 0.2
-"""Seconds for which a thread waits for another attempt: to make one costs 0.3 ms of CPU (CPython 3.11), and most
-look-ups follow each other at once."""
 _left: defaultdict[str, list[_Job[Any]]] = defaultdict(list)
 """Those attempts, by place. One that somebody waits for is none of them: there are no more of these than callers."""
-_idle: list[_Worker] = []
-"""The threads that wait for an attempt."""
 _guard = threading.Lock()
-"""Held to change either of them."""
 _working = threading.local()
 """The job of each thread that has one."""
 
@@ -42,7 +36,6 @@ def _forget_threads() -> None:
     global _guard  # noqa: PLW0603 - another thread of the parent may have held it
     _guard = threading.Lock()
     _left.clear()
-    _idle.clear()
 
 
 def _expect_fork() -> None:
@@ -81,11 +74,11 @@ def call_with_deadline(
         raise NotAsked(f"{_MOST_LEFT} attempts were still waiting for an answer")
     job = _Job(work, late)
     try:
-        _start(job)
+        threading.Thread(target=job.run, name="cachedindex-attempt", daemon=True).start()
     except (RuntimeError, MemoryError) as error:  # No more threads here, or the interpreter is on its way out.
         raise Shortage(f"there was no thread to ask with: {error}", error) from error
     started = time.monotonic()
-    while not job.done.acquire(timeout=max(0.0, seconds - (time.monotonic() - started))):
+    while not job.done.wait(max(0.0, seconds - (time.monotonic() - started))):
         seconds = extended()
         if time.monotonic() - started >= seconds and job.give_up():
             with _guard:
@@ -101,57 +94,6 @@ def asking(url: str) -> None:
         job.url = url
 
 
-def _start(job: _Job[Any]) -> None:
-    """Run a job in a thread that waits for one, or in a new one; RuntimeError if there can be none."""
-    with _guard:
-        worker = _idle.pop() if _idle else None
-        if worker:
-            worker.give(job)
-    if worker is None:
-        _Worker(job).start()
-
-
-class _Worker(threading.Thread):
-    """A thread that runs jobs until there is none for a while."""
-
-    def __init__(self, job: _Job[Any]) -> None:
-        """`job` is its first one."""
-        super().__init__(name="cachedindex-attempt", daemon=True)
-        self._job: _Job[Any] | None = job
-        self._given = threading.Lock()
-
-    def give(self, job: _Job[Any]) -> None:
-        """Have it run another job; called under the guard, for a worker that was idle."""
-        self._job = job
-        self._given.release()
-
-    def run(self) -> None:
-        """Run each job, and then wait for another one."""
-        while self._given.acquire(timeout=_IDLE) or self._is_given():
-            job, self._job = self._job, None
-            if job:
-                self._do(job)
-                del job  # It holds an answer.
-
-    def _do(self, job: _Job[Any]) -> None:
-        try:
-            job.run()
-            # Before the caller goes on, as its next job shall find this thread. A thread whose job was given up ends:
-            # whoever ends that may come late, and must not end another one.
-            if job.given_up is None:
-                with _guard:
-                    _idle.append(self)
-        finally:
-            job.done.release()
-
-    def _is_given(self) -> bool:
-        """Return whether a job has come at the last moment; if not, none will."""
-        with _guard:
-            if self in _idle:
-                _idle.remove(self)
-            return self._job is not None and self._given.acquire()
-
-
 class _Job(Generic[T]):
     """The state that the thread and its caller share."""
 
@@ -165,9 +107,7 @@ class _Job(Generic[T]):
         """When its caller went on, by time.monotonic()."""
         self.has_come = False
         """Whether the work is done, if only to be passed to `late`."""
-        self.done = threading.Lock()
-        """Released at the end; an Event would take three locks more."""
-        self.done.acquire()
+        self.done = threading.Event()
         self.thread: int | None = None
         self.url = ""
 
@@ -182,7 +122,7 @@ class _Job(Generic[T]):
             self._error = error
         finally:
             self.has_come = True
-            _working.job = None
+            self.done.set()
 
     def give_up(self) -> bool:
         """Leave the result to `late`; False if it has just come."""

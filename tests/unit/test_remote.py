@@ -25,7 +25,9 @@ from cachedindex.rules import layout
 from cachedindex.run.folder import RunFolder
 from cachedindex.run.report import Report
 from cachedindex.store import record
+from cachedindex.store.blob import NewBlob
 from cachedindex.store.store import Store, Tree
+from cachedindex.upkeep.adding import Adding
 from tests import stored
 from tests.stored import DAY
 from tests.values import replace
@@ -383,6 +385,35 @@ def test_a_file_that_is_still_coming_at_the_end_leaves_no_part(a: Node, b: Node,
     assert not b.has_file()
     assert parts(b) == []
     is_over.set()
+
+
+def test_a_write_that_has_begun_is_waited_for_before_the_process_ends(
+    a: Node, b: Node, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a.send()
+    has_begun, may_end = threading.Event(), threading.Event()
+    written, end, events = NewBlob.write, Adding.end, []
+
+    def write(blob: NewBlob, data: bytes) -> None:
+        has_begun.set()
+        assert may_end.wait(60)
+        written(blob, data)
+        events.append("written")
+
+    def end_while_it_writes(adding: Adding) -> None:
+        may_end.set()
+        end(adding)
+        events.append("ended")
+
+    def wait(_verb: str, name: str) -> None:
+        assert not name.startswith("records-v1/index") or has_begun.wait(60)
+
+    objects.before = wait
+    monkeypatch.setattr(NewBlob, "write", write)
+    monkeypatch.setattr(Adding, "end", end_while_it_writes)
+    Brought(URL, b.store.root, len(WHEEL) + 10, time.monotonic() + 60).bring(JOB)
+    assert events == ["written", "ended"]
+    assert parts(b) == []
 
 
 def parts(node: Node) -> list[Path]:

@@ -43,13 +43,14 @@ class Asking:
         objects = self._objects()
         if objects:
             self._counted.each([partial(self._record, objects, name, page) for name in names], len(names))
+            self._adding.end()
 
     def ask_for_blob(self, digest: str) -> None:
         """Bring the bytes of a digest."""
         objects = self._objects()
         if objects:
             self._counted.each([partial(self._blob, objects, digest)], 1)
-            self._adding.abandon()
+            self._adding.end()
 
     def _objects(self) -> Objects | None:
         try:

@@ -55,7 +55,7 @@ class Brought:
             return
         wanted = sorted(self._wanted(), key=lambda name: (self.known[name].is_file, self.known[name].size))
         self._counted.each([partial(self._take, objects, name, self.known[name]) for name in wanted], _AT_ONCE)
-        self._adding.abandon()
+        self._adding.end()
 
     def _wanted(self) -> Iterable[str]:
         return [name for name, used in list(self.known.items()) if not self._is_here(name, used)]

@@ -7,11 +7,14 @@ nothing that a reader has to know of, and does the rest the next time.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Record
 from cachedindex.rules import foreign, layout
 from cachedindex.store import disk, record
@@ -56,20 +59,27 @@ class Adding:
         """The blobs that are there and were verified, with their sizes."""
         self._written: set[NewBlob] = set()
         """The blobs that are being written, by threads of which each has its own."""
+        self._guard = threading.Condition()
+        self._writes = 0
+        """How many threads write to the folder at this moment."""
+        self._has_ended = False
 
     def blob(self, digest: str, size: int, chunks: Iterable[bytes]) -> str:
         """Add a blob; return why it is not added, or nothing. TooMuch if there is no room for it."""
         if self._is_there(digest, size):
             return ""
         self._spend(size)
-        new = self._tree.new_blob(digest)
-        self._written.add(new)
+        with self._writing():
+            new = self._tree.new_blob(digest)
+            self._written.add(new)
         try:
             for chunk in chunks:
-                new.write(chunk)
+                with self._writing():
+                    new.write(chunk)
             if new.sha256 != digest:
                 return "it has other bytes than its name says"
-            new.commit()
+            with self._writing():
+                new.commit()
         finally:
             new.abandon()
             self._written.discard(new)
@@ -89,13 +99,33 @@ class Adding:
         self._spend(len(raw))
         if stored.page is None and not self._is_there(stored.sha256, stored.size):
             return "its file is not there"
-        self._put(self._tree.record_place(parts), foreign.dated(stored, time.time()))
+        with self._writing():
+            self._put(self._tree.record_place(parts), foreign.dated(stored, time.time()))
         return ""
 
-    def abandon(self) -> None:
-        """Leave nothing of the blobs that other threads are still writing, and that nobody waits for any more."""
+    def end(self) -> None:
+        """Leave nothing half written by threads that nobody waits for any more: the process may end in the next moment.
+
+        What they are writing is waited for, which is short; the rest of a blob may never come, so it is given up.
+        """
+        with self._guard:
+            self._has_ended = True
+            self._guard.wait_for(lambda: not self._writes)
         for new in list(self._written):
             new.abandon()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._guard:
+            if self._has_ended:
+                raise StoreUnavailable("nothing more is added")
+            self._writes += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._writes -= 1
+                self._guard.notify_all()
 
     def _spend(self, size: int) -> None:
         self._done.size += size

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cachedindex.errors import DeadlinePassed, IndexMissing, Shortage, UpstreamFailed
+from cachedindex.lookup import worker
 from cachedindex.lookup.cache import Cache
 from cachedindex.lookup.single_flight import SingleFlight, Turn
 from cachedindex.lookup.upstream import Upstream
@@ -719,6 +720,7 @@ def want_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(worker, "_idle", [])
 
 
 def lack(world: World) -> Answer:

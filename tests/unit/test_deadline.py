@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
-from cachedindex.lookup import deadline
+from cachedindex.lookup import deadline, worker
 from cachedindex.lookup.deadline import call_with_deadline
 
 
@@ -99,7 +99,7 @@ def test_each_place_has_attempts_of_its_own() -> None:
     jobs = list(deadline._left["a dead index"])
     let_go.set()
     for job in jobs:
-        assert job.done.wait(60)
+        assert job.done.acquire(timeout=60)
     assert ask("a dead index", lambda: 1, 60.0) == 1
     assert not deadline._left
 
@@ -128,7 +128,7 @@ def test_an_answer_that_drips_for_long_is_ended(monkeypatch: pytest.MonkeyPatch)
         call_with_deadline(read, 0.1, lambda: 0.1, lambda _: None, "a dripping index")
     (job,) = deadline._left["a dripping index"]
     assert call_with_deadline(lambda: 1, 60.0, lambda: 60.0, lambda _: None, "a dripping index") == 1
-    assert job.done.wait(60)
+    assert job.done.acquire(timeout=60)
     theirs.close()
     ours.close()
 
@@ -138,6 +138,7 @@ def test_a_machine_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(worker, "_idle", [])
     with pytest.raises(Shortage, match="no thread to ask with"):
         attempt(lambda: 1, lambda: 60.0)
 

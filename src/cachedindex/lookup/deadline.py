@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
+from cachedindex.lookup import worker
 
 T = TypeVar("T")
 
@@ -74,11 +75,11 @@ def call_with_deadline(
         raise NotAsked(f"{_MOST_LEFT} attempts were still waiting for an answer")
     job = _Job(work, late)
     try:
-        threading.Thread(target=job.run, name="cachedindex-attempt", daemon=True).start()
+        worker.start(job.run, job.done.release)
     except (RuntimeError, MemoryError) as error:  # No more threads here, or the interpreter is on its way out.
         raise Shortage(f"there was no thread to ask with: {error}", error) from error
     started = time.monotonic()
-    while not job.done.wait(max(0.0, seconds - (time.monotonic() - started))):
+    while not job.done.acquire(timeout=max(0.0, seconds - (time.monotonic() - started))):
         seconds = extended()
         if time.monotonic() - started >= seconds and job.give_up():
             with _guard:
@@ -107,11 +108,14 @@ class _Job(Generic[T]):
         """When its caller went on, by time.monotonic()."""
         self.has_come = False
         """Whether the work is done, if only to be passed to `late`."""
-        self.done = threading.Event()
+        self.done = threading.Lock()
+        """Released at the end; an Event would take three locks more."""
+        self.done.acquire()
         self.thread: int | None = None
         self.url = ""
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """Do the work; return False if the job was given up: whoever ends it may come late, and must end no other."""
         self.thread = threading.get_ident()
         _working.job = self
         try:
@@ -122,7 +126,8 @@ class _Job(Generic[T]):
             self._error = error
         finally:
             self.has_come = True
-            self.done.set()
+            _working.job = None
+        return self.given_up is None
 
     def give_up(self) -> bool:
         """Leave the result to `late`; False if it has just come."""

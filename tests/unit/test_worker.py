@@ -1,12 +1,14 @@
-"""Threads that run one work after another."""
+"""Threads that do one work after another, and their end."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,25 +17,44 @@ from cachedindex.lookup import worker
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Begin with no thread, and end those of the test."""
+    """Begin with no thread that waits, and end those of the test."""
     monkeypatch.setattr(worker, "_idle", [])
+    monkeypatch.setattr(worker, "_is_exit", False)
     yield
     for each in worker._idle:
         each.give(None)
 
 
-def thread_of(*, goes_on: bool = True, also: Callable[[], object] = lambda: None) -> threading.Thread:
-    """Return the thread in which a work ran, whose thread may run another one then or not."""
-    ran, has_ended = [], threading.Event()
+class Work:
+    """A work that does what a test says, and notes in which thread."""
 
-    def work() -> bool:
-        ran.append(threading.current_thread())
-        also()
-        return goes_on
+    def __init__(self, does: Callable[[], object] = lambda: None, *, goes_on: bool = True, wanted: bool = True) -> None:
+        self._does = does
+        self._goes_on = goes_on
+        self._wanted = wanted
+        self.thread = threading.current_thread()
+        self.has_begun = threading.Event()
+        self.has_ended = threading.Event()
 
-    worker.start(work, has_ended.set)
-    assert has_ended.wait(60)
-    return ran[0]
+    def run(self) -> bool:
+        self.thread = threading.current_thread()
+        self.has_begun.set()
+        self._does()
+        return self._goes_on
+
+    def ended(self) -> None:
+        self.has_ended.set()
+
+    def is_wanted(self) -> bool:
+        return self._wanted
+
+
+def thread_of(does: Callable[[], object] = lambda: None, *, goes_on: bool = True) -> threading.Thread:
+    """Return the thread in which a work was done."""
+    work = Work(does, goes_on=goes_on)
+    worker.start(work)
+    assert work.has_ended.wait(60)
+    return work.thread
 
 
 def test_works_that_follow_each_other_share_a_thread() -> None:
@@ -42,7 +63,7 @@ def test_works_that_follow_each_other_share_a_thread() -> None:
 
 def test_works_at_the_same_time_do_not() -> None:
     others: list[threading.Thread] = []
-    assert thread_of(also=lambda: others.append(thread_of())) is not others[0]
+    assert thread_of(lambda: others.append(thread_of())) is not others[0]
 
 
 def test_a_thread_ends_if_no_work_follows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,19 +86,19 @@ def test_a_work_that_raises_ends_its_thread_and_is_no_silence(monkeypatch: pytes
     def fail() -> None:
         raise KeyError("x")
 
-    thread_of(also=fail).join(60)
+    thread_of(fail).join(60)
     assert [type(each) for each in said] == [KeyError]
 
 
 @pytest.mark.parametrize("comes", ["a work", "the end of the process", "nothing"])
 def test_what_comes_as_a_thread_stops_waiting(comes: str) -> None:
     """The time is up, and before the thread is no longer among those that wait, somebody takes it."""
-    waiting = worker._Worker((bool, bool))
+    waiting = worker._Worker(Work())
     waiting._given = None
     worker._idle.append(waiting)
     if comes != "nothing":
         worker._idle.remove(waiting)
-        waiting.give((bool, bool) if comes == "a work" else None)
+        waiting.give(Work() if comes == "a work" else None)
     waiting._stop_waiting()
     assert (waiting._given is not None) is (comes == "a work")
     assert worker._idle == []
@@ -95,29 +116,97 @@ def test_a_fork_beside_a_thread_that_waits_makes_its_own() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
 
 
+def test_a_thread_that_waits_ends_with_the_process() -> None:
+    first = thread_of()
+    worker._end()
+    assert not first.is_alive()
+
+
+def test_a_work_while_the_process_ends_lets_its_thread_end() -> None:
+    worker._end()
+    thread_of().join(60)
+    assert not worker._idle
+
+
+@pytest.fixture
+def crowded() -> Iterator[tuple[str, int]]:
+    """Give the address of a server that accepts nobody, and before which nobody has room to wait."""
+    with socket.socket() as server, ExitStack() as waiting:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            each = waiting.enter_context(socket.socket())
+            each.setblocking(False)
+            each.connect_ex(server.getsockname())
+        yield server.getsockname()
+
+
+def reads(ours: socket.socket, _: tuple[str, int]) -> None:
+    ours.recv(1)
+
+
+def connects(_: socket.socket, address: tuple[str, int]) -> None:
+    with pytest.raises(ConnectionError), socket.create_connection(address, 60):
+        pass
+
+
+@pytest.mark.linux("a connection that is being made cannot be interrupted elsewhere")
+@pytest.mark.parametrize("waits", [reads, connects])
+def test_an_attempt_for_which_nobody_waits_ends_with_the_process(
+    waits: Callable[[socket.socket, tuple[str, int]], None], crowded: tuple[str, int]
+) -> None:
+    ours, theirs = socket.socketpair()
+    attempt = Work(lambda: waits(ours, crowded), wanted=False)
+    waits_for_it = Work(attempt.has_ended.wait, wanted=False)
+    with ours, theirs:
+        worker.start(attempt)
+        worker.start(waits_for_it)
+        assert attempt.has_begun.wait(60)
+        assert waits_for_it.has_begun.wait(60)
+        while attempt.thread.is_alive():  # It may have begun, and not yet have come as far as to wait.
+            worker._end()
+    waits_for_it.thread.join(60)
+    assert not waits_for_it.thread.is_alive()
+
+
+def test_an_attempt_for_which_the_client_waits_goes_on() -> None:
+    ours, theirs = socket.socketpair()
+    came: list[bytes] = []
+    attempt = Work(lambda: came.append(ours.recv(1)))
+    with ours, theirs:
+        worker.start(attempt)
+        assert attempt.has_begun.wait(60)
+        worker._end()
+        theirs.send(b"x")
+        assert attempt.has_ended.wait(60)
+    assert came == [b"x"]
+
+
+def test_what_cannot_be_interrupted_does_not_keep_the_process() -> None:
+    """As the look-up of a name."""
+    may_end = threading.Event()
+    attempt = Work(may_end.wait, wanted=False)
+    worker.start(attempt)
+    assert attempt.has_begun.wait(60)
+    worker._end()
+    assert attempt.thread.is_alive()
+    may_end.set()
+
+
 ENDS = """
 import atexit, threading
 atexit.register(lambda: print(threading.enumerate()))  # What is registered first is called last.
-from cachedindex.lookup import worker
-def work():
-    has_ended = threading.Event()
-    worker.start(lambda: True, has_ended.set)
-    has_ended.wait()
-atexit.register(work)
-work()
+from cachedindex.lookup.deadline import call_with_deadline
+def attempt():
+    call_with_deadline(lambda: 1, 60.0, lambda: 60.0, lambda _: None)
+atexit.register(attempt)
+attempt()
 """
 
 
-def test_no_thread_waits_as_the_process_ends() -> None:
-    """One that ended while OpenSSL cleaned up ended one process of 300 with "double free or corruption"."""
+def test_no_thread_of_ours_is_left_as_the_process_ends() -> None:
     words = [sys.executable, "-c", ENDS]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("[<_MainThread(")
     assert "cachedindex-" not in ran.stdout
-
-
-def test_a_work_while_the_process_ends_lets_its_thread_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_is_exit", True)
-    thread_of().join(60)
-    assert not worker._idle

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
@@ -75,7 +73,7 @@ def call_with_deadline(
         raise NotAsked(f"{_MOST_LEFT} attempts were still waiting for an answer")
     job = _Job(work, late)
     try:
-        worker.start(job.run, job.done.release)
+        worker.start(job)
     except (RuntimeError, MemoryError) as error:  # No more threads here, or the interpreter is on its way out.
         raise Shortage(f"there was no thread to ask with: {error}", error) from error
     started = time.monotonic()
@@ -113,6 +111,7 @@ class _Job(Generic[T]):
         self.done.acquire()
         self.thread: int | None = None
         self.url = ""
+        self._is_ahead = worker.is_one()
 
     def run(self) -> bool:
         """Do the work; return False if the job was given up: whoever ends it may come late, and must end no other."""
@@ -128,6 +127,13 @@ class _Job(Generic[T]):
             self.has_come = True
             _working.job = None
         return self.given_up is None
+
+    def ended(self) -> None:
+        self.done.release()
+
+    def is_wanted(self) -> bool:
+        """Return whether the client waits for it, which has not begun it ahead."""
+        return self.given_up is None and not self._is_ahead
 
     def give_up(self) -> bool:
         """Leave the result to `late`; False if it has just come."""
@@ -158,7 +164,7 @@ def _still_waiting(place: str) -> list[_Job[Any]]:
         if waiting:
             _left[place] = waiting
     for job in overdue:
-        _hang_up(job.thread)
+        worker.hang_up(job.thread)
     return waiting
 
 
@@ -166,17 +172,3 @@ def _connects(thread: int | None) -> bool:
     """Return whether a thread, by its identifier, is just making a connection."""
     frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
     return frame is not None and any(each.f_code.co_name in CONNECTS for each, _ in traceback.walk_stack(frame))
-
-
-def _hang_up(thread: int | None) -> None:
-    """End what a thread reads from its socket: nothing else interrupts that.
-
-    http.client reads by a SocketIO, and httpcore by a stream of its own.
-    """
-    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
-    readers = [each.f_locals.get("self") for each, _ in traceback.walk_stack(frame)] if frame else []
-    for reader in readers:
-        connection = getattr(reader, "_sock", None)  # No other way leads to it.
-        if isinstance(connection, socket.socket):
-            with suppress(OSError):  # It has just ended.
-                connection.shutdown(socket.SHUT_RDWR)

@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from cachedindex.lookup import worker
+
 _COMFORT = 1.0
 """Seconds. A server that answers one request at a time takes longer the more there are; so many at once must not let
 any of them come near the default timeout of 3 s."""
@@ -51,20 +53,29 @@ class Pool:
     def _fill(self) -> None:
         for _ in range(min(len(self._waiting), self._width - self._running)):
             try:
-                threading.Thread(target=self._run, name="cachedindex-ahead", daemon=True).start()
+                worker.start(self)
             except (RuntimeError, MemoryError):  # No thread to spare, or the interpreter is on its way out.
                 self._width = 0
                 self._waiting.clear()
                 return
             self._running += 1
 
-    def _run(self) -> None:
+    def run(self) -> bool:
+        """Run what waits, in a thread; True, as that is free for other works then."""
         while work := self._next():
             work()
+        return True
+
+    def ended(self) -> None:
+        """Do nothing more."""
+
+    def is_wanted(self) -> bool:
+        """Return False: the client asks by itself for what has not come when the process ends."""
+        return False
 
     def _next(self) -> Callable[[], object] | None:
         with self._guard:
-            if self._waiting and self._running <= self._width:
+            if self._waiting and self._running <= self._width and not worker.is_exit():
                 return self._waiting.popleft()
             self._running -= 1
             return None

@@ -97,8 +97,9 @@ def host(mount: Mount) -> Iterator[Host]:
     folder.mkdir()
     os.chown(folder, 0, GROUP)
     folder.chmod(0o2775)
-    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    yield Host(folder, top / "python/bin" / name, f"{top}/source:{top}/site")
+    name = "pypy" if sys.implementation.name == "pypy" else "python"
+    program = f"{name}{sys.version_info[0]}.{sys.version_info[1]}"
+    yield Host(folder, top / "python/bin" / program, f"{top}/source:{top}/site")
     for name in mounted:
         subprocess.run(["umount", "--lazy", top / name], check=True)
     shutil.rmtree(folder)

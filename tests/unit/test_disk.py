@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.store import blob, disk, system
+from tests.conftest import SOURCE
 from tests.stored import DAY, age
 
 
@@ -367,3 +370,22 @@ def test_a_folder_that_belongs_to_another_user_as_a_whole_is_said_so(
     monkeypatch.setattr(system, "may_write", lambda _: False)
     error = disk.unavailable("write to", tmp_path, PermissionError(errno.EACCES, "Permission denied"))
     assert str(error) == f"cannot write to {tmp_path}: Permission denied"
+
+
+def test_what_has_a_name(tmp_path: Path) -> None:
+    for name in ("b.pages", ".a.pages", "a.jsonl", "[x].pages"):
+        (tmp_path / name).touch()
+    assert [path.name for path in disk.named(tmp_path, ending=".pages")] == [".a.pages", "[x].pages", "b.pages"]
+    assert disk.named(tmp_path, beginning="[x]") == [tmp_path / "[x].pages"]
+    assert disk.named(tmp_path / "none") == []
+
+
+def test_no_module_of_a_projects_own_is_imported_to_list_a_folder(tmp_path: Path) -> None:
+    """On Python 3.15 `Path.glob` imports `glob` when it is first called."""
+    (tmp_path / "glob.py").write_text("raise SystemExit('the project has its own')")
+    code = (
+        f"import sys; sys.path.append({str(SOURCE)!r}); from cachedindex.store import disk; from pathlib import Path\n"
+    )
+    words = [sys.executable, "-c", f"{code}print(len(disk.named(Path())))"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
 from cachedindex import standard
@@ -63,7 +62,7 @@ class RunFolder:
 
     def members(self) -> set[str]:
         """Return the numbers of the processes that take part."""
-        return {path.stem for path in self.folder.glob(f"*{_MEMBER}")}
+        return {path.stem for path in disk.named(self.folder, ending=_MEMBER)}
 
     def add_uncovered(self, client: str) -> None:
         """Append a client, which is this process, that takes no part: "pip (on Python 3.8)"; so does the hook."""
@@ -134,23 +133,27 @@ class RunFolder:
 
     def outcomes(self) -> Sequence[Outcome]:
         """Return the outcomes of all processes; ValueError or LookupError if a line is damaged."""
-        lines = (line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines())
+        lines = (line for path in disk.named(self.folder, ending=".jsonl") for line in path.read_bytes().splitlines())
         return [runs.decoded(line) for line in lines]
 
     def lookups(self) -> list[Outcome]:
         """Return the outcomes of all processes: of one that was killed, those that it had added for the summary."""
-        ended = sorted(self.folder.glob("*.lookups"))
+        ended = disk.named(self.folder, ending=".lookups")
         known = {path.stem for path in ended}
-        killed = [path for path in sorted(self.folder.glob("*.jsonl")) if path.stem not in known]
+        killed = [path for path in disk.named(self.folder, ending=".jsonl") if path.stem not in known]
         return [outcome for path in (*ended, *killed) for outcome in runs.readable(path.read_bytes().splitlines())]
 
     def pages(self) -> set[str]:
         """Return the names of the records that all processes served."""
-        return {name for path in self.folder.glob("*.pages") for name in path.read_text("utf-8").splitlines()}
+        return self._lines(".pages")
 
     def needed(self) -> set[str]:
         """Return what the look-ups of all processes needed."""
-        return {name for path in self.folder.glob("*.needed") for name in path.read_text("utf-8").splitlines()}
+        return self._lines(".needed")
+
+    def _lines(self, ending: str) -> set[str]:
+        paths = disk.named(self.folder, ending=ending)
+        return {line for path in paths for line in path.read_text("utf-8").splitlines()}
 
     def damaged(self) -> Sequence[str]:
         """Return the paths in quarantine that all processes added."""
@@ -197,4 +200,5 @@ def _runs(temporary: str) -> list[Path]:
 def _is_abandoned(folder: Path) -> bool:
     """Return whether nothing was written there for a week; a file that grows does not change its folder's own time."""
     long_ago = time.time() - _ABANDONED_AFTER
-    return all(path.stat().st_mtime < long_ago for path in chain([folder], folder.rglob("*")))
+    paths = (Path(top, name) for top, _, names in os.walk(folder) for name in (".", *names))
+    return all(path.stat().st_mtime < long_ago for path in paths)

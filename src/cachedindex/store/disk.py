@@ -311,6 +311,18 @@ def now(root: Path) -> float:
         probe.abandon()
 
 
+def named(folder: Path, *, beginning: str = "", ending: str = "") -> list[Path]:
+    """Return what in a folder has such a name, sorted; none if there is no folder, or it may not be listed.
+
+    `Path.glob` would have Python 3.15 import `glob` only then, and a project may have a module of that name.
+    """
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - iterdir makes an object of each
+    except OSError:
+        return []
+    return [folder / name for name in names if name.startswith(beginning) and name.endswith(ending)]
+
+
 def touch(path: Path) -> None:
     """Show by its modification time that a file is in use, hourly at most.
 

@@ -63,7 +63,8 @@ class Store:
             return set()
         names: set[str] = set()
         for path in self._own.record_paths(request):
-            names |= {other.name.removeprefix(f"{path.name}.") for other in path.parent.glob(f"{path.name}.*")}
+            there = disk.named(path.parent, beginning=f"{path.name}.")
+            names |= {other.name.removeprefix(f"{path.name}.") for other in there}
         return {scope for scope in names if self.get(request.within(scope))}
 
     def get(self, request: Request) -> Record | None:

@@ -17,7 +17,7 @@ from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Record
 from cachedindex.rules import layout
 from cachedindex.run.folder import RunFolder
-from cachedindex.store import disk
+from cachedindex.store import new_file
 from cachedindex.store.store import Store
 from cachedindex.upkeep import background, gc, listing, progress
 from cachedindex.upkeep.gc import Collected
@@ -228,7 +228,7 @@ def test_a_collection_goes_on_where_the_last_one_ended(
 def test_a_damaged_mark_begins_anew(store: Store, damage: bytes | None) -> None:
     record, blob = put_file(store, "a", b"a")
     age(blob, DAY)
-    state = Progress.begin(disk.now(store.root))
+    state = Progress.begin(new_file.now(store.root))
     state.step = "delete blobs-v1"  # Without the names that the records have.
     progress.write(store.root, state)
     raw = (store.root / "gc.mark").read_bytes()
@@ -516,7 +516,7 @@ def test_a_folder_that_is_removed_under_a_writer_is_made_again(tmp_path: Path, m
         return opened(path, *arguments)
 
     monkeypatch.setattr(os, "open", losing)
-    disk.publish(target, b"x", tmp_path)
+    new_file.publish(target, b"x", tmp_path)
     assert lost
     assert target.read_bytes() == b"x"
 

@@ -15,7 +15,16 @@ import pytest
 from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event, Outcome, Record, Request
 from cachedindex.run.folder import RunFolder
-from cachedindex.store import blob as blob_module, disk, health_log, locks, record, store as store_module, system
+from cachedindex.store import (
+    blob as blob_module,
+    disk,
+    health_log,
+    locks,
+    new_file,
+    record,
+    store as store_module,
+    system,
+)
 from cachedindex.store.store import Store
 from tests.stored import file, open_blob
 from tests.values import replace
@@ -189,10 +198,10 @@ def test_a_damaged_blob_that_cannot_be_read_twice_is_a_miss(store: Store, monkey
 
 @pytest.mark.posix("a rename that nothing surrounds")
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk.publish(tmp_path / "a", b"old", tmp_path)
+    new_file.publish(tmp_path / "a", b"old", tmp_path)
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("in use")))
     with pytest.raises(StoreUnavailable):
-        disk.publish(tmp_path / "a", b"new", tmp_path)
+        new_file.publish(tmp_path / "a", b"new", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
 

@@ -12,7 +12,7 @@ import pytest
 from cachedindex.errors import SettingsError
 from cachedindex.run import installation
 from cachedindex.run.installation import Place
-from cachedindex.store import disk
+from cachedindex.store import disk, new_file
 
 THEIRS = b"# coding: latin-1\r\nname = '\xe9'"
 HAS_LINKS = os.name == "posix"
@@ -149,14 +149,14 @@ def test_a_file_that_cannot_be_written_is_as_it_was(
 
 
 def test_a_full_disk_leaves_it_as_it_was(place: Place, theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = disk.publish
+    write = new_file.publish
 
     def publish(path: Path, data: bytes, root: Path) -> None:
         if path == theirs:
             raise disk.unavailable("write to", root, OSError(28, "No space left on device"))
         write(path, data, root)
 
-    monkeypatch.setattr(disk, "publish", publish)
+    monkeypatch.setattr(new_file, "publish", publish)
     with pytest.raises(SettingsError, match="No space left"):
         install(place)
     assert theirs.read_bytes() == THEIRS

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import blob, disk, system
+from cachedindex.store import blob, disk, new_file, system
 from tests.conftest import SOURCE
 from tests.stored import DAY, age
 
@@ -49,10 +49,10 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
 def test_nothing_stays_open(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         disk.read(tmp_path, tmp_path)
-    disk.publish(tmp_path / "a/page", b"page", tmp_path)
+    new_file.publish(tmp_path / "a/page", b"page", tmp_path)
     disk.append(tmp_path / "a/log", b"line\n", tmp_path)
     assert disk.append_and_read(tmp_path / "a/log", b"line\n", tmp_path)[1] == b"line\nline\n"
-    disk.written(tmp_path / "a/page", b"more", tmp_path).abandon()
+    new_file.written(tmp_path / "a/page", b"more", tmp_path).abandon()
     disk.make_parents(tmp_path / "b/c")
     disk.look_anew(tmp_path / "a")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["log", "page"]
@@ -65,11 +65,11 @@ def test_without_random_bytes_nothing_is_written(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "urandom", urandom)
     with pytest.raises(StoreUnavailable, match="open files"):
-        disk.publish(tmp_path / "page", b"page", tmp_path)
+        new_file.publish(tmp_path / "page", b"page", tmp_path)
 
 
 def test_a_file_that_is_written_has_its_bytes_at_once_and_no_name(tmp_path: Path) -> None:
-    new = disk.NewFile(tmp_path / "page", tmp_path)
+    new = new_file.NewFile(tmp_path / "page", tmp_path)
     new.write(b"half")  # A fork would have a copy of a buffer, and write it at its end.
     assert disk.read(tmp_path / "page", tmp_path) is None
     opened = new.reopened()
@@ -110,7 +110,7 @@ class Reluctant:
 @pytest.mark.usefixtures("nothing_left_open")
 @pytest.mark.parametrize("takes", [10, 3, 2])
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, takes: int) -> None:
-    new = disk.NewFile(tmp_path / "page", tmp_path)
+    new = new_file.NewFile(tmp_path / "page", tmp_path)
     new._file = Reluctant(new._file, takes)  # type: ignore[assignment]
     if takes == 10:
         new.write(b"12345678")
@@ -124,7 +124,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, takes: int) -> No
 
 
 def test_a_fork_leaves_the_file_that_its_parent_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    new = disk.written(tmp_path / "page", b"half", tmp_path)
+    new = new_file.written(tmp_path / "page", b"half", tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: -1)
         new.abandon()
@@ -146,16 +146,16 @@ def test_a_folder_that_is_removed_again_and_again_is_made_so_often(
 
     monkeypatch.setattr(disk, "make_folder", removed)
     with pytest.raises(StoreUnavailable):
-        disk.publish(tmp_path / "a/page", b"page", tmp_path)
+        new_file.publish(tmp_path / "a/page", b"page", tmp_path)
     assert tries == ["a"] * 3
-    disk.publish(tmp_path / "a/page", b"page", tmp_path)
+    new_file.publish(tmp_path / "a/page", b"page", tmp_path)
     assert disk.read(tmp_path / "a/page", tmp_path) == b"page"
 
 
 def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(mode=0o700)
     before = (tmp_path / "a").stat().st_ino
-    disk.publish(tmp_path / "a/b/page", b"page", tmp_path)
+    new_file.publish(tmp_path / "a/b/page", b"page", tmp_path)
     assert (tmp_path / "a").stat().st_ino == before
 
 
@@ -163,12 +163,12 @@ def test_a_root_that_is_removed_meanwhile_is_not_made_again(tmp_path: Path) -> N
     """It would have no tag then, and belong to whoever was writing."""
     root = tmp_path / "cache"
     with pytest.raises(FileNotFoundError):
-        disk._within(root / "a", root, tmp_path.stat(), (root / "a/page").read_bytes)
+        disk.within(root / "a", root, tmp_path.stat(), (root / "a/page").read_bytes)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_moved_into_a_folder_that_is_missing(tmp_path: Path) -> None:
-    disk.publish(tmp_path / "page", b"page", tmp_path)
+    new_file.publish(tmp_path / "page", b"page", tmp_path)
     disk.move(tmp_path / "page", tmp_path / "a/b/page", tmp_path)
     assert disk.read(tmp_path / "a/b/page", tmp_path) == b"page"
     with pytest.raises(StoreUnavailable):
@@ -212,7 +212,7 @@ def test_what_is_made_has_the_mode_of_the_root(tmp_path: Path, root: int, umask:
     tmp_path.chmod(root)
     before = os.umask(umask)
     try:
-        disk.publish(tmp_path / "a/page", b"page", tmp_path)
+        new_file.publish(tmp_path / "a/page", b"page", tmp_path)
         disk.append(tmp_path / "b/log", b"line\n", tmp_path)
         os.close(disk.open_shared(tmp_path / "b/lock", os.O_RDWR, tmp_path, most=0o600))
     finally:
@@ -248,7 +248,7 @@ def users(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("nothing_left_open")
 def test_what_root_makes_in_a_users_folder_belongs_to_the_user(users: Path) -> None:
-    disk.publish(users / "a/b/page", b"page", users)
+    new_file.publish(users / "a/b/page", b"page", users)
     disk.append(users / "a/log", b"line\n", users)
     disk.make_parents(users / "c/d")
     assert {(path.stat().st_uid, path.stat().st_gid) for path in users.rglob("*")} == {(USER, USER)}
@@ -268,7 +268,7 @@ def test_root_gives_no_file_away_that_was_there(users: Path) -> None:
 
 def test_what_root_makes_in_its_own_folder_keeps_its_group(users: Path) -> None:
     os.chown(users, 0, USER)
-    disk.publish(users / "a/page", b"page", users)
+    new_file.publish(users / "a/page", b"page", users)
     assert {(path.stat().st_uid, path.stat().st_gid) for path in users.rglob("*")} == {(0, 0)}
 
 
@@ -295,7 +295,7 @@ def test_a_file_system_without_modes_is_good_enough(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "fchmod", refused)
     before = os.umask(0o002)
     try:
-        disk.publish(tmp_path / "a/page", b"page", tmp_path)
+        new_file.publish(tmp_path / "a/page", b"page", tmp_path)
     finally:
         os.umask(before)
     assert (tmp_path / "a/page").stat().st_mode & 0o777 == 0o664, "as the umask leaves it"
@@ -334,11 +334,11 @@ def test_a_file_in_use_is_touched_once_an_hour(tmp_path: Path) -> None:
 
 
 def test_the_time_is_that_of_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk.NewFile, "modified", lambda _: 5.0)
-    assert disk.now(tmp_path) == 5.0
+    monkeypatch.setattr(new_file.NewFile, "modified", lambda _: 5.0)
+    assert new_file.now(tmp_path) == 5.0
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(time, "time", lambda: 7.0)
-    assert disk.now(tmp_path / "none") == 7.0, "the disk may be full"
+    assert new_file.now(tmp_path / "none") == 7.0, "the disk may be full"
 
 
 def test_one_build_a_week_says_that_a_part_belongs_to_another_user(tmp_path: Path) -> None:

@@ -359,7 +359,7 @@ def test_a_full_disk_here_does_not_keep_what_is_there_from_being_served(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(disk, "_within", refuse)
+    monkeypatch.setattr(disk, "within", refuse)
     assert two.own.get() == (GOOD, "hit")
     assert two.own.get(FILE) == (WHEEL, "hit")
     assert len(two.own.said) == 1

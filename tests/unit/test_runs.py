@@ -194,7 +194,7 @@ def test_a_full_disk_is_no_error_of_the_run(tmp_path: Path, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise StoreUnavailable("the disk is full")
 
-    monkeypatch.setattr(runs.disk, "publish", full)
+    monkeypatch.setattr(runs.new_file, "publish", full)
     with pytest.raises(StoreUnavailable):
         runs.write(tmp_path, record())
 

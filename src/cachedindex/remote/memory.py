@@ -16,7 +16,7 @@ from cachedindex.errors import StoreUnavailable
 from cachedindex.model import NOT_STORED, Phase, RemoteUse
 from cachedindex.remote.helper import Interpreter
 from cachedindex.run.report import Report
-from cachedindex.store import disk, locks, runs
+from cachedindex.store import disk, locks, new_file, runs
 
 _ASKED_BY = "remote-asked-by"
 """The interpreter of the helper processes; without this file, the remote is not asked."""
@@ -36,7 +36,7 @@ def is_hanging(shared: Path, place: str) -> bool:
 def note_hanging(shared: Path, place: str) -> None:
     """Have the next runs of this host not wait for a remote."""
     with suppress(StoreUnavailable):  # They wait, too.
-        disk.publish(_mark(shared, place), b"", shared)
+        new_file.publish(_mark(shared, place), b"", shared)
 
 
 def _mark(shared: Path, place: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cachedindex.errors import SettingsError, StoreUnavailable
 from cachedindex.rules import block
-from cachedindex.store import disk, system
+from cachedindex.store import new_file, system
 
 NAME = "sitecustomize.py"
 _COMPILE = "import sys; compile(sys.stdin.buffer.read(), 'sitecustomize.py', 'exec')"
@@ -62,7 +62,7 @@ def write(path: Path, text: bytes) -> None:
         if status and not os.access(path, os.W_OK):
             raise SettingsError(f"{path}: this user may not write to it")
         # A Python that starts meanwhile must not see a half.
-        disk.publish(path, text, path.parent)
+        new_file.publish(path, text, path.parent)
     except (OSError, StoreUnavailable) as error:
         raise SettingsError(str(error)) from error
     if status and system.HAS_USERS:

@@ -17,7 +17,7 @@ from typing import Any
 from cachedindex import standard
 from cachedindex.errors import SettingsError, StoreUnavailable
 from cachedindex.run import customization
-from cachedindex.store import disk, system
+from cachedindex.store import new_file, system
 
 HOOK = Path(__file__).parent.parent / "hook" / "_cachedindex_hook.py"
 OLDEST_PYTHON = (3, 10)
@@ -123,7 +123,7 @@ def install_hook(place: Place, python: str, config: str | None = None) -> None:
     try:
         for name, text in files.items():
             # Whole or not at all: a Python that starts meanwhile must not see a half.
-            disk.publish(place.folder / name, text.encode(), place.folder)
+            new_file.publish(place.folder / name, text.encode(), place.folder)
         if theirs:
             customization.write(*theirs)
     except (StoreUnavailable, SettingsError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.store import disk, new_file
 
 _CHUNK = 1 << 20
 
@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 class NewBlob:
     """A blob that is being written, with the digest and the size of its bytes so far."""
 
-    def __init__(self, file: disk.NewFile, path_of: Callable[[str], Path]) -> None:
+    def __init__(self, file: new_file.NewFile, path_of: Callable[[str], Path]) -> None:
         """`path_of` returns where the blob of a digest lies."""
         self._file = file
         self._path_of = path_of

@@ -1,4 +1,4 @@
-"""Reads and writes files: whole or not at all, with the modes of the cache folder."""
+"""Reads files whole or not at all, and changes them, and makes folders, with the modes of the cache folder."""
 
 from __future__ import annotations
 
@@ -118,113 +118,6 @@ def reopened(opening: Callable[[], T]) -> T | None:
     return None
 
 
-class NewFile:
-    """A file that is being written: invisible under its final name until `commit`, gone after `abandon`.
-
-    The temporary lies in the final folder, since a rename is atomic within one folder only.
-    """
-
-    def __init__(self, path: Path, root: Path) -> None:
-        """Open the temporary; StoreUnavailable if that fails."""
-        self._path = path
-        self._root = root
-        self._process = os.getpid()
-        self.is_done = False
-        """Whether it was published."""
-        with failing_as_unavailable("write to", root):
-            self._temporary = temporary(path)
-            self._above = status = root.stat()
-            mode = status.st_mode
-            # O_EXCL and 0o666, never mkstemp: its 0600 would shut out the group, and void a default ACL.
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-            descriptor = _within(path.parent, root, status, lambda: os.open(self._temporary, flags, _most(mode)))
-            # Without a buffer: a fork would have a copy of it, and write it at its end.
-            self._file = os.fdopen(descriptor, "wb", buffering=0)
-            _raise_mode(descriptor, mode & 0o666)
-            _give(descriptor, status)
-
-    def write(self, data: bytes) -> None:
-        """Append; StoreUnavailable if the disk does not accept it, and then nothing is left."""
-        try:
-            with failing_as_unavailable("write to", self._root):
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-        except StoreUnavailable:
-            self.abandon()
-            raise
-
-    def reopened(self) -> BinaryIO | None:
-        """Return the temporary, open to be read from its start; None where an open file cannot be renamed."""
-        with failing_as_unavailable("read", self._root):
-            return None if system.IS_WINDOWS else self._temporary.open("rb")
-
-    def modified(self) -> float:
-        """Return when the temporary was last written, by the file system's clock, in seconds since the epoch."""
-        with failing_as_unavailable("read", self._root):
-            return os.fstat(self._file.fileno()).st_mtime
-
-    def commit(self, path: Path | None = None) -> None:
-        """Publish under the final name, or under another one in the same file system."""
-        final = path or self._path
-        try:
-            # close may fail on a full disk as well, and on a network file system for any reason.
-            with failing_as_unavailable("write to", self._root):
-                self._file.close()
-                _within(final.parent, self._root, self._above, lambda: system.files.replace(self._temporary, final))
-            self.is_done = True
-        except StoreUnavailable:
-            self.abandon()
-            raise
-
-    def commit_first(self) -> bool:
-        """Publish under the final name, unless another file has it by now; return whether it was done.
-
-        A link needs no lock, since it never replaces a file. Where there are no links, one that comes at this very
-        moment is replaced.
-        """
-        try:
-            with failing_as_unavailable("write to", self._root):
-                self._file.close()
-            os.link(self._temporary, self._path)
-        except StoreUnavailable:
-            self.abandon()
-            raise
-        except FileExistsError:
-            return False
-        except OSError:  # This file system has no links, or this user may make none.
-            if os.path.lexists(self._path):  # Not `exists`, which follows a link.
-                return False
-            self.commit()
-            return True
-        self.abandon()  # The other name.
-        self.is_done = True
-        return True
-
-    def abandon(self) -> None:
-        """Remove the temporary, unless it was published. A fork of the process that makes it leaves it there."""
-        if self.is_done:
-            return
-        # A failure here leaves a stray at worst, and the failure that led here is the one to report.
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            if os.getpid() == self._process:
-                system.files.unlink(self._temporary)
-
-
-def written(path: Path, data: bytes, root: Path) -> NewFile:
-    """Return a file with all its bytes, which is to be published or abandoned; StoreUnavailable leaves nothing."""
-    new = NewFile(path, root)
-    new.write(data)
-    return new
-
-
-def publish(path: Path, data: bytes, root: Path) -> None:
-    """Write a whole file at once; if it raises StoreUnavailable, an older file of that name is still there."""
-    written(path, data, root).commit()
-
-
 def overwrite(path: Path, most: int, change: Callable[[bytes], bytes | None]) -> bool:
     """Write over a file's beginning, of `most` bytes at most, what `change` returns for it; return whether it was done.
 
@@ -284,31 +177,19 @@ def open_shared(path: Path, flags: int, root: Path, most: int = 0o666) -> int:
     mode = status.st_mode
     # Not through a link: another user who may write here could have it lead to a file of this user's.
     flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = _within(path.parent, root, status, lambda: system.files.open(path, flags, _most(mode) & most))
+    descriptor = within(path.parent, root, status, lambda: system.files.open(path, flags, most_mode(mode) & most))
     opened = os.fstat(descriptor)
     if opened.st_size == 0:
-        _raise_mode(descriptor, mode & most)
+        raise_mode(descriptor, mode & most)
         if opened.st_nlink == 1:
-            _give(descriptor, status)
+            give(descriptor, status)
     return descriptor
 
 
 def move(path: Path, target: Path, root: Path) -> None:
     """Give a file another name below the same root; StoreUnavailable if that fails."""
     with failing_as_unavailable("write to", root):
-        _within(target.parent, root, root.stat(), lambda: system.files.replace(path, target))
-
-
-def now(root: Path) -> float:
-    """Return the time in seconds since the epoch by the clock that dates this folder's files, maybe a file server's."""
-    try:
-        probe = NewFile(root / "clock", root)
-    except StoreUnavailable:  # The disk is full, and is about to be collected: this host's clock is good enough.
-        return time.time()
-    try:
-        return probe.modified()
-    finally:
-        probe.abandon()
+        within(target.parent, root, root.stat(), lambda: system.files.replace(path, target))
 
 
 def named(folder: Path, *, beginning: str = "", ending: str = "") -> list[Path]:
@@ -403,7 +284,7 @@ def _prefix(path: Path) -> str:
     return f".{path.name[:100]}."
 
 
-def _within(folder: Path, root: Path, status: os.stat_result, work: Callable[[], T]) -> T:
+def within(folder: Path, root: Path, status: os.stat_result, work: Callable[[], T]) -> T:
     """Do work that needs a folder; make the folder if it is missing, again if a collector removed it while empty."""
     for _ in range(_FOLDER_TRIES):
         with suppress(FileNotFoundError):
@@ -420,7 +301,7 @@ def _make_folders(folder: Path, root: Path, status: os.stat_result) -> None:
     make_folder(folder, lambda _: stat.S_IMODE(status.st_mode) & ~stat.S_ISVTX | 0o700)
 
 
-def _give(descriptor: int, above: os.stat_result) -> None:
+def give(descriptor: int, above: os.stat_result) -> None:
     """Have what root makes in a user's folder belong to that user, who could not replace it otherwise."""
     if system.HAS_USERS and os.geteuid() == 0 and above.st_uid != 0 and os.fstat(descriptor).st_uid == 0:
         with suppress(OSError):  # This root may not, as in some containers.
@@ -431,17 +312,17 @@ def _give_folder(folder: Path, above: os.stat_result) -> None:
     if above.st_uid != 0:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0))
         try:
-            _give(descriptor, above)
+            give(descriptor, above)
         finally:
             os.close(descriptor)
 
 
-def _most(mode: int) -> int:
+def most_mode(mode: int) -> int:
     """Return the mode to open a new file with, before umask and a default ACL have reduced it."""
     return 0o666 if mode & 0o077 else 0o600
 
 
-def _raise_mode(descriptor: int, wanted: int) -> None:
+def raise_mode(descriptor: int, wanted: int) -> None:
     """Give the group the rights that the cache folder gives it, against the umask; only on this user's own file."""
     has = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if wanted & ~has and hasattr(os, "fchmod"):

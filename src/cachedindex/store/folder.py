@@ -10,7 +10,7 @@ from pathlib import Path
 from cachedindex import standard
 from cachedindex.rules import permissions
 from cachedindex.rules.permissions import Refusal
-from cachedindex.store import disk, system
+from cachedindex.store import disk, new_file, system
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by cachedindex; see https://bford.info/cachedir/\n"
 _README = b"""Package index pages and files, kept by cachedindex so that builds survive an index that does not answer.
@@ -32,7 +32,7 @@ def make_tagged(root: Path) -> None:
     make(root)
     for name, text in (("CACHEDIR.TAG", _TAG), ("README", _README)):
         if disk.read(root / name, root) is None:
-            disk.publish(root / name, text, root)
+            new_file.publish(root / name, text, root)
 
 
 def is_ours(root: Path) -> bool:

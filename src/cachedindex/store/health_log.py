@@ -19,7 +19,7 @@ from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Event
 from cachedindex.named import NamedTuple
 from cachedindex.rules import breaker
-from cachedindex.store import disk, folder, system
+from cachedindex.store import disk, folder, new_file, system
 
 FOLDER = "health-v1"
 _BOOT = system.of_host("/proc/sys/kernel/random/boot_id")
@@ -126,7 +126,7 @@ class _EventFile:
         lines = [encode(event) for event in breaker.compacted(self.state.events)]
         while sum(map(len, lines)) > _LONGEST // 2:  # The newest ones, if too many count.
             lines = lines[(len(lines) + 1) // 2 :]
-        disk.publish(self._path, b"".join(lines), self._root)
+        new_file.publish(self._path, b"".join(lines), self._root)
 
     def _prepare(self) -> None:
         """Have a folder to write to, and a new file in place of a long one."""

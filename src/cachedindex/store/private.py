@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cachedindex import standard
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk, system
+from cachedindex.store import disk, new_file, system
 
 FOLDER = "private-v1"
 ELSEWHERE = "on Windows it is kept below this user's own %LOCALAPPDATA% only, as access lists are not examined"
@@ -69,14 +69,14 @@ class Private:
         """Make the folder with its secret in it, at once, so that all processes of this user have the same secret."""
         self._make_root()
         if not self.folder.parent.exists():
-            disk.publish(self.folder.parent / "README", _README, self._root)
+            new_file.publish(self.folder.parent / "README", _README, self._root)
             with suppress(PermissionError):  # Another user made it meanwhile, and sets its mode.
                 # From now on only its owner may move a folder away and put another one in its place.
                 self.folder.parent.chmod(self.folder.parent.stat().st_mode | stat.S_ISVTX)
         new = disk.temporary(self.folder)
         new.mkdir(mode=0o700)
         try:
-            disk.publish(new / _SECRET, os.urandom(_SECRET_SIZE), new)
+            new_file.publish(new / _SECRET, os.urandom(_SECRET_SIZE), new)
             with suppress(OSError):  # Another process of this user was first.
                 system.files.rename(new, self.folder)
         finally:
@@ -88,7 +88,7 @@ class Private:
             if self._read_only:
                 raise StoreUnavailable(f"{self.folder / _SECRET} is damaged")
             secret = os.urandom(_SECRET_SIZE)
-            disk.publish(self.folder / _SECRET, secret, self.folder)
+            new_file.publish(self.folder / _SECRET, secret, self.folder)
         return secret
 
 

@@ -20,7 +20,7 @@ from cachedindex.errors import StoreUnavailable
 from cachedindex.model import Ended, Kind, Outcome, Readers, RemoteUse, Run
 from cachedindex.named import NamedTuple
 from cachedindex.rules import kept, urls
-from cachedindex.store import disk, private, system
+from cachedindex.store import disk, new_file, private, system
 
 FOLDER = "runs-v1"
 MOST = 500
@@ -65,7 +65,7 @@ def write(root: Path, run: Run) -> str:
         if readers == "all" or (own and private.is_own(root)):
             is_cut = readers == "all" and len(own) < len(run.outcomes)
             command = kept.program(run.command) if is_cut else run.command
-            disk.publish(tree / FOLDER / name, _encoded(run._replace(command=command, outcomes=own)), tree)
+            new_file.publish(tree / FOLDER / name, _encoded(run._replace(command=command, outcomes=own)), tree)
             _trim(tree)
     return name
 

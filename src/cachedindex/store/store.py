@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from cachedindex.model import Record, Request
 from cachedindex.rules import layout
-from cachedindex.store import blob, disk, folder, locks, record, system
+from cachedindex.store import blob, disk, folder, locks, new_file, record, system
 from cachedindex.store.blob import NewBlob
 from cachedindex.store.private import Private
 from cachedindex.store.quarantine import Quarantine
@@ -330,7 +330,7 @@ class Tree:
     def _published(self, path: Path, new: Record, replaces: Callable[[], bool], *, replaces_none: bool) -> bool:
         """Write a record if it replaces what is there; in place of nothing it is a link, which needs no lock."""
         self.make()
-        written = disk.written(path, record.encode(new), self.root)
+        written = new_file.written(path, record.encode(new), self.root)
         try:
             if replaces_none and written.commit_first():
                 return True
@@ -374,7 +374,7 @@ class Tree:
         """
         self.make()
         path = self.blob_path(promised) if promised else self._blobs / "incoming"
-        return NewBlob(disk.NewFile(path, self.root), self.blob_path)
+        return NewBlob(new_file.NewFile(path, self.root), self.blob_path)
 
 
 def is_sound_record(path: Path, root: Path) -> bool:

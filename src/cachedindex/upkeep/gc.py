@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cachedindex.rules import layout, urls
-from cachedindex.store import disk, locks, quarantine, record
+from cachedindex.store import locks, new_file, quarantine, record
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import listing, progress
 from cachedindex.upkeep.listing import ListedFile
@@ -66,14 +66,14 @@ def collect(
         collection = _Collection(root, limit, idle, mark, dry_run=dry_run)
         for _ in range(_TIMES):
             before = collection.done.removed
-            collection.run(state or Progress.begin(disk.now(root)))
+            collection.run(state or Progress.begin(new_file.now(root)))
             state = None
             if dry_run or collection.done.size <= limit or collection.done.removed == before:
                 break
         done, of_trees = collection.done, listing.collected_trees(root)
         for stray in listing.leftovers(root, shared, of_trees):
             collection.remove(stray)
-        for old in listing.old_runs(root, of_trees, idle, disk.now(root)):
+        for old in listing.old_runs(root, of_trees, idle, new_file.now(root)):
             collection.remove(old)
         if not dry_run:
             listing.prune(root, shared, of_trees, [quarantine.FOLDER])
@@ -112,7 +112,7 @@ class _Collection:
     def run(self, state: Progress) -> None:
         """Do what is left of a collection."""
         self._state = state
-        self._began = disk.now(self._root)
+        self._began = new_file.now(self._root)
         self.done.kept = self.done.size = 0
         tops = [tree / name for tree in listing.collected_trees(self._root) for name in (RECORDS, BLOBS)]
         steps = [("measure", top, self._measured) for top in tops]

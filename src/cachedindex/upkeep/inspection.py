@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cachedindex.options import CLOCK_SKEW
-from cachedindex.store import disk, folder, locks, private, system
+from cachedindex.store import folder, locks, new_file, private, system
 from cachedindex.upkeep import listing, mounts
 
 _LEAST_FREE = 500_000_000
@@ -105,7 +105,7 @@ def ground(root: Path, shared: Path, limit: float) -> Iterator[Finding]:
 
 def clock(root: Path) -> Finding:
     """Return how far the clock of the folder's file system is from this host's."""
-    ahead = disk.now(root) - time.time()
+    ahead = new_file.now(root) - time.time()
     if abs(ahead) <= CLOCK_SKEW:
         return Finding("the folder's clock is this host's")
     return Finding(

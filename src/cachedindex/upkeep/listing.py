@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cachedindex.named import NamedTuple
-from cachedindex.store import disk, health_log, locks, private, quarantine, runs, system
+from cachedindex.store import health_log, locks, new_file, private, quarantine, runs, system
 from cachedindex.store.store import BLOBS, RECORDS
 from cachedindex.upkeep import progress, stamp
 
@@ -116,7 +116,7 @@ def old_runs(root: Path, of_trees: Iterable[Path], idle: float, now: float) -> I
 
 def strays(root: Path, shared: Path) -> Iterator[ListedFile]:
     """Yield the files that nobody needs any more; `shared` holds locks and health."""
-    now = disk.now(root)
+    now = new_file.now(root)
     for tree in trees(root):
         for name in (RECORDS, BLOBS):
             yield from (file for file in files(tree / name) if is_stray(file, now))
@@ -125,7 +125,7 @@ def strays(root: Path, shared: Path) -> Iterator[ListedFile]:
 
 def leftovers(root: Path, shared: Path, of_trees: Iterable[Path]) -> Iterator[ListedFile]:
     """Yield the files that nobody needs any more, apart from the temporaries of records and blobs."""
-    now = disk.now(root)
+    now = new_file.now(root)
     yield from (file for file in _here(root) if is_stray(file, now))
     for tree in of_trees:
         surplus = set(quarantine.surplus(tree / quarantine.FOLDER))
@@ -133,7 +133,7 @@ def leftovers(root: Path, shared: Path, of_trees: Iterable[Path]) -> Iterator[Li
             if file.path in surplus or is_stray(file, now):
                 yield file
         yield from (file for file in files(tree / runs.FOLDER, root, held=True) if is_stray(file, now))
-    now = disk.now(shared)
+    now = new_file.now(shared)
     for name in _COORDINATION:
         yield from (file for file in files(shared / name) if now - file.status.st_mtime > _useless_after(file))
     if shared != root:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cachedindex.errors import StoreUnavailable
 from cachedindex.rules.eviction import Ages, Cut
-from cachedindex.store import disk, system
+from cachedindex.store import disk, new_file, system
 
 NAME = "gc.mark"
 
@@ -69,7 +69,7 @@ def write(root: Path, progress: Progress) -> None:
     named = array("Q", progress.named).tobytes()
     rest = json.dumps(_header(progress)).encode() + b"\n" + named
     with suppress(StoreUnavailable):
-        disk.publish(root / NAME, sha256(rest).hexdigest().encode() + b"\n" + rest, root)
+        new_file.publish(root / NAME, sha256(rest).hexdigest().encode() + b"\n" + rest, root)
 
 
 def forget(root: Path) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cachedindex.errors import StoreUnavailable
-from cachedindex.store import disk
+from cachedindex.store import new_file
 
 NAME = "gc.stamp"
 
@@ -14,4 +14,4 @@ NAME = "gc.stamp"
 def write(root: Path) -> None:
     """Record that the folder was collected just now."""
     with suppress(StoreUnavailable):  # Then the next process that stores something collects as well.
-        disk.publish(root / NAME, b"", root)
+        new_file.publish(root / NAME, b"", root)

@@ -716,11 +716,10 @@ def test_a_503_to_a_look_up_that_nothing_fits_is_asked_again_with_patience(world
 
 
 def want_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_: threading.Thread) -> None:
+    def start(_: worker.Work) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
-    monkeypatch.setattr(worker, "_idle", [])
+    monkeypatch.setattr(worker, "start", start)
 
 
 def lack(world: World) -> Answer:

@@ -84,6 +84,25 @@ def test_patience_that_grows_meanwhile_is_granted() -> None:
     assert attempt(work, allowed) == "late"
 
 
+def test_an_attempt_whose_caller_is_interrupted_is_left_to_itself() -> None:
+    """Then it does not count as one that the client waits for when the process ends."""
+    let_go, came, jobs = threading.Event(), threading.Event(), []
+
+    def work() -> int:
+        jobs.append(deadline._working.job)
+        let_go.wait()
+        return 1
+
+    def interrupted() -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call_with_deadline(work, 0.01, interrupted, lambda _: came.set())
+    assert not jobs[0].is_wanted()
+    let_go.set()
+    assert came.wait(60)
+
+
 def test_each_place_has_attempts_of_its_own() -> None:
     let_go = threading.Event()
 
@@ -134,11 +153,10 @@ def test_an_answer_that_drips_for_long_is_ended(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_machine_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_: threading.Thread) -> None:
+    def start(_: worker.Work) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
-    monkeypatch.setattr(worker, "_idle", [])
+    monkeypatch.setattr(worker, "start", start)
     with pytest.raises(Shortage, match="no thread to ask with"):
         attempt(lambda: 1, lambda: 60.0)
 

@@ -77,12 +77,17 @@ def call_with_deadline(
     except (RuntimeError, MemoryError) as error:  # No more threads here, or the interpreter is on its way out.
         raise Shortage(f"there was no thread to ask with: {error}", error) from error
     started = time.monotonic()
-    while not job.done.acquire(timeout=max(0.0, seconds - (time.monotonic() - started))):
-        seconds = extended()
-        if time.monotonic() - started >= seconds and job.give_up():
-            with _guard:
-                _left[place].append(job)
-            raise DeadlinePassed(f"no answer within {seconds:g} s", url=job.url, connected=not _connects(job.thread))
+    try:
+        while not job.done.acquire(timeout=max(0.0, seconds - (time.monotonic() - started))):
+            seconds = extended()
+            if time.monotonic() - started >= seconds and job.give_up():
+                with _guard:
+                    _left[place].append(job)
+                connected = not _connects(job.thread)
+                raise DeadlinePassed(f"no answer within {seconds:g} s", url=job.url, connected=connected)
+    except BaseException:  # It was interrupted, too.
+        job.give_up()
+        raise
     return job.result()
 
 

@@ -51,7 +51,7 @@ class Pool:
             self._waiting.clear()
 
     def _fill(self) -> None:
-        for _ in range(min(len(self._waiting), self._width - self._running)):
+        for _ in range(0 if worker.is_exit() else min(len(self._waiting), self._width - self._running)):
             try:
                 worker.start(self)
             except (RuntimeError, MemoryError):  # No thread to spare, or the interpreter is on its way out.

@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Container
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 _IDLE = 0.2
 """Seconds for which a thread waits for another work: most look-ups follow each other at once."""
@@ -29,6 +29,7 @@ _idle: list[_Worker] = []
 _guard = threading.Lock()
 _own = threading.local()
 """What tells these threads from others: threading makes an object for each thread that it is asked about."""
+_HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 _is_exit = False
 """Whether this process is about to end."""
 
@@ -61,25 +62,50 @@ def is_one() -> bool:
     return hasattr(_own, "is_one")
 
 
+def dismiss() -> None:
+    """End the threads that wait for a work."""
+    with _guard:
+        idle = _idle.copy()
+        _idle.clear()
+    for each in idle:
+        each.give(None)
+
+
 def is_exit() -> bool:
     """Return whether this process is about to end, and nothing should be begun."""
     return _is_exit
 
 
-def hang_up(thread: int | None) -> bool:
-    """End what a thread, by its identifier, waits for at its sockets; return whether it has any.
+def is_cut() -> bool:
+    """Return whether the connection of this thread may have been ended here, so that what has come may not be whole."""
+    return _is_exit and is_one()
 
-    Nothing else interrupts that. http.client reads by a SocketIO, and httpcore by a stream of its own.
+
+def hang_up(thread: int | None) -> bool:
+    """End what a thread, by its identifier, waits for at its sockets; return whether there was anything to end.
+
+    Nothing else interrupts that.
     """
+    ended = False
+    for each in _sockets(thread):
+        with suppress(OSError):  # It has just ended, or is no connection yet.
+            # Not its own shutdown: that of ssl.SSLSocket begins with the end of TLS, after which another thread would
+            # send its request in plain text.
+            socket.socket.shutdown(each, socket.SHUT_RDWR)
+            ended = True
+    return ended
+
+
+def _sockets(thread: int | None) -> list[socket.socket]:
+    """Return the sockets in the frames of a thread: http.client reads by a SocketIO, and httpcore by an own stream."""
     frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
-    names = [each.f_locals for each, _ in traceback.walk_stack(frame)] if frame else []
-    found = [getattr(each.get("self"), "_sock", None) for each in names]  # No other way leads to it.
-    found += [value for each in names for value in list(each.values())]  # It is being connected.
-    sockets = [each for each in found if isinstance(each, socket.socket)]
-    for each in sockets:
-        with suppress(OSError):  # It has just ended.
-            each.shutdown(socket.SHUT_RDWR)
-    return bool(sockets)
+    found: list[Any] = []
+    for each, _ in traceback.walk_stack(frame) if frame else ():
+        names = dict(each.f_locals)
+        with suppress(Exception):  # An object of the client's may be anything.
+            found.append(getattr(names.get("self"), "_sock", None))
+        found += names.values()  # As long as it is being connected, it is in nothing else.
+    return [each for each in found if issubclass(type(each), socket.socket)]
 
 
 class _Worker(threading.Thread):
@@ -118,7 +144,8 @@ class _Worker(threading.Thread):
 
     def hang_up(self) -> bool:
         """End what it waits for; return whether it ends soon then."""
-        return self._work is None or hang_up(self.ident)
+        # Without the GIL, the frames of a thread must not be looked at while it runs.
+        return self._work is None or (_HAS_GIL and hang_up(self.ident))
 
     def _waits(self) -> bool:
         with _guard:
@@ -131,8 +158,8 @@ class _Worker(threading.Thread):
         with _guard:
             if self in _idle:
                 _idle.remove(self)
-            elif self._given:  # It has come at the last moment.
-                self._has_come.acquire()
+            elif self._given:  # It has come at the last moment; all of it, unless a signal's handler has raised.
+                self._has_come.acquire(blocking=False)
 
 
 def _end() -> None:
@@ -140,22 +167,20 @@ def _end() -> None:
     global _is_exit  # noqa: PLW0603 - it ends once
     with _guard:
         _is_exit = True
-        idle = _idle.copy()
-        _idle.clear()
-    for each in idle:
-        each.give(None)
+    dismiss()
     _silence({each.ident for each in _unwanted()})
     until = time.monotonic() + _LONGEST
     # All of them at once, as one may wait for another.
     while time.monotonic() < until and (ending := [each for each in _unwanted() if each.hang_up()]):
         ending[0].join(_EACH)
+    until = min(until, time.monotonic() + _EACH)
     for each in _unwanted():  # Those that waited for another one; what looks a name up is left alone.
-        each.join(max(0.0, min(_EACH, until - time.monotonic())))
+        each.join(max(0.0, until - time.monotonic()))
 
 
 def _unwanted() -> list[_Worker]:
     workers = [each for each in threading.enumerate() if isinstance(each, _Worker)]
-    return [each for each in workers if not each.is_wanted()]
+    return [each for each in workers if each.is_alive() and not each.is_wanted()]  # One may just be started.
 
 
 def _silence(threads: Container[int | None]) -> None:

@@ -387,44 +387,6 @@ def test_an_interrupt_ends_pip_at_once(
     assert "Traceback" not in said
 
 
-LEFT = """
-import atexit, runpy, sys, threading
-atexit.register(lambda: print("LEFT:", [each.name for each in threading.enumerate()]))  # The first one is called last.
-sys.argv[0] = "pip"
-runpy.run_module("pip", run_name="__main__")
-"""
-
-
-@pytest.mark.parametrize("state", ["nothing", "expired", "nothing, with a cache of pip's own"])
-def test_a_pip_that_ends_leaves_no_look_up_under_way(
-    install: Callable[..., Ran], pip: list[object], run: Run, index: Index, tmp_path: Path, state: str
-) -> None:
-    """One that ends while OpenSSL cleans up would end pip with SIGABRT; and that we end it says nothing of an index."""
-    if state == "expired":
-        assert install("A", "star").code == 0
-    are_asked = threading.Barrier(3)
-
-    def wait(handler: Handler) -> bool:
-        are_asked.wait(60)
-        return "star" in handler.path or faults.hang(handler)
-
-    words = [*pip[:-2], "-c", LEFT, "download", "-d", tmp_path, "project-000", "star==9", "project-001", "project-002"]
-    variables = {"PIP_INDEX_URL": index.url, "CACHEDINDEX_TIMEOUT": "60", **(EXPIRED if state == "expired" else {})}
-    if "own" not in state:
-        variables["PIP_NO_CACHE_DIR"] = "1"
-    alone = run(*words, **variables, **OFF)
-    (tmp_path / "project_000-1.0-py3-none-any.whl").unlink(missing_ok=True)
-    if state != "expired":
-        shutil.rmtree(tmp_path / "cache")
-    index.faults.insert(0, (re.compile("/simple/(star|project-00[12])/"), wait))
-    ran = run(*words, **variables)
-    assert ran.code == 1, ran.err
-    assert "No matching distribution found for star==9" in ran.err
-    assert "LEFT: ['MainThread']" in ran.out
-    assert plain(ran.err) == plain(alone.err)
-    assert not (tmp_path / "cache/health-v1").exists()
-
-
 def test_what_lies_in_the_folder_of_a_download_is_not_asked_for(
     pip: list[object], run: Run, index: Index, tmp_path: Path
 ) -> None:

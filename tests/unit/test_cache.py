@@ -569,20 +569,6 @@ def test_a_download_that_the_client_does_not_read_to_its_end_is_not_stored(world
     assert world.store.get(other) is None
 
 
-@pytest.mark.parametrize("request_", [PAGE, Request("GET", FILE_URL, "other", {})], ids=["page", "download"])
-def test_what_comes_as_the_process_ends_is_not_stored(
-    world: World, monkeypatch: pytest.MonkeyPatch, request_: Request
-) -> None:
-    """Its connection may have been ended by us, and a page without a length looks whole all the same."""
-    world.reply = lambda: world.answer(GOOD, content_length=str(len(GOOD)))
-    monkeypatch.setattr(worker, "is_cut", lambda: True)
-    assert world.get(request_)[0] == GOOD
-    assert world.store.get(request_) is None
-    monkeypatch.undo()
-    assert world.get(request_)[0] == GOOD
-    assert world.store.get(request_) is not None
-
-
 def test_what_no_page_vouches_for_is_always_asked_and_served_stale(world: World) -> None:
     other = Request("GET", "https://files.example/notes.txt", "other", {})
     world.reply = lambda: world.answer(b"one", content_length="3")

@@ -85,7 +85,6 @@ def test_patience_that_grows_meanwhile_is_granted() -> None:
 
 
 def test_an_attempt_whose_caller_is_interrupted_is_left_to_itself() -> None:
-    """Then it does not count as one that the client waits for when the process ends."""
     let_go, came, jobs = threading.Event(), threading.Event(), []
 
     def work() -> int:
@@ -98,7 +97,7 @@ def test_an_attempt_whose_caller_is_interrupted_is_left_to_itself() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         call_with_deadline(work, 0.01, interrupted, lambda _: came.set())
-    assert not jobs[0].is_wanted()
+    assert jobs[0].given_up is not None
     let_go.set()
     assert came.wait(60)
 
@@ -150,6 +149,30 @@ def test_an_answer_that_drips_for_long_is_ended(monkeypatch: pytest.MonkeyPatch)
     assert job.done.acquire(timeout=60)
     theirs.close()
     ours.close()
+
+
+class Encrypted(socket.socket):
+    """As ssl.SSLSocket, whose `shutdown` first has it be no longer encrypted, while another thread uses it."""
+
+    is_encrypted = True
+
+    def shutdown(self, how: int) -> None:
+        self.is_encrypted = False
+        super().shutdown(how)
+
+
+def test_an_attempt_that_is_ended_sends_nothing_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    encrypted = Encrypted(ours.family, ours.type, ours.proto, ours.detach())
+    monkeypatch.setattr(deadline, "_LONGEST", 0.0)
+    with pytest.raises(DeadlinePassed):
+        call_with_deadline(encrypted.makefile("rb").readline, 0.1, lambda: 0.1, lambda _: None, "an encrypted index")
+    (job,) = deadline._left["an encrypted index"]
+    assert call_with_deadline(lambda: 1, 60.0, lambda: 60.0, lambda _: None, "an encrypted index") == 1
+    assert job.done.acquire(timeout=60)
+    assert encrypted.is_encrypted
+    theirs.close()
+    encrypted.close()
 
 
 def test_a_machine_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from cachedindex.errors import DeadlinePassed, NotAsked, Shortage
@@ -116,7 +118,6 @@ class _Job(Generic[T]):
         self.done.acquire()
         self.thread: int | None = None
         self.url = ""
-        self._is_ahead = worker.is_one()
 
     def run(self) -> bool:
         """Do the work; return False if the job was given up: whoever ends it may come late, and must end no other."""
@@ -135,10 +136,6 @@ class _Job(Generic[T]):
 
     def ended(self) -> None:
         self.done.release()
-
-    def is_wanted(self) -> bool:
-        """Return whether the client waits for it, which has not begun it ahead."""
-        return self.given_up is None and not self._is_ahead
 
     def give_up(self) -> bool:
         """Leave the result to `late`; False if it has just come."""
@@ -169,7 +166,7 @@ def _still_waiting(place: str) -> list[_Job[Any]]:
         if waiting:
             _left[place] = waiting
     for job in overdue:
-        worker.hang_up(job.thread)
+        _hang_up(job.thread)
     return waiting
 
 
@@ -177,3 +174,19 @@ def _connects(thread: int | None) -> bool:
     """Return whether a thread, by its identifier, is just making a connection."""
     frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
     return frame is not None and any(each.f_code.co_name in CONNECTS for each, _ in traceback.walk_stack(frame))
+
+
+def _hang_up(thread: int | None) -> None:
+    """End what a thread reads from its socket: nothing else interrupts that.
+
+    http.client reads by a SocketIO, and httpcore by a stream of its own.
+    """
+    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - its documented name
+    readers = [each.f_locals.get("self") for each, _ in traceback.walk_stack(frame)] if frame else []
+    for reader in readers:
+        connection = getattr(reader, "_sock", None)  # No other way leads to it.
+        if isinstance(connection, socket.socket):
+            with suppress(OSError):  # It has just ended.
+                # Not its own shutdown: that of ssl.SSLSocket begins with the end of TLS, after which the other thread
+                # would go on in plain text.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)

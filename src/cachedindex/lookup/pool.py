@@ -51,7 +51,7 @@ class Pool:
             self._waiting.clear()
 
     def _fill(self) -> None:
-        for _ in range(0 if worker.is_exit() else min(len(self._waiting), self._width - self._running)):
+        for _ in range(min(len(self._waiting), self._width - self._running)):
             try:
                 worker.start(self)
             except (RuntimeError, MemoryError):  # No thread to spare, or the interpreter is on its way out.
@@ -69,13 +69,9 @@ class Pool:
     def ended(self) -> None:
         """Do nothing more."""
 
-    def is_wanted(self) -> bool:
-        """Return False: the client asks by itself for what has not come when the process ends."""
-        return False
-
     def _next(self) -> Callable[[], object] | None:
         with self._guard:
-            if self._waiting and self._running <= self._width and not worker.is_exit():
+            if self._waiting and self._running <= self._width:
                 return self._waiting.popleft()
             self._running -= 1
             return None

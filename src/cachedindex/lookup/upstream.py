@@ -9,7 +9,6 @@ from http import HTTPStatus
 from io import BytesIO
 
 from cachedindex.errors import StoreUnavailable, UpstreamFailed
-from cachedindex.lookup import worker
 from cachedindex.lookup.context import Exchange
 from cachedindex.lookup.origin import Origin, Origins
 from cachedindex.lookup.tee import Tee
@@ -166,12 +165,7 @@ class Upstream:
         return Exchange(answer._replace(body=tee, native=answer.native and answer.native.being_read()), means)
 
     def _put(self, request: Request, answer: Answer, new: Record, *, renewal: bool = False) -> None:
-        """Store a record; if it is this user's alone from now on, in place of the one that was everybody's.
-
-        As the process ends, its connections are ended, too, and what comes of them may look whole.
-        """
-        if worker.is_cut():
-            return
+        """Store a record; if it is this user's alone from now on, in place of the one that was everybody's."""
         if not privacy.is_one_users(request, answer.headers, new.page or b""):
             self._store.put(request, new, renewal=renewal)
             return

@@ -161,6 +161,7 @@ class Encrypted(socket.socket):
         super().shutdown(how)
 
 
+@pytest.mark.posix("a shutdown that ends what another thread reads")
 def test_an_attempt_that_is_ended_sends_nothing_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = socket.socketpair()
     encrypted = Encrypted(ours.family, ours.type, ours.proto, ours.detach())

@@ -114,6 +114,19 @@ def test_a_thread_that_waits_ends_with_the_process() -> None:
     assert not first.is_alive()
 
 
+def test_a_thread_that_does_not_end_does_not_keep_the_process() -> None:
+    """As one that a fork has not, of which Python was not told."""
+    may_end, has_begun = threading.Event(), threading.Event()
+    stuck = worker._Worker(Work(lambda: has_begun.set() or may_end.wait(), goes_on=False))
+    stuck.start()
+    assert has_begun.wait(60)
+    worker._idle.append(stuck)
+    worker._end()
+    assert stuck.is_alive()
+    may_end.set()
+    stuck.join(60)
+
+
 def test_a_work_that_is_under_way_as_the_process_ends_is_left_alone() -> None:
     may_end, has_begun = threading.Event(), threading.Event()
     work = Work(lambda: has_begun.set() or may_end.wait())

@@ -49,7 +49,7 @@ def dismiss() -> None:
     for each in idle:
         each.give(None)
     for each in idle:
-        each.join()
+        each.join(_IDLE)  # Long enough; a fork that Python was not told of has none of these threads.
 
 
 class _Worker(threading.Thread):

@@ -9,6 +9,7 @@ import gzip
 import os
 import tarfile
 import time
+from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.sdist import sdist
@@ -32,6 +33,7 @@ class SameSdist(sdist):
             return member
 
         name = f"{base_name}.tar.gz"
+        Path(name).parent.mkdir(parents=True, exist_ok=True)  # Whoever calls this file by hand has none.
         with gzip.GzipFile(name, "wb", mtime=when) as file, tarfile.open(fileobj=file, mode="w") as archive:
             archive.add(base_dir, filter=same)
         return name

@@ -131,15 +131,19 @@ def digest(path: Path) -> str:
 
 
 def complete(sdist: Path) -> None:
-    """Fail if the sdist lacks a file that git has."""
+    """Fail if the sdist lacks a file that git has, or has one that git has not, as one that an editor left."""
     if not (CHECKOUT / ".git").exists():
         print("NOT CHECKED, FOR WANT OF GIT: whether the sdist has every file")
         return
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
     with tarfile.open(sdist) as archive:
-        held = {name.partition("/")[2] for name in archive.getnames()}
-    if missing := sorted(set(listed.split("\0")) - held - {""}):
+        held = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    known = set(listed.split("\0")) - {""}
+    if missing := sorted(known - held):
         raise SystemExit(f"release-check: the sdist has no {', '.join(missing)}; see MANIFEST.in")
+    more = {name for name in held - known if not name.startswith("src/cachedindex.egg-info/")}
+    if more := more - {"PKG-INFO", "setup.cfg"}:  # setuptools makes these.
+        raise SystemExit(f"release-check: git does not know {', '.join(sorted(more))}, which the sdist has")
 
 
 def named(tag: str, wheel: Path) -> None:

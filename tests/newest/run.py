@@ -1,7 +1,8 @@
 """Runs the suite below the newest Pythons, in a root of Debian testing: `python3 tasks.py test-newest`.
 
 It needs root, debootstrap, and a Debian whose apt says from where the root comes; without them it says what is not
-tested, and ends with 0. The root takes a minute and 1.5 GB, and is kept in `.newest`, or in the folder that
+tested, and ends with 0. If a root or an environment cannot be made, as without a network, it says so, and ends with 75
+unless a test has failed. The root takes a minute and 1.5 GB, and is kept in `.newest`, or in the folder that
 TEST_NEWEST_ROOT names. Nothing is mounted there while no test runs, so that it can be deleted.
 
 What it runs without arguments takes some minutes: all unit tests, and the integration tests that depend on the Python.
@@ -47,8 +48,14 @@ exit $?
 """The first process of its own namespaces: the mounts, and all that was started there, end with it."""
 _ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 """Starts it. This command ends it by a kill only: it waits for its child, whatever other signal it gets."""
+_NOT_TO_THE_END = 75
+"""The exit code if something that is not this project's kept a Python from being tested (EX_TEMPFAIL in sysexits.h)."""
 _LONGEST_STEP = 600.0
 """Seconds for one step of making the root and the environments: each takes one or two minutes on an idle machine."""
+
+
+class NotInstallable(Exception):
+    """This project itself cannot be installed on a Python."""
 
 
 def main(arguments: list[str]) -> int:
@@ -62,7 +69,7 @@ def main(arguments: list[str]) -> int:
         return 0
     # As on an interrupt: subprocess.run kills what it waits for, if it is left by an exception.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    begun, worst = time.monotonic(), 0
+    begun, worst, untested = time.monotonic(), 0, 0
     for name in options.only or PYTHONS:
         try:
             make_root()
@@ -72,14 +79,20 @@ def main(arguments: list[str]) -> int:
             # No network, or Debian testing has moved on.
             said = (error.stdout or b"") + (error.stderr or b"")
             print(f"NOT TESTED: {name}: {error}\n{said.decode(errors='replace')[-2000:]}")
+            untested = _NOT_TO_THE_END
+        except NotInstallable:
+            print(f"{name}: this project cannot be installed, as pip says above")
+            worst = max(worst, 1)
         else:
             worst = max(worst, test(name, python, arguments))
     print(f"Newest Pythons: {time.monotonic() - begun:.0f} s; the root is {ROOT}")
-    return worst
+    return worst or untested
 
 
 def why_not() -> str:
     """Return why no root can be made here; nothing if one can."""
+    if sys.version_info < (3, 11):
+        return "that is done by Python 3.11 or newer, which can read pyproject.toml"
     if os.name != "posix" or os.geteuid() != 0:
         return "only root can make a root of Debian"
     missing = [name for name in ("debootstrap", "apt-get", "unshare", "chroot") if not shutil.which(name)]
@@ -150,16 +163,19 @@ def test(name: str, python: str, arguments: list[str]) -> int:
 
 
 def environment(name: str) -> str:
-    """Return the path, inside the root, of a Python with what the tests need."""
-    import tomllib  # Since 3.11: an older Python gets as far as to say what is not tested.
+    """Return the path, inside the root, of a Python with what the tests need; NotInstallable if it cannot have ours."""
+    import tomllib  # Since 3.11, see `why_not`.
 
     python, done = f"/env/{name}/bin/python", ROOT / "env" / name / "made"
     extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     wanted = [NOT_FOR_PYPY.sub("", each) if name == "PyPy" else each for each in extras["test"]]
     if not done.exists() or done.read_text("utf-8") != str(wanted):
         inside(PYTHONS[name], "-m", "venv", "--clear", f"/env/{name}", is_step=True)
-        install = (python, "-m", "pip", "install", "-q", "--prefer-binary", "-e", "/checkout")
-        inside(*install, *filter(None, wanted), is_step=True)
+        install, ours = (python, "-m", "pip", "install", "-q", "--prefer-binary"), ("-e", "/checkout")
+        inside(*install, "setuptools", is_step=True)
+        if inside(*install, "--no-deps", "--no-build-isolation", *ours):  # With nothing from elsewhere.
+            raise NotInstallable
+        inside(*install, *ours, *filter(None, wanted), is_step=True)
         done.write_text(str(wanted), "utf-8")
     return python
 

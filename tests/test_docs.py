@@ -12,7 +12,7 @@ import pytest
 
 import cachedindex
 from cachedindex.commands.line import COMMANDS, known
-from cachedindex.options import OPTIONS
+from cachedindex.options import OPTIONS, Settings, truth
 from tests import covered
 from tests.conftest import CHECKOUT
 
@@ -120,6 +120,17 @@ def test_every_option_is_in_the_reference() -> None:
     text = (CHECKOUT / "docs/reference/options.md").read_text("utf-8")
     table = text.partition("\n\n")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == list(OPTIONS)
+
+
+def test_every_default_of_an_option_is_the_one_that_counts() -> None:
+    text = (CHECKOUT / "docs/reference/options.md").read_text("utf-8")
+    defaults = dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", text, re.MULTILINE))
+    assert len(defaults) > len(OPTIONS) / 2
+    del defaults["lock-dir"]  # It is another option.
+    counting = Settings()._asdict()
+    for name, default in defaults.items():
+        value = OPTIONS[name].parse(default) if name in OPTIONS else truth(default)
+        assert value == counting[name.replace("-", "_")], name
 
 
 def test_every_guarantee_names_a_test_that_is_there() -> None:

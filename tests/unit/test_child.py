@@ -23,6 +23,9 @@ from cachedindex.run import child
         (r"C:\my files\tool.cmd", ["--a=b"], r'"C:\my files\tool.cmd" "--a=b"'),
         (r"C:\a&b\tool.cmd", [], r'"C:\a&b\tool.cmd"'),
         (r"C:\bin\tool.cmd", ["a|b\\"], r'C:\bin\tool.cmd "a|b\\"'),
+        (r"C:\bin\tool.cmd", ['a"&calc&"b'], r'C:\bin\tool.cmd "a""&calc&""b"'),
+        (r"C:\bin\tool.cmd", ['a "b\\"&calc'], r'C:\bin\tool.cmd "a ""b\\""&calc"'),
+        (r"C:\bin\tool.cmd", ['"'], r'C:\bin\tool.cmd """"'),
     ],
 )
 def test_the_line_with_which_a_program_is_started(program: str, words: list[str], expected: str) -> None:
@@ -31,6 +34,15 @@ def test_the_line_with_which_a_program_is_started(program: str, words: list[str]
 
 def test_a_command_that_is_not_there() -> None:
     assert child.run(["cachedindex-none"], os.environ) == (127, "not found")
+
+
+@pytest.mark.parametrize("word", ["a\nb", "a\rb"])
+def test_a_batch_file_is_not_given_half_a_word(tmp_path: Path, word: str) -> None:
+    """cmd.exe takes what is behind a line break for another command, or for nothing."""
+    script = tmp_path / "tool.cmd"
+    script.touch(0o755)
+    code, why = child.run([str(script), word], os.environ)
+    assert (code, why) == (126, "a batch file takes no word with a line break")
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="SKIPPED: only Windows starts a program by one line")

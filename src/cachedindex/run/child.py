@@ -11,7 +11,7 @@ from contextlib import contextmanager
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _BATCH = (".bat", ".cmd")
-_MEANING = frozenset("&|<>^()%!,;= \t")
+_MEANING = frozenset('&|<>^()%!,;= \t"')
 """What cmd.exe, which runs a batch file, takes for more than a letter, unless it is quoted."""
 
 
@@ -24,6 +24,8 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         return _NOT_FOUND, "not found"
+    if _is_batch(program) and any("\n" in word or "\r" in word for word in command[1:]):
+        return _NOT_EXECUTABLE, "a batch file takes no word with a line break"
     try:
         with _left_to_the_command(), subprocess.Popen(line(program, command[1:]), env=environ) as process:  # noqa: S603
             return process.wait(), ""
@@ -33,17 +35,25 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
 
 def line(program: str, words: Sequence[str]) -> str:
     """Return the line with which a program is started and gets its words."""
-    is_batch = program.lower().endswith(_BATCH)
-    return " ".join(map(_quoted, [program, *words])) if is_batch else subprocess.list2cmdline([program, *words])
+    given = [program, *words]
+    return " ".join(map(_quoted, given)) if _is_batch(program) else subprocess.list2cmdline(given)
+
+
+def _is_batch(program: str) -> bool:
+    return program.lower().endswith(_BATCH)
 
 
 def _quoted(word: str) -> str:
-    """Return a word as cmd.exe and the program behind it take it for one: `>=` of "six>=1" would name a file."""
-    plain = subprocess.list2cmdline([word])
-    if plain.startswith('"') or not _MEANING.intersection(word):
-        return plain
-    ending = word[len(word.rstrip("\\")) :]
-    return f'"{plain}{ending}"'  # A backslash before a quote would be one for it.
+    """Return a word as cmd.exe and the program behind it take it for one: `>=` of "six>=1" would name a file.
+
+    A quote is doubled: a backslash before it is nothing to cmd.exe, which would take a later `&` for the end of the
+    command (CVE-2024-24576). `%NAME%` is replaced as at the prompt.
+    """
+    if word and not _MEANING.intersection(word):
+        return word
+    # A backslash before a quote would be one for it.
+    parts = [part + part[len(part.rstrip("\\")) :] for part in word.split('"')]
+    return '"' + '""'.join(parts) + '"'
 
 
 @contextmanager

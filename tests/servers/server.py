@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -142,6 +143,9 @@ class Server:
             shutil.copy2(path, self.wheels)
         self.yanked = set()
         self.kind.offer(self)
+        # nginx tells two pages of one length apart by the second in which they were written.
+        for path in (self.folder / "www").rglob("*.html"):
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 60))
 
     def distributions(self) -> dict[str, list[Path]]:
         """Return what it is to offer, by project."""

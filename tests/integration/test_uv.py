@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cachedindex.clients.uv import indexes
+from cachedindex.store import system
 from tests import index as faults, packages
 from tests.conftest import Ran, Run
 from tests.index import Index, serving
@@ -274,6 +275,20 @@ def test_a_uv_that_does_not_say_what_its_default_is(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     assert indexes.of(["/bin/true", "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
     assert indexes.of([str(tmp_path / "nowhere"), "sync"], {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+
+
+def test_on_windows_the_settings_of_a_user_and_of_the_host_are_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {"APPDATA": tmp_path / "user", "PROGRAMDATA": tmp_path / "host"}
+    for folder in folders.values():
+        (folder / "uv").mkdir(parents=True)
+        (folder / "uv/uv.toml").write_text(f'extra-index-url = ["https://{folder.name}.example/"]\n')
+    monkeypatch.setattr(system, "IS_WINDOWS", True)
+    monkeypatch.chdir(tmp_path)
+    variables = {name: str(folder) for name, folder in folders.items()}
+    found = indexes.of(["uv", "sync", "--default-index", "https://own.example/"], variables)
+    assert found == ["https://user.example/", "https://host.example/", "https://own.example/"]
 
 
 @pytest.mark.slow

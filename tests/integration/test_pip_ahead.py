@@ -266,6 +266,25 @@ def test_a_second_index_is_asked_for_what_it_may_have(
         assert set(asked(second).values()) == {2}  # Without, and with.
 
 
+@pytest.mark.parametrize("kind", ["a newer wheel", "a newer sdist", "the same wheel", "an older wheel", "no use"])
+def test_what_a_folder_offers_is_not_asked_for_at_an_index(
+    both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index, tmp_path: Path, kind: str
+) -> None:
+    found = tmp_path / "found"
+    found.mkdir()
+    version = {"the same wheel": "1.0", "an older wheel": "0.1"}.get(kind, "9.0")
+    for number in range(PROJECTS):
+        if kind == "a newer sdist":
+            packages.add_sdist(found, f"project_{number:03}", version)
+        else:
+            wheel = packages.add_wheel(found, f"project_{number:03}", version)
+            if kind == "no use":
+                wheel.rename(found / wheel.name.replace("py3-none-any", "cp27-cp27m-win32"))
+    _, ahead, seen = both("star", "--find-links", found)
+    assert ahead.code == 0, ahead.err
+    assert set(seen.values()) == {1}
+
+
 def test_the_credentials_are_those_of_pip(both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index) -> None:
     index.faults.insert(0, (re.compile(""), faults.unless("authorization", "Basic amFuZTpzZWNyZXQ=")))
     private = index.url.replace("://", "://jane:secret@")
@@ -293,6 +312,11 @@ def registry(prefix: str, user: str, projects: str, strangers: list[str]) -> fau
     return fault
 
 
+def later(fault: faults.Fault) -> faults.Fault:
+    """Return a fault that comes after those of others."""
+    return lambda handler: AWAY(handler) and fault(handler)
+
+
 def test_each_index_of_a_host_is_asked_as_its_own_user(
     both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index
 ) -> None:
@@ -303,6 +327,28 @@ def test_each_index_of_a_host_is_asked_as_its_own_user(
     _, ahead, seen = both("star", PIP_INDEX_URL=f"{one}1/simple/", PIP_EXTRA_INDEX_URL=f"{two}2/simple/")
     assert strangers == []
     assert ahead.code == 0, ahead.err
+    assert set(seen.values()) == {1}
+
+
+@pytest.mark.parametrize("slow", ["1", "2"])
+@pytest.mark.parametrize("arguments", [("star",), ("-r", "hashed.txt")], ids=" ".join)
+def test_of_two_indexes_with_the_same_files_the_last_one_is_asked(
+    both: Callable[..., tuple[Ran, Ran, Counter[str]]],
+    index: Index,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    slow: str,
+) -> None:
+    """As of two repositories of one server: pip takes the last of the candidates that it likes best."""
+    projects = [f"project-{number:03}" for number in range(PROJECTS)]
+    (tmp_path / "hashed.txt").write_text(hashed(index.folder, "star", *projects))
+    for name in ("1", "2"):
+        serve = registry(f"/p/{name}", "jane", "", [])
+        index.faults.insert(0, (re.compile(f"^/p/{name}/"), later(serve) if name == slow else serve))
+    one, two = (f"http://jane:jane@127.0.0.1:{index.port}/p/{name}/simple/" for name in ("1", "2"))
+    _, ahead, seen = both(*arguments, PIP_INDEX_URL=one, PIP_EXTRA_INDEX_URL=two)
+    assert ahead.code == 0, ahead.err
+    assert "/p/2/files/project_000-1.0-py3-none-any.whl" in seen
     assert set(seen.values()) == {1}
 
 

@@ -17,6 +17,7 @@ from pip._vendor.packaging.specifiers import SpecifierSet
 
 from cachedindex import sources
 from cachedindex.clients.pip import ahead, sessions
+from cachedindex.clients.pip.folders import Folders
 from cachedindex.clients.pip.foresight import Foresight
 from cachedindex.clients.pip.likely import Likely
 from cachedindex.options import Settings
@@ -98,7 +99,29 @@ def test_what_is_to_be_refreshed_is_not_expected_and_nothing_when_pip_has_decide
 )
 def test_a_link_that_encodes_its_version_may_be_newer(newest: str, guessed: str | None) -> None:
     text = "".join(f'<a href="{name}-py3-none-any.whl">it</a>' for name in ("star-1.0", newest))
-    finder = SimpleNamespace(target_python=TargetPython(), format_control=FormatControl())
+    scope = SimpleNamespace(find_links=[])
+    finder = SimpleNamespace(target_python=TargetPython(), format_control=FormatControl(), search_scope=scope)
     listing = Listing(text, "https://index.example/star/", is_json=False)
     link = Likely(finder).link([listing], "star", SpecifierSet())
     assert (link and link.url) == (guessed and f"https://index.example/star/{guessed}-py3-none-any.whl")
+
+
+def test_the_files_of_folders_are_those_of_a_project(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two of them"
+    for folder in (one, two):
+        folder.mkdir()
+    ours = ("star_light-2.0-py3-none-any.whl", "Star_Light-1.0-1-py3-none-any.whl", "star-light-3.0.tar.gz")
+    others = ("star-9.0-py3-none-any.whl", "star_light_more-9.0-py3-none-any.whl", "star_light-odd.zip")
+    for name in (*ours, *others):
+        (one / name).touch()
+    (two / "star.light-2.0-py2-none-any.whl").touch()
+    places = [str(one), two.as_uri(), str(tmp_path / "nowhere"), "https://index.example/links/"]
+    found = Folders(places).links("star-light")
+    names = {str(version): [url.rpartition("/")[2] for url in urls] for version, urls in found.items()}
+    assert names == {
+        "3.0": ["star-light-3.0.tar.gz"],
+        "2.0": ["star_light-2.0-py3-none-any.whl", "star.light-2.0-py2-none-any.whl"],
+        "1.0": ["Star_Light-1.0-1-py3-none-any.whl"],
+    }
+    assert all(url.startswith("file:///") for urls in found.values() for url in urls)
+    assert not Folders(["https://index.example/links/"]).links("star-light")

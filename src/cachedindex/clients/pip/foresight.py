@@ -97,10 +97,10 @@ class Foresight:
         if {":all:", project.name} & set(self._refreshed):  # pip asks for it with other headers (pip 26.2).
             return
         project.is_wanted = True
-        pages = self._urls_of(project.name)
+        pages = list(dict.fromkeys(self._urls_of(project.name)))
         project.awaited = len(pages)
-        for url in pages:
-            self._ahead.expect_page(url, partial(self._page_came, project))
+        for number, url in enumerate(pages):
+            self._ahead.expect_page(url, partial(self._page_came, project, number))
 
     def _may_stay(self, name: str, *, is_root: bool) -> bool:
         """Return whether pip does not look for a project before what is installed turns out not to do."""
@@ -111,14 +111,15 @@ class Foresight:
         """Return whether pip has a candidate of a project, as of a folder, whose name is known once pip has read it."""
         return any(each.project_name == name for known in self._given for each in list(known.values()))
 
-    def _page_came(self, project: _Project, came: Came | None) -> None:
+    def _page_came(self, project: _Project, number: int, came: Came | None) -> None:
         with self._guard:
             project.awaited -= 1
             if came:
-                project.listings.append(promised.listing(came.record))
+                project.listings[number] = promised.listing(came.record)
             if project.awaited or self._is_over:
                 return
-            listings, project.listings = project.listings, []
+            listings = [listing for _, listing in sorted(project.listings.items())]
+            project.listings = {}
             specifier, hashes = project.specifier, project.hashes
         link = self._likely.link(listings, project.name, specifier, hashes) if listings else None
         if link and self._folder and (Path(self._folder) / link.filename).exists():
@@ -154,4 +155,5 @@ class _Project:
         self.is_wanted = False
         self.awaited = 0
         """How many of its pages are still to come."""
-        self.listings: list[Listing] = []
+        self.listings: dict[int, Listing] = {}
+        """Those that have come, by the places of their indexes among all of pip's."""

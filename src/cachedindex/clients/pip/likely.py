@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cachedindex.clients.pip import versions
+from cachedindex.clients.pip.folders import Folders
 from cachedindex.rules import promised
 from cachedindex.rules.promised import Listing
 
@@ -25,6 +26,7 @@ class Likely:
         from pip._internal.utils.packaging import check_requires_python  # noqa: PLC0415
 
         self._finder = finder
+        self._folders = Folders(finder.search_scope.find_links)
         self._candidate, self._wheel = InstallationCandidate, Wheel
         self._link: Any = Link
         self._fits_python = check_requires_python
@@ -36,16 +38,22 @@ class Likely:
         self._ignores_python = getattr(finder, "_ignore_requires_python", False)
 
     def link(self, listings: Sequence[Listing], project: str, specifier: Any, hashes: Any = None) -> Any:
-        """Return pip's Link to the wheel; None if it may be an sdist, or if nothing fits."""
+        """Return pip's Link to the wheel; None if it may be an sdist, or lies in a folder, or if nothing fits.
+
+        The pages come in the order of the indexes.
+        """
         allowed = self._formats(project)
         if "binary" not in allowed or getattr(self._finder, "uploaded_prior_to", None) is not None:
             return None
-        files = self._by_version(listings, project)
-        for one in versions.newest(self._finder, project, specifier, list(files)):
-            found = [link for listing, name in files[one] for link in self._usable(listing, name)]
+        files, near = self._by_version(listings, project), self._folders.links(project)
+        found_versions = sorted({*files, *near}, reverse=True) if near else list(files)
+        for one in versions.newest(self._finder, project, specifier, found_versions):
+            names = [*near.get(one, ()), *(name for _, name in files.get(one, ()))]
+            found = [self._link(url) for url in near.get(one, ()) if self._is_usable(url.rpartition("/")[2])]
+            found += [link for listing, name in files.get(one, ()) for link in self._usable(listing, name)]
             if found:
                 return self._best(found, project, one, specifier, hashes)
-            if "source" in allowed and any(name.endswith(versions.SDISTS) for _, name in files[one]):
+            if "source" in allowed and any(name.endswith(versions.SDISTS) for name in names):
                 return None
         return None
 
@@ -63,7 +71,7 @@ class Likely:
 
     def _usable(self, listing: Listing, name: str) -> Iterator[Any]:
         """Yield the Link to a wheel that pip may choose."""
-        if not name.endswith(".whl") or not self._is_usable(name):
+        if not self._is_usable(name):
             return
         entry = promised.entry(listing, name)
         link = entry and self._as_link(listing, entry)
@@ -73,6 +81,8 @@ class Likely:
             yield link
 
     def _is_usable(self, name: str) -> bool:
+        if not name.endswith(".whl"):
+            return False
         tags = "-".join(name.split("-")[-3:])
         if tags not in self._usable_tags:  # A few hundred are those of all wheels.
             self._usable_tags[tags] = self._wheel(name).supported(self._tags)
@@ -84,11 +94,13 @@ class Likely:
         return self._link.from_element(entry, listing.base, listing.base)
 
     def _best(self, links: Sequence[Any], project: str, version: Any, specifier: Any, hashes: Any) -> Any:
-        if len(links) == 1 and not hashes:
-            return links[0]
-        evaluator = self._finder.make_candidate_evaluator(project, specifier=specifier, hashes=hashes)
-        candidates = [self._candidate(project, str(version), link) for link in links]
-        best = evaluator.compute_best_candidate(candidates).best_candidate
-        if best and hashes and hashes.digest_count and not best.link.is_hash_allowed(hashes):
-            return None  # Then it is an sdist of this version that is wanted.
-        return best and best.link
+        if len(links) > 1 or hashes:
+            evaluator = self._finder.make_candidate_evaluator(project, specifier=specifier, hashes=hashes)
+            # Of those that it likes best, pip tries the last one first (resolution/resolvelib/factory.py); that of a
+            # folder comes before those of indexes.
+            candidates = [self._candidate(project, str(version), link) for link in reversed(links)]
+            best = evaluator.compute_best_candidate(candidates).best_candidate
+            links = [best.link] if best else []
+            if best and hashes and hashes.digest_count and not best.link.is_hash_allowed(hashes):
+                return None  # Then it is an sdist of this version that is wanted.
+        return links[0] if links and not links[0].is_file else None

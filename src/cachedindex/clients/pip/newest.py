@@ -13,7 +13,7 @@ import functools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from itertools import islice
 from types import ModuleType
@@ -136,6 +136,7 @@ class Newest:
         self._read_all: Callable[[Any, str], object] = getattr(find, "__wrapped__", find)
         """Without the lru_cache of pips up to 25.0."""
         self._endings = tuple(finder_module.SUPPORTED_EXTENSIONS)
+        self._indented: Callable[[], AbstractContextManager[object]] = finder_module.indent_log
         self._cut = cut
 
     def searching(self, search: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
@@ -150,7 +151,7 @@ class Newest:
             if not _is_read_only.get():
                 project.is_whole, page = True, project.pages.get(url)
                 if isinstance(page, _Page):
-                    return _evaluated(finder, link_evaluator, self._cut.of_json(page.text, page.url, usable))
+                    return self._evaluated(finder, link_evaluator, self._cut.of_json(page.text, page.url, usable))
                 return search(finder, project_url, link_evaluator) if page is None else page
             with self._cut.keeping() as kept:
                 page = search(finder, project_url, link_evaluator)
@@ -182,9 +183,9 @@ class Newest:
             if is_plain and (found := versions.of_json(text, evaluator.project_name)):
                 others = [name for name in found.others if name.endswith(self._endings)]
                 read = _Page(text, page.url, found.files)
-                if not _evaluated(finder, evaluator, self._cut.made(_files(read, others), page.url)):
+                if not self._evaluated(finder, evaluator, self._cut.made(_files(read, others), page.url)):
                     return read
-        return _evaluated(finder, evaluator, self._cut.of_json(page.content, page.url, usable))
+        return self._evaluated(finder, evaluator, self._cut.of_json(page.content, page.url, usable))
 
     def _found(self, finder: Any, evaluator: Any, specifier: Any) -> Any:
         """Return pip's result for the newest version that fits; None if pip has to look at all of them."""
@@ -226,11 +227,17 @@ class Newest:
             for page in project.pages.values():
                 if isinstance(page, _Page) and (names := page.versions.get(one)):
                     files = _files(page, [name for name in names if not name.endswith(".whl") or usable(name)])
-                    candidates += _evaluated(finder, evaluator, self._cut.made(files, page.url))
+                    candidates += self._evaluated(finder, evaluator, self._cut.made(files, page.url))
             result = chooser.compute_best_candidate(candidates)
             if result.best_candidate and not result.best_candidate.link.is_yanked:
                 return result
         return None
+
+    def _evaluated(self, finder: Any, evaluator: Any, links: Sequence[Any]) -> list[Any]:
+        """Return the candidates of some links, as the end of pip's `process_project_url` does."""
+        with self._indented():  # Some pips warn of odd names.
+            found: list[Any] = finder.evaluate_links(evaluator, links)
+        return found
 
 
 def _files(page: _Page, names: Sequence[str]) -> Sequence[Any]:
@@ -239,12 +246,6 @@ def _files(page: _Page, names: Sequence[str]) -> Sequence[Any]:
     if len(found) != len(names):
         raise LookupError(f"{page.url} has {len(found)} of {len(names)} files")
     return [entry for _, entry in sorted(found, key=lambda entry: entry[0])]
-
-
-def _evaluated(finder: Any, evaluator: Any, links: Sequence[Any]) -> list[Any]:
-    """Return the candidates of some links, as the end of pip's `process_project_url` does."""
-    found: list[Any] = finder.evaluate_links(evaluator, links)
-    return found
 
 
 def _projects(finder: Any) -> defaultdict[str, _Project]:

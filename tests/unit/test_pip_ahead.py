@@ -116,12 +116,15 @@ def test_the_files_of_folders_are_those_of_a_project(tmp_path: Path) -> None:
         (one / name).touch()
     (two / "star.light-2.0-py2-none-any.whl").touch()
     places = [str(one), two.as_uri(), str(tmp_path / "nowhere"), "https://index.example/links/"]
-    found = Folders(places).links("star-light")
-    names = {str(version): [url.rpartition("/")[2] for url in urls] for version, urls in found.items()}
+    folders = Folders(places)
+    found = folders.files("star-light")
+    names = {str(version): [path.name for path in paths] for version, paths in found.items()}
     assert names == {
         "3.0": ["star-light-3.0.tar.gz"],
         "2.0": ["star_light-2.0-py3-none-any.whl", "star.light-2.0-py2-none-any.whl"],
         "1.0": ["Star_Light-1.0-1-py3-none-any.whl"],
     }
-    assert all(url.startswith("file:///") for urls in found.values() for url in urls)
-    assert not Folders(["https://index.example/links/"]).links("star-light")
+    assert {folders.url(path) for paths in found.values() for path in paths} == {
+        path.as_uri() for folder in (one, two) for path in folder.glob("[sS]tar?[lL]ight-[123]*")
+    }
+    assert not Folders([f"https://index.example/{'links/' * 100}"]).files("star-light")

@@ -11,13 +11,14 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
+from cachedindex.clients.pip import versions
 from cachedindex.run.report import Report
 
 _ANCHOR = r"""<a\s+href="([^"<>&]*)"((?:\s+data-[a-z-]+(?:="[^"<>]*")?)*)\s*>[^<>]*</a\s*>"""
@@ -26,7 +27,6 @@ _READABLE = (None, "utf-8", "us-ascii", "iso-8859-1")
 _JSON = "application/vnd.pypi.simple.v1+json"
 _PARTS = 5
 """A wheel's name has at least these: name, version and three tags (PEP 427)."""
-_VERSION = re.compile(r"\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?")
 _VERBOSE = 15
 """pip's level for `-v` (pip 22.3 to 26.3, utils/_log.py)."""
 
@@ -115,27 +115,19 @@ class Cut:
     def _is_usable(self, tags: Any, known: dict[str, bool], filename: str) -> bool:
         """Return whether pip may choose a wheel. A few hundred sets of tags name all wheels; each is read once."""
         parts = filename.removesuffix(".whl").split("-")
-        if len(parts) < _PARTS or not _is_plain(parts):
+        if len(parts) < _PARTS:
             return True
         name = "-".join(parts[-3:])
+        if known.get(name):
+            return True
+        if not versions.is_plain(parts):  # pip has something to say of it.
+            return True
         if name not in known:
             try:
                 known[name] = self._wheel(filename).supported(tags)
             except self._invalid:
                 return True
         return known[name]
-
-
-def _is_plain(parts: Sequence[str]) -> bool:
-    """Return whether pip has nothing to say of a wheel's name: 24.3 to 25.2 warn of what is not normalized."""
-    build = parts[2] if len(parts) > _PARTS else "1"
-    return _is_plain_version(parts[1]) and "__" not in parts[0] and build.isalnum()
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_plain_version(text: str) -> bool:
-    """Return whether a version is written as PEP 440 normalizes it; a release may have fifty wheels."""
-    return _VERSION.fullmatch(text) is not None
 
 
 def attach(module: ModuleType, report: Report) -> Cut | None:

@@ -5,6 +5,7 @@ pip reads such a folder for each project (pip 23.2 to 26.3, index/sources.py).
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,8 +15,6 @@ from typing import Any
 from cachedindex.clients.pip import versions
 from cachedindex.rules import urls
 
-_OTHERS = ""
-
 
 class Folders:
     """The folders among the places of find-links; what a page of find-links lists is not looked at."""
@@ -24,21 +23,35 @@ class Folders:
         """ImportError if pip lacks what is needed."""
         from pip._internal.utils.urls import path_to_url, url_to_path  # noqa: PLC0415 - only in a pip
 
-        paths = [Path(url_to_path(place) if place.startswith("file:") else place) for place in places]
-        self._folders = [path for path in paths if path.is_dir()]
+        paths = [url_to_path(place) if place.startswith("file:") else place for place in places]
+        # Not Path.is_dir, which raises if the folder above is closed, or if a URL is too long for a path.
+        self._folders = [Path(path) for path in paths if os.path.isdir(path)]  # noqa: PTH112
         self._url = path_to_url
 
-    def links(self, project: str) -> Mapping[Any, Sequence[str]]:
-        """Return the URLs of a project's files, by their versions."""
-        paths = {path.name: path for path in (*self._paths.get(project, ()), *self._paths.get(_OTHERS, ()))}
+    def files(self, project: str) -> Mapping[Any, Sequence[Path]]:
+        """Return a project's files, by their versions."""
+        near = self._paths.get(_first_word(project), ())
+        paths = {path.name: path for path in near if _may_be_of(path.name, project)}
         found = versions.of_names(list(paths), project).files if paths else {}
-        return {version: [self._url(str(paths[name])) for name in names] for version, names in found.items()}
+        return {version: [paths[name] for name in names] for version, names in found.items()}
+
+    def url(self, path: Path) -> str:
+        """Return the URL of a file, as pip has it."""
+        return self._url(str(path))
 
     @cached_property
     def _paths(self) -> Mapping[str, Sequence[Path]]:
-        """The wheels of all folders by their projects; of an sdist, only `versions` knows where that name ends."""
+        """The files of all folders, by the first word of their names."""
         paths: defaultdict[str, list[Path]] = defaultdict(list)
         for path in sorted(path for folder in self._folders for path in folder.iterdir()):
-            is_wheel = path.name.endswith(".whl")
-            paths[urls.normalized(path.name.partition("-")[0]) if is_wheel else _OTHERS].append(path)
+            paths[_first_word(path.name)].append(path)
         return paths
+
+
+def _first_word(name: str) -> str:
+    return urls.normalized(name).partition("-")[0]
+
+
+def _may_be_of(name: str, project: str) -> bool:
+    """Return whether a file may be of a project; of an sdist, only `versions` knows where the project's name ends."""
+    return not name.endswith(".whl") or urls.normalized(name.partition("-")[0]) == project

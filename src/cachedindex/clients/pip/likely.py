@@ -5,6 +5,7 @@ The last word is that of pip's own evaluator, on the wheels of one version (pip 
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,11 @@ from cachedindex.clients.pip import versions
 from cachedindex.clients.pip.folders import Folders
 from cachedindex.rules import promised
 from cachedindex.rules.promised import Listing
+
+
+def _is_no_guess(record: logging.LogRecord) -> bool:
+    """Return whether pip itself has logged something: what its code says to our threads is nobody's business."""
+    return not (record.threadName or "").startswith("cachedindex-")
 
 
 class Likely:
@@ -25,6 +31,8 @@ class Likely:
         from pip._internal.models.wheel import Wheel  # noqa: PLC0415
         from pip._internal.utils.packaging import check_requires_python  # noqa: PLC0415
 
+        for module in ("package_finder", "sources"):
+            logging.getLogger(f"pip._internal.index.{module}").addFilter(_is_no_guess)
         self._finder = finder
         self._folders = Folders(finder.search_scope.find_links)
         self._candidate, self._wheel = InstallationCandidate, Wheel
@@ -45,14 +53,15 @@ class Likely:
         allowed = self._formats(project)
         if "binary" not in allowed or getattr(self._finder, "uploaded_prior_to", None) is not None:
             return None
-        files, near = self._by_version(listings, project), self._folders.links(project)
+        files, near = self._by_version(listings, project), self._folders.files(project)
         found_versions = sorted({*files, *near}, reverse=True) if near else list(files)
         for one in versions.newest(self._finder, project, specifier, found_versions):
-            names = [*near.get(one, ()), *(name for _, name in files.get(one, ()))]
-            found = [self._link(url) for url in near.get(one, ()) if self._is_usable(url.rpartition("/")[2])]
-            found += [link for listing, name in files.get(one, ()) for link in self._usable(listing, name)]
+            paths, listed = near.get(one, ()), files.get(one, ())
+            found = [self._link(self._folders.url(path)) for path in paths if self._is_usable(path.name)]
+            found += [link for listing, name in listed for link in self._usable(listing, name)]
             if found:
                 return self._best(found, project, one, specifier, hashes)
+            names = [*(path.name for path in paths), *(name for _, name in listed)]
             if "source" in allowed and any(name.endswith(versions.SDISTS) for name in names):
                 return None
         return None
@@ -81,9 +90,11 @@ class Likely:
             yield link
 
     def _is_usable(self, name: str) -> bool:
-        if not name.endswith(".whl"):
+        """Return whether pip may choose a file for its tags; an odd name is left to pip, which may warn of it."""
+        parts = name.removesuffix(".whl").split("-")
+        if not name.endswith(".whl") or not versions.is_plain(parts):
             return False
-        tags = "-".join(name.split("-")[-3:])
+        tags = "-".join(parts[-3:])
         if tags not in self._usable_tags:  # A few hundred are those of all wheels.
             self._usable_tags[tags] = self._wheel(name).supported(self._tags)
         return self._usable_tags[tags]

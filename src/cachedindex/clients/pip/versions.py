@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -14,6 +15,8 @@ from cachedindex.rules import promised
 SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz")
 _PARTS = (5, 6)
 """A wheel's name has so many, without a build tag or with one (PEP 427)."""
+_NAME = re.compile(r"(?!.*__)[\w.]+", re.ASCII)
+_VERSION = re.compile(r"(\d+!)?\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9]+(\.[a-z0-9]+)*)?", re.ASCII)
 _NEWEST = 16
 """Each version is searched for in the whole page: the 700 of a real project that an old Python lacks took 3 s."""
 _PAGES = 64
@@ -53,6 +56,26 @@ def of_names(names: Sequence[str], project: str) -> Versions:
     return Versions({version: files[version] for version in sorted(files, reverse=True)}, others)
 
 
+def is_plain(parts: Sequence[str]) -> bool:
+    """Return whether a wheel's name, given its parts, is written as PEP 427 and PEP 440 normalize it.
+
+    pip 24.3 to 25.2 warn of each one that is not, as they read it (models/wheel.py).
+    """
+    build = parts[2] if len(parts) == _PARTS[1] else "1"
+    return len(parts) in _PARTS and _is_plain_name(parts[0]) and _is_plain_version(parts[1]) and build.isalnum()
+
+
+@lru_cache
+def _is_plain_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_plain_version(text: str) -> bool:
+    """Return whether a version is a normalized one; a release may have fifty wheels."""
+    return _VERSION.fullmatch(text) is not None
+
+
 def newest(finder: Any, project: str, specifier: Any, versions: Sequence[Any]) -> Iterator[Any]:
     """Yield the first versions that a specifier allows: so many as are found sooner than all by reading the page."""
     allowed: Iterator[Any] = specifier.filter(versions, prereleases=_prereleases(finder, project))
@@ -69,7 +92,7 @@ def _prereleases(finder: Any, project: str) -> Any:
 
 def _of_wheel(name: str) -> str:
     parts = name.split("-")
-    return parts[1] if len(parts) in _PARTS else ""
+    return parts[1] if len(parts) in _PARTS and _is_plain_name(parts[0]) else ""
 
 
 def _of_sdist(name: str, project: str) -> str:

@@ -55,7 +55,7 @@ _LONGEST_STEP = 600.0
 
 
 class NotInstallable(Exception):
-    """This project itself cannot be installed on a Python."""
+    """This project itself cannot be installed on a Python; the text is what pip said."""
 
 
 def main(arguments: list[str]) -> int:
@@ -80,8 +80,8 @@ def main(arguments: list[str]) -> int:
             said = (error.stdout or b"") + (error.stderr or b"")
             print(f"NOT TESTED: {name}: {error}\n{said.decode(errors='replace')[-2000:]}")
             untested = _NOT_TO_THE_END
-        except NotInstallable:
-            print(f"{name}: this project cannot be installed, as pip says above")
+        except NotInstallable as error:
+            print(f"{name}: this project cannot be installed: {error}")
             worst = max(worst, 1)
         else:
             worst = max(worst, test(name, python, arguments))
@@ -173,8 +173,10 @@ def environment(name: str) -> str:
         inside(PYTHONS[name], "-m", "venv", "--clear", f"/env/{name}", is_step=True)
         install, ours = (python, "-m", "pip", "install", "-q", "--prefer-binary"), ("-e", "/checkout")
         inside(*install, "setuptools", is_step=True)
-        if inside(*install, "--no-deps", "--no-build-isolation", *ours):  # With nothing from elsewhere.
-            raise NotInstallable
+        try:
+            inside(*install, "--no-deps", "--no-build-isolation", *ours, is_step=True)  # With nothing from elsewhere.
+        except subprocess.CalledProcessError as error:
+            raise NotInstallable(error.stderr.decode(errors="replace")) from error
         inside(*install, *ours, *filter(None, wanted), is_step=True)
         done.write_text(str(wanted), "utf-8")
     return python

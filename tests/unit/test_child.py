@@ -26,6 +26,11 @@ from cachedindex.run import child
         (r"C:\bin\tool.cmd", ['a"&calc&"b'], r'C:\bin\tool.cmd "a""&calc&""b"'),
         (r"C:\bin\tool.cmd", ['a "b\\"&calc'], r'C:\bin\tool.cmd "a ""b\\""&calc"'),
         (r"C:\bin\tool.cmd", ['"'], r'C:\bin\tool.cmd """"'),
+        (r"C:\bin\tool.cmd", ["%A%&calc"], r'C:\bin\tool.cmd "%%cd:~,%A%%cd:~,%&calc"'),
+        (r"C:\bin\tool.cmd", ["a\xa0b", "a\x0bb"], 'C:\\bin\\tool.cmd "a\xa0b" "a\x0bb"'),
+        (r"C:\bin\tool.cmd", ["a/b:c", "\\"], r"C:\bin\tool.cmd a/b:c \\"[:-1]),
+        ("./tool.cmd", ["x"], '"./tool.cmd" x'),
+        (r"C:\bin\tool.cmd.", ["a&b"], r'C:\bin\tool.cmd. "a&b"'),
     ],
 )
 def test_the_line_with_which_a_program_is_started(program: str, words: list[str], expected: str) -> None:

@@ -39,7 +39,7 @@ def test_a_script_gets_the_words_that_it_was_given(
 ) -> None:
     """Whatever cmd.exe, which runs it, would do with them: it would write a file "=1"."""
     script(tmp_path / "bin", "tool.cmd", f'"{sys.executable}" -c "import sys; print(sys.argv[1:])" %*')
-    words = ["six>=1", "a b", 'x"&echo 1>there&"y', 'z\\"', ""]
+    words = ["six>=1", "a b", 'x"&echo 1>there&"y', 'z\\"', "", "100%", "%PATH%", "%CMDCMDLINE:~-1%&echo 1>there"]
     ran = command("run", "--", "tool", *words, PATH=with_path(environment, tmp_path / "bin"))
     assert (ran.code, ran.out.strip()) == (0, str(words))
     assert not (tmp_path / "=1").exists()

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _BATCH = (".bat", ".cmd")
-_MEANING = frozenset('&|<>^()%!,;= \t"')
-"""What cmd.exe, which runs a batch file, takes for more than a letter, unless it is quoted."""
+_PLAIN = r"#$*+-./:?@\_"
+"""What cmd.exe, which runs a batch file, takes for no more than letters; all else is quoted."""
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
@@ -35,22 +35,31 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
 
 def line(program: str, words: Sequence[str]) -> str:
     """Return the line with which a program is started and gets its words."""
-    given = [program, *words]
-    return " ".join(map(_quoted, given)) if _is_batch(program) else subprocess.list2cmdline(given)
+    if not _is_batch(program):
+        return subprocess.list2cmdline([program, *words])
+    # A slash, as of ./tool.cmd, would begin an option; a name on Windows has no quote in it.
+    named = f'"{program}"' if "/" in program or not _is_plain(program) else program
+    return " ".join([named, *map(_quoted, words)])
 
 
 def _is_batch(program: str) -> bool:
-    return program.lower().endswith(_BATCH)
+    return program.lower().rstrip(". ").endswith(_BATCH)  # Windows leaves these off.
+
+
+def _is_plain(word: str) -> bool:
+    return word.isascii() and all(character.isalnum() or character in _PLAIN for character in word)
 
 
 def _quoted(word: str) -> str:
     """Return a word as cmd.exe and the program behind it take it for one: `>=` of "six>=1" would name a file.
 
     A quote is doubled: a backslash before it is nothing to cmd.exe, which would take a later `&` for the end of the
-    command (CVE-2024-24576). `%NAME%` is replaced as at the prompt.
+    command. Behind a `%`, which would begin a variable's name, comes a variable that is nothing. Rust does the same
+    (CVE-2024-24576).
     """
-    if word and not _MEANING.intersection(word):
+    if word and _is_plain(word):
         return word
+    word = word.replace("%", "%%cd:~,%")
     # A backslash before a quote would be one for it.
     parts = [part + part[len(part.rstrip("\\")) :] for part in word.split('"')]
     return '"' + '""'.join(parts) + '"'

@@ -49,8 +49,8 @@ pip is shown.
 INSTALL_SAYS = """`pip install --no-deps` of {pins} wheels, from an index that is {latency} ms away, {megabytes} MB/s
 for each connection."""
 BUILDOUT_SAYS = """zc.buildout finds {pins} pinned distributions and downloads them. It does not unpack them, as it
-would start a pip for each. Each page has {most} files at most, since [buildouts](buildouts.md) has the figures of
-larger ones.
+would start a pip for each, and looks none up that its own environment has. Each page has {most} files at most,
+since [buildouts](buildouts.md) has the figures of larger ones.
 buildout has no cache of pages, so all states are compared with the bare one."""
 PEERS_SAYS = """uv resolves the same roots, with its own cache.
 This is measured for the nearest index only: a proxy that has the pages does not ask it.

@@ -214,6 +214,34 @@ def test_a_user_of_whom_only_buildout_knows(building: Building, own_home: Path) 
     assert building.looks.projects == ["flask"]
 
 
+def test_what_buildout_holds_is_left_as_it_is(building: Building) -> None:
+    """A working set that finds a project by another spelling writes that into the requirement, which buildout keeps."""
+    for name, requires in (("star", "foo_bar>=2"), ("foo.bar", "")):
+        for dist in easy_install.pkg_resources.find_distributions(building.egg(name, "1.0", requires, "elsewhere")):
+            building.working_set.add(dist)
+    foresight = building.foresee("six")
+    star = building.working_set.by_key["star"]
+    before = [requirement.key for requirement in star.requires()]
+    foresight.requires(star.as_requirement(), star, building.working_set)
+    assert [requirement.key for requirement in star.requires()] == before
+
+
+def test_what_is_wrong_with_one_requirement_is_buildouts_to_say(building: Building) -> None:
+    building.egg("bad", "1.0", requires="pytz>dev")
+    building.foresee("bad", "six", versions={"bad": "1.0"})
+    assert building.looks.projects == ["six"]
+
+
+def test_a_pypirc_that_cannot_be_read(building: Building, own_home: Path) -> None:
+    """buildout does not read it for a URL that has a user."""
+    (own_home / ".pypirc").write_text("broken\n[a\n")
+    building.foresee("six")
+    assert building.looks.projects == []
+    private = INDEX.replace("//", "//jane:secret@")
+    building.foresee("six", index=private)
+    assert list(building.looks.pages) == [f"{private}six/"]
+
+
 # -- files -------------------------------------------------------------------------------------------------------------
 
 WHEEL = "six-1.0-py3-none-any.whl"
@@ -233,12 +261,20 @@ WHEEL = "six-1.0-py3-none-any.whl"
         ([WHEEL, "six-1.0.tar.gz?signature=1"], [WHEEL]),
         (["six-1.0.tar.gz?signature=1"], []),
         (["a%20b/six-1.0.tar.gz"], []),
+        (["%7Eu/six-1.0.tar.gz", "p/six-1.0.tar.gz"], []),
+        ([f"p/{WHEEL}", "%7Eu/six-1.0.tar.gz"], [f"p/{WHEEL}"]),
         ([], []),
     ],
 )
 def test_the_file_of_a_pinned_distribution(building: Building, names: list[str], expected: list[str]) -> None:
     building.foresee("six", versions={"six": "1.0"})
     assert building.come("six", links(names)) == expected
+
+
+def test_a_link_in_a_comment_is_none(building: Building) -> None:
+    building.foresee("six", versions={"six": "1.0"})
+    body = f"{links(['p/six-1.0.tar.gz'])}<!-- {links(['z/six-1.0.tar.gz'])} --><!--SERIAL 1-->"
+    assert building.come("six", body) == ["p/six-1.0.tar.gz"]
 
 
 def test_no_file_without_a_pin(building: Building) -> None:

@@ -24,6 +24,7 @@ from cachedindex.rules import pages, pins, promised, urls
 
 _PLAIN = re.compile(r"https?://[\w.:-]+/[\w./~-]+(?:#sha256=[0-9a-f]{64})?", re.ASCII)
 """A link that buildout asks for as the page has it (pip 26.3, models/link.py, _ensure_quoted_url)."""
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)
 _ATTEMPTS = 100
 T = TypeVar("T")
 
@@ -75,10 +76,12 @@ class Foresight:
     def _expect(self, requirements: Iterable[Any], working_set: Any, *, are_roots: bool = False) -> None:
         """Expect the pages for requirements, those that are pinned first."""
         wanted: list[tuple[Any, bool]] = []
-        for requirement in requirements:
+        # Made anew, as WorkingSet.find writes into a requirement by which spelling it has found it.
+        for requirement in map(self._packages.Requirement.parse, map(str, requirements)):
             if (requirement.key, requirement.extras) not in self._seen:
                 self._seen.add((requirement.key, requirement.extras))
-                wanted += self._missing(requirement, working_set, is_root=are_roots)
+                with suppress(ValueError):  # What is wrong with metadata is buildout's to say.
+                    wanted += self._missing(requirement, working_set, is_root=are_roots)
         for requirement, is_to_be_fetched in sorted(wanted, key=lambda each: _pin(each[0]) is None):
             url = self._page(requirement)
             if self._may_ask(url):
@@ -137,7 +140,12 @@ class Foresight:
 
     def _is_anybodys(self, url: str) -> bool:
         """Return whether buildout has no credential for a URL but the one that may be in it."""
-        return self._credentials().find_credential(url) is None
+        if "@" in urlsplit(url).netloc:
+            return True
+        try:
+            return self._credentials().find_credential(url) is None
+        except Exception:  # noqa: BLE001 - a .pypirc that cannot be read is buildout's to say
+            return False
 
     def _page_came(self, required: Any, version: str, came: Came | None) -> None:
         """Expect the file of a pinned distribution, in a thread of its own."""
@@ -159,9 +167,11 @@ class Foresight:
         ]
         own = {name: getattr(self._installer, name) for name in ("_prefer_final", "_final_version", "_download_cache")}
         chosen = self._obtain(SimpleNamespace(_index=_Given(dists), **own), required)
-        if chosen is None or not _PLAIN.fullmatch(chosen.location) or not self._is_anybodys(chosen.location):
+        if chosen is None or not self._is_anybodys(chosen.location):
             return None
-        return str(chosen.location)
+        # Of equals, it takes the one whose location comes last, as it writes that.
+        equals = [dist for dist in dists if dist in required and dist.precedence == chosen.precedence]
+        return str(chosen.location) if all(_PLAIN.fullmatch(dist.location) for dist in equals) else None
 
 
 class _ConflictError(Exception):
@@ -221,7 +231,7 @@ def _links(record: Record, project: str, version: str) -> Sequence[_Link]:
     listing = promised.listing(record)
     page = None if listing.is_json else pins.only(listing.text, project, version)
     found = []
-    for anchor in pages.ANCHOR.finditer(page or ""):
+    for anchor in pages.ANCHOR.finditer(_COMMENT.sub("", page or "")):
         attributes = pages.attributes(anchor[1])
         link = pages.html_link(listing.base, attributes)
         if link:

@@ -286,10 +286,7 @@ def test_what_a_folder_offers_is_not_asked_for_at_an_index(
 
 
 @pytest.mark.parametrize("pip", ["pip==25.2", "pip==26.3"], indirect=True)
-@pytest.mark.parametrize("verbosity", ["-v", "-vvv"])
-def test_a_guess_is_not_heard(
-    both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index, tmp_path: Path, verbosity: str
-) -> None:
+def test_a_guess_is_not_heard(both: Callable[..., tuple[Ran, Ran, Counter[str]]], index: Index, tmp_path: Path) -> None:
     """pip's own code, which has the last word in a guess, logs what it does, and warns of odd names (pip 25.2)."""
     found = tmp_path / "found"
     found.mkdir()
@@ -297,7 +294,7 @@ def test_a_guess_is_not_heard(
         wheel = packages.add_wheel(found, f"project_{number:03}", "1.0")
         (found / f"project_{number:03}-9.0+cpu-cp39-cp39-win32.whl").write_bytes(wheel.read_bytes())
         (index.folder / f"project__{number:03}-1.0-cp39-cp39-win32.whl").write_bytes(wheel.read_bytes())
-    without, ahead, _ = both(verbosity, "star", "--find-links", found)
+    without, ahead, _ = both("-vvv", "star", "--find-links", found)
     assert ahead.err == without.err
     assert ahead.out.count("Given no hashes") == without.out.count("Given no hashes")
 

@@ -29,7 +29,7 @@ _KEPT_ON_WINDOWS = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "T
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 """The folder of an environment with its python."""
 _FIRST: dict[str, dict[tuple[int, int], tuple[int, ...]]] = {
-    "pip": {(3, 12): (23, 1, 2), (3, 15): (24, 1)},
+    "pip": {(3, 12): (23, 1, 2), (3, 15): (25, 1)},
     "pipenv": {(3, 15): (2026, 10, 3)},
     "poetry": {(3, 15): (1, 8, 5)},
 }
